@@ -1,0 +1,210 @@
+/* Reductions over sets of axes. Axes of the same kind that lie side by side are merged, which leaves at most
+ *
+ *   x [K0, R0, K1, R1, K2, R2, K3]  ->  y [K0, K1, K2, K3]        K kept, R reduced; absent ones are 1
+ *
+ *   y[k0,k1,k2,k3] = join of x[k0,r0,k1,r1,k2,r2,k3] over r0, r1, r2         join: +, or the larger (NaN wins)
+ *
+ * A "row" is a pair (r0, r1), a "column" an r2. A launch may cut both into parts, which gives partial results
+ * [parts of rows, parts of columns, y]; a second launch joins them, in this order. Each result has one writer.
+ *
+ *   rows   CPU, K3 = 1: lanes along the columns; a work-item makes `per` outputs
+ *   cols   CPU: lanes along k3; a work-item makes `per` blocks of 16 outputs
+ *   tree   GPU, K3 = 1: a work-group an output; its items stride through the part, then a tree in local memory
+ *   items  GPU: a work-item an output
+ *   argmax, first_max   one work-item makes `per` segments: the place of the first maximum, or a mask of it
+ *
+ * -DT=float|int, -DMAX=1 (else sum), -DMEAN=1 (times scale at the end), -DFIRST=1 (only argmax and first_max). */
+#include "clg.clh"
+
+#define CAT_(a, b) a##b
+#define CAT(a, b)  CAT_(a, b)
+#define T16 CAT(T, 16)
+#define T8  CAT(T, 8)
+#define T4  CAT(T, 4)
+#define T2  CAT(T, 2)
+#define IS_int 1
+#if CAT(IS_, T)
+#define LOWEST INT_MIN
+#else
+#define LOWEST (-INFINITY)
+#endif
+
+/* a stays when it is not smaller, or NaN; valid for scalars and vectors. */
+#define LARGER(a, b) ((((a) >= (b)) | ((a) != (a))) ? (a) : (b))
+#ifdef MAX
+#define JOIN(a, b) LARGER(a, b)
+#define START ((T)LOWEST)
+#else
+#define JOIN(a, b) ((a) + (b))
+#define START ((T)0)
+#endif
+#ifdef MEAN
+#define FINISH(v) ((v) * scale)
+#else
+#define FINISH(v) (v)
+#endif
+
+#define SIZES const int k1, const int k2, const int k3, const int r0, const int r1, const int r2
+
+/* Address of the first element of segment (k0, k1, k2) = o, and steps of r0 and r1. Remainders are written as products,
+ * here and elsewhere: one division less. */
+#define GEOMETRY(o)                                                                              \
+    const size_t step_k2 = (size_t)r2 * k3, step_r1 = k2 * step_k2, step_k1 = r1 * step_r1;      \
+    const size_t step_r0 = k1 * step_k1, step_k0 = r0 * step_r0;                                 \
+    const size_t at_k1 = (o) / k2, at_k0 = at_k1 / k1;                                           \
+    const size_t base = at_k0 * step_k0 + (at_k1 - at_k0 * k1) * step_k1 + ((o) - at_k1 * k2) * step_k2
+#define ROW_BASE(r) (base + (r) / r1 * step_r0 + ((r) - (r) / r1 * r1) * step_r1)
+
+/* The part of rows and columns that belongs to (global or group) index 1 and 2. */
+#define PART(id)                                                                                 \
+    const int row_first = (int)id(1) * row_part, row_end = min(row_first + row_part, r0 * r1);   \
+    const int col_first = (int)id(2) * col_part, col_end = min(col_first + col_part, r2)
+
+#ifndef FIRST
+
+static inline T join16(T16 a) {
+    const T8 b = JOIN(a.lo, a.hi);
+    const T4 c = JOIN(b.lo, b.hi);
+    const T2 d = JOIN(c.lo, c.hi);
+    return JOIN(d.x, d.y);
+}
+
+KERNEL rows(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const float scale,
+            const int per) {
+    const size_t first = get_global_id(0) * per, end = min(first + per, (size_t)n);
+    const size_t part = (get_global_id(1) * get_global_size(2) + get_global_id(2)) * n;
+    const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    PART(get_global_id);
+    for (size_t o = first; o < end; o++) {
+        GEOMETRY(o);
+        T16 a = (T16)(START), b = a, c = a, d = a;
+        for (int r = row_first; r < row_end; r++) {
+            const __global T *p = AT(x, ROW_BASE((size_t)r));
+            int i = col_first;
+            for (; i + 64 <= col_end; i += 64) {
+                a = JOIN(a, vload16(0, p + i));
+                b = JOIN(b, vload16(1, p + i));
+                c = JOIN(c, vload16(2, p + i));
+                d = JOIN(d, vload16(3, p + i));
+            }
+            for (; i + 16 <= col_end; i += 16) a = JOIN(a, vload16(0, p + i));
+            if (i < col_end) a = JOIN(a, select((T16)(START), vload16(0, p + i), lane < (int16)(col_end - i)));
+        }
+        a = JOIN(a, b);
+        c = JOIN(c, d);
+        a = JOIN(a, c);
+        STORE(y, part + o, FINISH(join16(a)));
+    }
+}
+
+KERNEL cols(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const float scale,
+            const int per) {
+    const size_t blocks = ((size_t)k3 + 15) / 16, n_blocks = n * blocks;
+    const size_t first = get_global_id(0) * per, end = min(first + per, n_blocks);
+    const size_t part = (get_global_id(1) * get_global_size(2) + get_global_id(2)) * n * k3;
+    PART(get_global_id);
+    for (size_t block = first; block < end; block++) {
+        const size_t o = block / blocks, lane = (block - o * blocks) * 16;
+        GEOMETRY(o);
+        T16 a = (T16)(START), b = a, c = a, d = a;
+        for (int r = row_first; r < row_end; r++) {
+            const __global T *p = AT(x, ROW_BASE((size_t)r) + lane + (size_t)col_first * k3);
+            int i = col_first;
+            for (; i + 4 <= col_end; i += 4, p += (size_t)4 * k3) {
+                a = JOIN(a, vload16(0, p));
+                b = JOIN(b, vload16(0, p + k3));
+                c = JOIN(c, vload16(0, p + (size_t)2 * k3));
+                d = JOIN(d, vload16(0, p + (size_t)3 * k3));
+            }
+            for (; i < col_end; i++, p += k3) a = JOIN(a, vload16(0, p));
+        }
+        a = JOIN(a, b);
+        c = JOIN(c, d);
+        a = FINISH(JOIN(a, c));
+        const size_t at = part + o * k3 + lane;
+        if (lane + 16 <= (size_t)k3) {
+            STORE16(y, at, a);
+        } else {
+            T lanes[16];
+            vstore16(a, 0, lanes);
+            for (int i = 0; i < k3 - (int)lane; i++) STORE(y, at + i, lanes[i]);
+        }
+    }
+}
+
+KERNEL tree(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const float scale) {
+    __local T part_of[WGX];
+    const size_t o = get_group_id(0), part = (get_group_id(1) * get_num_groups(2) + get_group_id(2)) * n;
+    const uint me = get_local_id(0);
+    PART(get_group_id);
+    GEOMETRY(o);
+    const uint width = max(col_end - col_first, 1);
+    const uint count = (uint)max(row_end - row_first, 0) * (uint)max(col_end - col_first, 0);
+    T sum = START;
+    for (uint i = me; i < count; i += WGX) {
+        const uint row = i / width, column = i - row * width;
+        const T v = LOAD(x, ROW_BASE((size_t)(row_first + row)) + col_first + column);
+        sum = JOIN(sum, v);
+    }
+    part_of[me] = sum;
+    for (uint half_size = WGX / 2; half_size > 0; half_size /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (me < half_size) part_of[me] = JOIN(part_of[me], part_of[me + half_size]);
+    }
+    if (me == 0) STORE(y, part + o, FINISH(part_of[0]));
+}
+
+KERNEL items(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const float scale) {
+    const size_t at = get_global_id(0), count = (size_t)n * k3;
+    if (at >= count) return;
+    const size_t o = at / k3, part = (get_global_id(1) * get_global_size(2) + get_global_id(2)) * count;
+    PART(get_global_id);
+    GEOMETRY(o);
+    T sum = START;
+    for (int r = row_first; r < row_end; r++) {
+        const size_t row = ROW_BASE((size_t)r) + (at - o * k3);
+        for (int i = col_first; i < col_end; i++) {
+            const T v = LOAD(x, row + (size_t)i * k3);
+            sum = JOIN(sum, v);
+        }
+    }
+    STORE(y, part + at, FINISH(sum));
+}
+
+#else /* FIRST */
+
+/* i counts the elements of a segment in row-major order. */
+#define EACH(body)                                                    \
+    for (int r = 0, i = 0; r < r0 * r1; r++)                          \
+        for (int c = 0; c < r2; c++, i++) {                           \
+            const size_t e = ROW_BASE((size_t)r) + (size_t)c * k3 + k; \
+            body;                                                     \
+        }
+
+/* best: place of the first maximum, the first NaN being larger than all. */
+#define FIND(o)                                                                     \
+    const size_t segment = (o) / k3, k = (o) - segment * k3;                        \
+    GEOMETRY(segment);                                                              \
+    T top = LOAD(x, base + k);                                                      \
+    int best = 0;                                                                   \
+    EACH(const T v = LOAD(x, e); if (v > top || (v != v && top == top)) { top = v; best = i; })
+
+#define SEGMENTS                                                                     \
+    const size_t first = get_global_id(0) * per, end = min(first + per, (size_t)n);  \
+    for (size_t o = first; o < end; o++)
+
+KERNEL argmax(IN(x), OUT_T(int, y), const int n, SIZES, const int per) {
+    SEGMENTS {
+        FIND(o)
+        STORE(y, o, best);
+    }
+}
+
+KERNEL first_max(IN(x), OUT_T(uchar, y), const int n, SIZES, const int per) {
+    SEGMENTS {
+        FIND(o)
+        EACH(STORE(y, e, (uchar)(i == best)))
+    }
+}
+
+#endif

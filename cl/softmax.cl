@@ -1,0 +1,256 @@
+/* Softmax over the middle axis of [outer, classes, inner], and the parts of cross-entropy built on it.
+ *
+ *   MODE 0: y = exp(x - m) / s      MODE 1: y = x - m - log s      MODE 2: y[0, p] = m, y[1, p] = log s
+ *   with m = max of x and s = sum of exp(x - m) over the classes of position p = (outer, inner)
+ *
+ *   rows   CPU, inner = 1: lanes along the classes; a work-item makes `per` positions
+ *   cols   CPU: lanes along inner; a work-item makes `per` blocks of 16 positions
+ *   tree   GPU, inner = 1: a work-group a position
+ *   items  GPU: a work-item a position
+ *
+ *   loss_parts  CPU, GPU: sum and count, over a part of the positions, of  m + log s - x[target].  Target -1 is not
+ *               counted; others outside 0 .. classes - 1 give NaN. A work-group makes a part, in a fixed order.
+ *               -DLAST=1: there is only one part, and the sum becomes the mean
+ *   loss_join   CPU, GPU: loss = sum of the parts / their count; NaN where none counts
+ *   loss_grad_  gx = (exp(x - m - log s) - [class = target]) gy / count; 0 for target -1
+ *     rows      CPU, inner = 1: a work-item makes `per` positions
+ *     cols      CPU: a work-item makes `per` rows (outer, class)
+ *     items     GPU: a work-item an element
+ *
+ * Each element of an output has one writer. */
+#include "clg.clh"
+
+#ifndef MODE
+#define MODE 0
+#endif
+
+static inline float max16(float16 a) {
+    const float8 b = fmax(a.lo, a.hi);
+    const float4 c = fmax(b.lo, b.hi);
+    const float2 d = fmax(c.lo, c.hi);
+    return fmax(d.x, d.y);
+}
+
+/* 16 values of which only the first `count` are real; the rest are -inf and vanish in max and exp. */
+static inline float16 load_lanes(const __global float *from, int count) {
+    const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return select((float16)(-INFINITY), vload16(0, from), lane < (int16)(count));
+}
+
+KERNEL rows(IN(x), OUT(y), const int n, const int classes, const int per) {
+    const size_t first = get_global_id(0) * per, end = min(first + per, (size_t)n);
+    for (size_t p = first; p < end; p++) {
+        const __global T *from = AT(x, p * classes);
+        float16 top = (float16)(-INFINITY), sum = (float16)(0.0f);
+        for (int i = 0; i < classes; i += 16) top = fmax(top, load_lanes(from + i, classes - i));
+        const float m = max16(top);
+#if MODE == 0
+        __global T *to = AT(y, p * classes);
+        if (classes <= 16) {
+            const float16 e = exp(load_lanes(from, classes) - m);
+            clg_store_part(to, e / clg_sum16(e), classes);
+            continue;
+        }
+        for (int i = 0; i < classes; i += 16) {
+            const float16 e = exp(load_lanes(from + i, classes - i) - m);
+            clg_store_part(to + i, e, classes - i);
+            sum += e;
+        }
+        const float s = 1.0f / clg_sum16(sum);
+        for (int i = 0; i < classes; i += 16) clg_store_part(to + i, vload16(0, to + i) * s, classes - i);
+#else
+        for (int i = 0; i < classes; i += 16) sum += exp(load_lanes(from + i, classes - i) - m);
+        const float s = log(clg_sum16(sum));
+#if MODE == 1
+        __global T *to = AT(y, p * classes);
+        for (int i = 0; i < classes; i += 16) clg_store_part(to + i, vload16(0, from + i) - m - s, classes - i);
+#else
+        STORE(y, p, m);
+        STORE(y, n + p, s);
+#endif
+#endif
+    }
+}
+
+KERNEL cols(IN(x), OUT(y), const int n, const int classes, const int inner, const int per) {
+    const size_t blocks = (inner + 15) / 16, n_blocks = n / inner * blocks;
+    const size_t first = get_global_id(0) * per, end = min(first + per, n_blocks);
+    for (size_t b = first; b < end; b++) {
+        const size_t outer = b / blocks, start = outer * classes * inner + (b - outer * blocks) * 16;
+        const int lane = (int)(b - outer * blocks) * 16, count = inner - lane;
+        const __global T *from = AT(x, start);
+        float16 m = (float16)(-INFINITY), s = (float16)(0.0f);
+        for (size_t c = 0; c < classes; c++) m = fmax(m, vload16(0, from + c * inner));
+        for (size_t c = 0; c < classes; c++) s += exp(vload16(0, from + c * inner) - m);
+#if MODE == 2
+        const size_t p = outer * inner + lane;
+        clg_store_part(AT(y, p), m, count);
+        clg_store_part(AT(y, n + p), log(s), count);
+#else
+        __global T *to = AT(y, start);
+#if MODE == 1
+        s = log(s);
+        for (size_t c = 0; c < classes; c++)
+            clg_store_part(to + c * inner, vload16(0, from + c * inner) - m - s, count);
+#else
+        s = 1.0f / s;
+        for (size_t c = 0; c < classes; c++)
+            clg_store_part(to + c * inner, exp(vload16(0, from + c * inner) - m) * s, count);
+#endif
+#endif
+    }
+}
+
+/* Every item of the group gets the join of all v's. */
+#define TREE(v, join)                                                                    \
+    do {                                                                                 \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                    \
+        part[me] = (v);                                                                  \
+        for (uint half_size = WGX / 2; half_size > 0; half_size /= 2) {                  \
+            barrier(CLK_LOCAL_MEM_FENCE);                                                \
+            if (me < half_size) part[me] = join(part[me], part[me + half_size]);         \
+        }                                                                                \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                    \
+        (v) = part[0];                                                                    \
+    } while (0)
+#define PLUS(a, b) ((a) + (b))
+
+KERNEL tree(IN(x), OUT(y), const int n, const int classes) {
+    __local float part[WGX];
+    const size_t p = get_group_id(0);
+    const uint me = get_local_id(0);
+    const size_t start = p * classes;
+    float m = -INFINITY, s = 0.0f;
+    for (int c = me; c < classes; c += WGX) m = fmax(m, LOAD(x, start + c));
+    TREE(m, fmax);
+    for (int c = me; c < classes; c += WGX) s += exp(LOAD(x, start + c) - m);
+    TREE(s, PLUS);
+#if MODE == 2
+    if (me == 0) {
+        STORE(y, p, m);
+        STORE(y, n + p, log(s));
+    }
+#elif MODE == 1
+    s = log(s);
+    for (int c = me; c < classes; c += WGX) STORE(y, start + c, LOAD(x, start + c) - m - s);
+#else
+    s = 1.0f / s;
+    for (int c = me; c < classes; c += WGX) STORE(y, start + c, exp(LOAD(x, start + c) - m) * s);
+#endif
+}
+
+KERNEL items(IN(x), OUT(y), const int n, const int classes, const int inner) {
+    const size_t p = get_global_id(0);
+    if (p >= (size_t)n) return;
+    const size_t outer = p / inner, start = outer * classes * inner + (p - outer * inner);
+    float m = -INFINITY, s = 0.0f;
+    for (size_t c = 0; c < classes; c++) m = fmax(m, LOAD(x, start + c * inner));
+    for (size_t c = 0; c < classes; c++) s += exp(LOAD(x, start + c * inner) - m);
+#if MODE == 2
+    STORE(y, p, m);
+    STORE(y, n + p, log(s));
+#elif MODE == 1
+    s = log(s);
+    for (size_t c = 0; c < classes; c++) STORE(y, start + c * inner, LOAD(x, start + c * inner) - m - s);
+#else
+    s = 1.0f / s;
+    for (size_t c = 0; c < classes; c++) STORE(y, start + c * inner, exp(LOAD(x, start + c * inner) - m) * s);
+#endif
+}
+
+/* --- cross-entropy --- */
+
+KERNEL loss_parts(IN(x), IN_T(int, target), IN(stat), OUT(sums), OUT(counts), const int n, const int classes,
+                  const int inner, const int per) {
+    __local float part[WGX];
+    const size_t first = get_group_id(0) * per, end = min(first + per, (size_t)n);
+    const uint me = get_local_id(0);
+    float sum = 0.0f, count = 0.0f;
+    for (size_t p = first + me; p < end; p += WGX) {
+        const int t = LOAD(target, p);
+        if (t == -1) continue;
+        count += 1.0f;
+        if (t < 0 || t >= classes) {
+            sum = NAN;
+        } else {
+            const size_t outer = p / inner, at = (outer * classes + t) * inner + (p - outer * inner);
+            sum += LOAD(stat, p) - LOAD(x, at) + LOAD(stat, n + p);
+        }
+    }
+    TREE(sum, PLUS);
+    TREE(count, PLUS);
+    if (me == 0) {
+#ifdef LAST
+        sum /= count;
+#endif
+        STORE(sums, get_group_id(0), sum);
+        STORE(counts, get_group_id(0), count);
+    }
+}
+
+KERNEL loss_join(IN(sums), IN(counts), OUT(loss), OUT(count), const int parts) {
+    float16 sum = (float16)(0.0f), number = (float16)(0.0f);
+    int i = 0;
+    for (; i + 16 <= parts; i += 16) {
+        sum += LOAD16(sums, i);
+        number += LOAD16(counts, i);
+    }
+    float s = clg_sum16(sum), c = clg_sum16(number);
+    for (; i < parts; i++) {
+        s += LOAD(sums, i);
+        c += LOAD(counts, i);
+    }
+    STORE(loss, 0, s / c);
+    STORE(count, 0, c);
+}
+
+/* The factor of a position: 0 for target -1, NaN for targets out of range. */
+#define WEIGHT(t) (((t) == -1) ? 0.0f : (((t) < 0) | ((t) >= classes)) ? NAN : factor)
+
+KERNEL loss_grad_rows(IN(x), IN_T(int, target), IN(count), IN(stat), IN(gy), OUT(gx), const int n, const int classes,
+                      const int per) {
+    const size_t first = get_global_id(0) * per, end = min(first + per, (size_t)n);
+    const float factor = LOAD(gy, 0) / LOAD(count, 0);
+    for (size_t p = first; p < end; p++) {
+        const int t = LOAD(target, p);
+        const float m = LOAD(stat, p), s = LOAD(stat, n + p), w = WEIGHT(t);
+        const size_t start = p * classes;
+        if (w == 0.0f) {
+            for (int c = 0; c < classes; c++) STORE(gx, start + c, 0.0f);
+            continue;
+        }
+        for (int c = 0; c < classes; c += 16)
+            clg_store_part(AT(gx, start + c), exp(load_lanes(AT(x, start + c), classes - c) - m - s) * w, classes - c);
+        if (t >= 0 && t < classes) STORE(gx, start + t, LOAD(gx, start + t) - w);
+    }
+}
+
+KERNEL loss_grad_cols(IN(x), IN_T(int, target), IN(count), IN(stat), IN(gy), OUT(gx), const int n, const int classes,
+                      const int inner, const int per) {
+    const size_t n_rows = (size_t)n / inner * classes;
+    const size_t first = get_global_id(0) * per, end = min(first + per, n_rows);
+    const float16 factor = (float16)(LOAD(gy, 0) / LOAD(count, 0));
+    for (size_t row = first; row < end; row++) {
+        const size_t outer = row / classes, p = outer * inner, start = row * inner;
+        const int class = (int)(row - outer * classes);
+        for (int i = 0; i < inner; i += 16) {
+            const int16 t = vload16(0, AT(target, p + i));
+            const float16 m = LOAD16(stat, p + i), s = LOAD16(stat, n + p + i);
+            const float16 hit = select((float16)(0.0f), (float16)(1.0f), t == (int16)(class));
+            float16 w = select(factor, (float16)(NAN), (t < (int16)(0)) | (t >= (int16)(classes)));
+            w = (exp(LOAD16(x, start + i) - m - s) - hit) * w;
+            clg_store_part(AT(gx, start + i), select(w, (float16)(0.0f), t == (int16)(-1)), inner - i);
+        }
+    }
+}
+
+KERNEL loss_grad_items(IN(x), IN_T(int, target), IN(count), IN(stat), IN(gy), OUT(gx), const int n, const int classes,
+                       const int inner) {
+    const size_t i = get_global_id(0);
+    if (i >= (size_t)n * classes) return;
+    const size_t row = i / inner, outer = row / classes, p = outer * inner + (i - row * inner);
+    const int t = LOAD(target, p), class = (int)(row - outer * classes);
+    const float factor = LOAD(gy, 0) / LOAD(count, 0), w = WEIGHT(t);
+    const float v = (exp(LOAD(x, i) - LOAD(stat, p) - LOAD(stat, n + p)) - (t == class ? 1.0f : 0.0f)) * w;
+    STORE(gx, i, t == -1 ? 0.0f : v);
+}

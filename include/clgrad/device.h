@@ -1,0 +1,71 @@
+/* Devices: finding, opening, describing. */
+#ifndef CLGRAD_DEVICE_H_
+#define CLGRAD_DEVICE_H_
+
+#include <clgrad/base.h>
+
+CLG_BEGIN_DECLS
+
+/** An opened device. Thread-safety: safe; may be shared by threads. */
+typedef struct clg_device clg_device;
+
+enum clg_device_type { CLG_DEVICE_CPU, CLG_DEVICE_GPU, CLG_DEVICE_ACCEL, CLG_DEVICE_REF };
+
+/** Facts about a device; sizes in bytes, 0 = unknown. Strings live as long as the device (or until exit). */
+typedef struct clg_device_info {
+    const char *name, *platform, *vendor, *driver;
+    const char *version; /* OpenCL version of the device, e.g. "OpenCL 1.2 ..." */
+    enum clg_device_type type;
+    int      compute_units;
+    uint64_t mem_total, mem_max_alloc, local_mem;
+    uint64_t max_group;  /* work-items in a work-group */
+    bool     fp16, fp64, command_buffer, subgroups, unified_memory;
+    const char *quirks;  /* known driver faults that are worked around, "" if none */
+} clg_device_info;
+
+/** Number of devices the ICD loader shows, plus the reference device, which is always the last. Never below 1. */
+CLG_API int clg_device_count(void);
+
+/** Describes device i, 0 <= i < clg_device_count(). Opens nothing. */
+CLG_API CLG_CHECK clg_status clg_device_list(int i, clg_device_info *info);
+
+/** Index that clg_device_open(which) would open now. Returns a negative clg_status if none fits. */
+CLG_API int clg_device_find(const char *which);
+
+typedef struct clg_device_params {
+    bool profiling;         /* queues record times; needed for times in clg_plan_report(); costs a little */
+    const char *cache_dir;  /* default $CLGRAD_CACHE_DIR, else the XDG cache directory; "" = no disk cache */
+    uint64_t mem_cap;       /* upper limit for device memory in bytes; default $CLGRAD_MEM_CAP, else none */
+} clg_device_params;
+
+#define clg_device_params(...) (&(const clg_device_params){__VA_ARGS__})
+
+/**
+ * Opens a device by an index ("0", as in clg_device_list()) or a "platform:type:name" pattern, every part
+ * optional, case ignored, platform and name matched as substrings, type one of cpu, gpu, accel, ref; a part
+ * may also be a number, which counts among the devices that fit the others: "gpu", "gpu:1", "pocl",
+ * "nvidia:gpu:0", "ref" (the C reference in double; needs no OpenCL).
+ * NULL or "" means $CLGRAD_DEVICE, else the best GPU, else an accelerator, else a CPU; never "ref".
+ *
+ * Returns NULL on failure: CLG_ERR_DEVICE (the message lists what was found, or which package to install).
+ */
+CLG_API clg_device *clg_device_open(const char *which, const clg_device_params *params);
+CLG_API void        clg_device_destroy(clg_device **dev);
+CLG_API void        clg_device_get_info(const clg_device *dev, clg_device_info *info);
+
+/** Blocks until all work given to the device is done; reports errors that happened meanwhile. */
+CLG_API CLG_CHECK clg_status clg_device_finish(clg_device *dev);
+
+/** Counters since the device was opened; memory in bytes. */
+typedef struct clg_device_stats {
+    uint64_t mem_used, mem_peak, mem_cap;          /* device buffers now, most ever, limit (0 = none) */
+    uint64_t mem_pooled;                           /* held for reuse, not counted in mem_used */
+    int      programs_built, programs_cached;      /* compiled from source; loaded from the disk cache */
+    double   build_seconds;                        /* spent in compiling programs */
+} clg_device_stats;
+
+CLG_API void clg_device_get_stats(const clg_device *dev, clg_device_stats *stats);
+
+CLG_END_DECLS
+
+#endif /* CLGRAD_DEVICE_H_ */

@@ -1,0 +1,63 @@
+/* Plans: a graph compiled for its device, ready to run. */
+#ifndef CLGRAD_PLAN_H_
+#define CLGRAD_PLAN_H_
+
+#include <clgrad/graph.h>
+#include <stdio.h>
+
+CLG_BEGIN_DECLS
+
+/** Thread-safety: one thread at a time. */
+typedef struct clg_plan clg_plan;
+
+typedef struct clg_plan_params {
+    bool      inference;     /* dropout is identity; no random state advances */
+    bool      exact;         /* only algorithms that sum products directly: no Winograd */
+    bool      no_fuse, no_fold, no_reuse, no_inplace; /* switch one pass off, to bisect a wrong result */
+    const char *impl;        /* comma list of implementations to take wherever they can run ("conv.direct_gpu");
+                                default: the best for the device. See clg_op_get_info(). */
+} clg_plan_params;
+
+#define clg_plan_params(...) (&(const clg_plan_params){__VA_ARGS__})
+
+/**
+ * Compiles exactly what the targets need: values to read, effects to perform, and nothing else. So one
+ * graph serves training (CLG_LIST(loss, step)) and evaluation (CLG_LIST(logits)).
+ *
+ * Returns NULL on failure; this is where the first error of building the graph shows up. CLG_ERR_NOMEM names the
+ * plan's peak and its largest tensor; CLG_ERR_BUILD carries the build log.
+ */
+CLG_API clg_plan *clg_compile(clg_graph *g, clg_list targets, const clg_plan_params *p);
+CLG_API void      clg_plan_destroy(clg_plan **plan);
+
+/** Sets an input. The data is copied before the call returns; the upload is ordered before the next run and does
+ *  not wait for runs still under way. bytes must be the exact size. */
+CLG_API CLG_CHECK clg_status clg_write(clg_plan *plan, clg_tensor *input, const void *data, size_t bytes);
+
+/** Enqueues one run and returns at once. Runs of a device are performed in order. Allocates nothing. */
+CLG_API CLG_CHECK clg_status clg_run(clg_plan *plan);
+
+/** Waits for the runs so far and copies a target out. Reports errors that happened on the device.
+ *  Errors: CLG_ERR_INVALID if it is no target of the plan or bytes differ. */
+CLG_API CLG_CHECK clg_status clg_read(clg_plan *plan, clg_tensor *target, void *data, size_t bytes);
+
+typedef struct clg_plan_info {
+    int      n_steps, n_kernels, n_programs; /* n_steps: launches, copies and library calls per run */
+    uint64_t bytes_arena, bytes_without_reuse; /* intermediates: planned peak; sum of all their sizes */
+    uint64_t bytes_params, bytes_workspace;  /* params and state used; algorithm scratch (inside the arena) */
+    uint64_t bytes_fixed;                    /* inputs, constants, targets: live as long as the plan */
+    double   flops, bytes_moved;             /* per run, by the cost functions */
+    double   compile_seconds;
+} clg_plan_info;
+
+CLG_API void clg_plan_get_info(const clg_plan *plan, clg_plan_info *info);
+
+enum clg_report { CLG_REPORT_TEXT, CLG_REPORT_JSON, CLG_REPORT_DOT };
+
+/** One line per step: op, implementation, shapes, flops, bytes, and measured time if the device profiles; then the
+ *  memory plan with its peak. */
+CLG_API CLG_CHECK clg_status clg_plan_report(const clg_plan *plan, enum clg_report kind, FILE *to);
+
+CLG_END_DECLS
+
+#endif /* CLGRAD_PLAN_H_ */

@@ -1,0 +1,140 @@
+/* Cases of the elementwise ops. Shapes: scalars, single elements, primes, below, at and above a vector of 16, empty,
+ * and every way of broadcasting. The bound k of a function is what OpenCL 1.2 (table 7.4) allows it, and one more for
+ * the reference's own rounding. */
+#include "check/cases.h"
+
+static clg_tensor *unary(const clg_case *c, clg_graph *g, clg_tensor *const *in) { return c->f1(in[0]); }
+static clg_tensor *binary(const clg_case *c, clg_graph *g, clg_tensor *const *in) { return c->f2(in[0], in[1]); }
+static clg_tensor *where(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    return clg_where(in[0], in[1], in[2]);
+}
+static clg_tensor *to_type(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    return clg_cast(in[0], *(const clg_dtype *)c->attr);
+}
+/* The same through a float of another range first: -7.9 .. 7.9 shows the rounding towards zero. */
+static clg_tensor *to_type_scaled(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    return clg_cast(clg_scale(in[0], 7.9), *(const clg_dtype *)c->attr);
+}
+static clg_tensor *stretch(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    return clg_broadcast(in[0], *(const clg_shape *)c->attr);
+}
+static clg_tensor *scaled(const clg_case *c, clg_graph *g, clg_tensor *const *in) { return clg_scale(in[0], 2.5); }
+
+/* A chain with broadcasting, a value used twice and constants: what the fusion pass is for. */
+static clg_tensor *chain(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    clg_tensor *x = clg_add(clg_mul(in[0], in[1]), in[2]);
+    clg_tensor *y = clg_mul(clg_sigmoid(x), clg_tanh(x));
+    return clg_sub(clg_add(y, clg_fill(g, clg_tensor_dtype(x), CLG_SCALAR, 0.5)), clg_square(in[1]));
+}
+/* One value that feeds a reduction and an elementwise chain: the pass must not compute it twice in two ways. */
+static clg_tensor *fork_join(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    clg_tensor *e = clg_exp(clg_sub(in[0], clg_max(in[0], CLG_AXIS(1))));
+    return clg_div(e, clg_sum(e, CLG_AXIS(1)));
+}
+
+static const clg_dtype f32 = CLG_F32, i32 = CLG_I32, u8 = CLG_U8;
+static const clg_shape to_2_3_4 = {3, {2, 3, 4}}, to_5_17 = {2, {5, 17}}, to_1_1 = {2, {1, 1}};
+
+#define E CLG_CASE_EXACT
+#define G CLG_CASE_GRAD
+
+#define U1(name, fill_, k_, flags_, ...) \
+    {.op = #name, .build = unary, .f1 = clg_##name, .k = k_, .flags = flags_, .n_in = 1, \
+     .in = {{__VA_ARGS__, .fill = CLG_FILL_##fill_}}}
+#define UNARY(name, fill, k, flags)                                                        \
+    U1(name, fill, k, flags, 1, {7}), U1(name, fill, k, flags, 0),                          \
+    U1(name, fill, k, flags, 3, {3, 5, 37}), U1(name, fill, k, flags, 2, {0, 4}),           \
+    U1(name, fill, k, (flags) & ~G, 2, {64, 16}), U1(name, fill, k, (flags) | CLG_CASE_BENCH, 2, {256, 16384})
+
+#define B2(name, fa, fb, k_, flags_, na, da, nb, db) \
+    {.op = #name, .build = binary, .f2 = clg_##name, .k = k_, .flags = flags_, .n_in = 2, \
+     .in = {{na, DIMS da, CLG_FILL_##fa}, {nb, DIMS db, CLG_FILL_##fb}}}
+#define DIMS(...) {__VA_ARGS__}
+#define BINARY(name, fa, fb, k, flags)                                                          \
+    B2(name, fa, fb, k, flags, 1, (7), 1, (7)), B2(name, fa, fb, k, flags, 2, (3, 37), 2, (3, 37)), \
+    B2(name, fa, fb, k, flags, 2, (3, 17), 1, (17)), B2(name, fa, fb, k, flags, 3, (2, 1, 5), 3, (1, 3, 1)), \
+    B2(name, fa, fb, k, flags, 0, (0), 2, (2, 3)), B2(name, fa, fb, k, flags, 4, (2, 3, 4, 5), 3, (3, 1, 1)), \
+    B2(name, fa, fb, k, flags, 2, (0, 3), 2, (1, 3)), B2(name, fa, fb, k, (flags) & ~G, 2, (64, 16), 2, (64, 1)), \
+    B2(name, fa, fb, k, (flags) | CLG_CASE_BENCH, 2, (256, 16384), 2, (256, 16384))
+
+#define I2(name, fa, fb) /* the same on integers */ \
+    {.op = #name, .build = binary, .f2 = clg_##name, .k = 0, .flags = E, .n_in = 2, \
+     .in = {{2, {3, 17}, CLG_FILL_##fa, CLG_I32}, {1, {17}, CLG_FILL_##fb, CLG_I32}}}
+#define I1(name) \
+    {.op = #name, .build = unary, .f1 = clg_##name, .k = 0, .flags = E, .n_in = 1, \
+     .in = {{2, {3, 17}, CLG_FILL_UNIT, CLG_I32}}}
+
+const clg_case clg_cases_elementwise[] = {
+    BINARY(add, UNIT, UNIT, 1, E | G), I2(add, UNIT, UNIT),
+    {.op = "add", .text = "chain", .build = chain, .k = 24, .flags = G | CLG_CASE_MIXED, .n_in = 3,
+     .in = {{2, {5, 33}}, {1, {33}}, {2, {5, 1}}}},
+    {.op = "add", .text = "fork-join", .build = fork_join, .k = 48, .flags = CLG_CASE_MIXED, .n_in = 1,
+     .in = {{2, {6, 19}, CLG_FILL_DISTINCT}}},
+    BINARY(sub, UNIT, UNIT, 1, E | G), I2(sub, UNIT, UNIT),
+    BINARY(mul, UNIT, UNIT, 1, E | G), I2(mul, UNIT, UNIT),
+    {.op = "mul", .text = "scale 2.5", .build = scaled, .k = 1, .flags = E | G, .n_in = 1, .in = {{2, {3, 17}}}},
+    BINARY(div, UNIT, AWAY, 4, G),
+    {.op = "div_i32", .build = binary, .f2 = clg_div, .flags = E, .n_in = 2,
+     .in = {{2, {3, 17}, CLG_FILL_UNIT, CLG_I32}, {1, {17}, CLG_FILL_AWAY, CLG_I32}}},
+    {.op = "div_i32", .text = "zeros", .build = binary, .f2 = clg_div, .flags = E, .n_in = 2,
+     .in = {{1, {40}, CLG_FILL_UNIT, CLG_I32}, {1, {40}, CLG_FILL_UNIT, CLG_I32}}},
+    BINARY(pow, POSITIVE, UNIT, 17, G),
+    BINARY(maximum, DISTINCT, DISTINCT, 0, E), I2(maximum, UNIT, UNIT),
+    {.op = "maximum", .text = "apart", .build = binary, .f2 = clg_maximum, .flags = E | G, .n_in = 2,
+     .in = {{2, {4, 9}, CLG_FILL_AWAY}, {1, {1}, CLG_FILL_POSITIVE}}},
+    BINARY(minimum, DISTINCT, DISTINCT, 0, E), I2(minimum, UNIT, UNIT),
+    {.op = "minimum", .text = "apart", .build = binary, .f2 = clg_minimum, .flags = E | G, .n_in = 2,
+     .in = {{2, {4, 9}, CLG_FILL_AWAY}, {1, {1}, CLG_FILL_POSITIVE}}},
+    BINARY(eq, UNIT, UNIT, 0, E), I2(eq, UNIT, UNIT),
+    BINARY(ne, UNIT, UNIT, 0, E), I2(ne, UNIT, UNIT),
+    BINARY(lt, UNIT, UNIT, 0, E), I2(lt, UNIT, UNIT),
+    BINARY(le, UNIT, UNIT, 0, E), I2(le, UNIT, UNIT),
+    BINARY(gt, UNIT, UNIT, 0, E), I2(gt, UNIT, UNIT),
+    BINARY(ge, UNIT, UNIT, 0, E), I2(ge, UNIT, UNIT),
+
+    UNARY(neg, UNIT, 0, E | G), I1(neg),
+    UNARY(square, UNIT, 1, E | G), I1(square),
+    UNARY(sqrt, POSITIVE, 4, G),
+    UNARY(exp, UNIT, 9, G),
+    UNARY(log, POSITIVE, 4, G),
+    UNARY(sin, UNIT, 5, G),
+    UNARY(cos, UNIT, 5, G),
+    UNARY(abs, AWAY, 0, E | G),
+    {.op = "abs_i32", .build = unary, .f1 = clg_abs, .flags = E, .n_in = 1, .in = {{2, {3, 17}, CLG_FILL_UNIT, CLG_I32}}},
+    UNARY(sign, AWAY, 0, E), I1(sign),
+    UNARY(relu, AWAY, 0, E | G), I1(relu),
+    UNARY(sigmoid, UNIT, 6, G),
+    UNARY(tanh, UNIT, 6, G),
+
+    {.op = "where", .build = where, .flags = E | G, .n_in = 3,
+     .in = {{2, {3, 17}, CLG_FILL_BOOL, CLG_U8}, {2, {3, 17}}, {2, {3, 17}}}},
+    {.op = "where", .build = where, .flags = E | G, .n_in = 3,
+     .in = {{1, {17}, CLG_FILL_BOOL, CLG_I32}, {2, {3, 1}}, {0}}},
+    {.op = "where", .build = where, .flags = E, .n_in = 3,
+     .in = {{2, {0, 5}, CLG_FILL_BOOL, CLG_I32}, {2, {1, 5}}, {0}}},
+    {.op = "where", .build = where, .flags = E, .n_in = 3,
+     .in = {{1, {40}, CLG_FILL_BOOL, CLG_U8}, {1, {40}, CLG_FILL_UNIT, CLG_I32}, {0, {0}, CLG_FILL_UNIT, CLG_I32}}},
+
+    {.op = "broadcast", .text = "to 2,3,4", .build = stretch, .attr = &to_2_3_4, .flags = E | G, .n_in = 1,
+     .in = {{2, {3, 1}}}},
+    {.op = "broadcast", .text = "to 5,17", .build = stretch, .attr = &to_5_17, .flags = E | G, .n_in = 1, .in = {{0}}},
+    {.op = "broadcast", .text = "to 5,17", .build = stretch, .attr = &to_5_17, .flags = E | G, .n_in = 1,
+     .in = {{1, {17}}}},
+    {.op = "broadcast", .text = "to 1,1", .build = stretch, .attr = &to_1_1, .flags = E | G, .n_in = 1,
+     .in = {{1, {1}}}},
+
+    {.op = "cast", .text = "i32 to f32", .build = to_type, .attr = &f32, .flags = E, .n_in = 1,
+     .in = {{2, {3, 17}, CLG_FILL_UNIT, CLG_I32}}},
+    {.op = "cast", .text = "to f32", .build = to_type, .attr = &f32, .flags = E | G, .n_in = 1, .in = {{2, {3, 17}}}},
+    {.op = "cast", .text = "u8 to f32", .build = to_type, .attr = &f32, .flags = E, .n_in = 1,
+     .in = {{2, {3, 17}, CLG_FILL_UNIT, CLG_U8}}},
+    {.op = "cast_i32", .text = "f32 to i32", .build = to_type_scaled, .attr = &i32, .flags = E, .n_in = 1,
+     .in = {{2, {3, 17}, CLG_FILL_AWAY}}},
+    {.op = "cast_i32", .text = "u8 to i32", .build = to_type, .attr = &i32, .flags = E, .n_in = 1,
+     .in = {{1, {33}, CLG_FILL_UNIT, CLG_U8}}},
+    {.op = "cast_u8", .text = "f32 to u8", .build = to_type_scaled, .attr = &u8, .flags = E, .n_in = 1,
+     .in = {{2, {3, 17}, CLG_FILL_POSITIVE}}},
+    {.op = "cast_u8", .text = "i32 to u8", .build = to_type, .attr = &u8, .flags = E, .n_in = 1,
+     .in = {{1, {33}, CLG_FILL_BOOL, CLG_I32}}},
+    {.op = NULL},
+};

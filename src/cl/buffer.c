@@ -1,0 +1,227 @@
+/* Device memory. Freed buffers are kept for reuse by size class: a buffer that goes back may still be in use by
+ * enqueued commands, which is fine, since whatever comes next waits behind them on the in-order queue. */
+#include "cl/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- size classes and the pool --- */
+
+/* Allocated size: room for the slack, rounded up in steps of 1/8 (small) or 1 MiB (large), so that similar requests
+ * share a class. Never above what the device can allocate at once. 0: too large. */
+static size_t class_size(const clg_device *d, size_t bytes) {
+    if (bytes > d->caps.max_alloc || bytes > SIZE_MAX / 4) return 0;
+    const size_t need = bytes + CLG_BUFFER_SLACK;
+    size_t step = 1024;
+    while (step < (1u << 20) && step * 8 < need) step *= 2;
+    const size_t size = (need + step - 1) / step * step;
+    return size - CLG_BUFFER_SLACK > d->caps.max_alloc ? (need + 127) / 128 * 128 : size;
+}
+
+static void buffer_free(clg_buffer *b) {
+    if (b->mem) clReleaseMemObject(b->mem);
+    clg_free(b->host);
+    clg_free(b);
+}
+
+/* Removes entry i of the pool; the lock is held. */
+static clg_buffer *pool_take(clg_device *d, int i) {
+    clg_buffer *b = d->pool[i];
+    memmove(&d->pool[i], &d->pool[i + 1], (size_t)(d->n_pool - i - 1) * sizeof d->pool[0]);
+    d->n_pool--;
+    d->stats.mem_pooled -= b->size;
+    return b;
+}
+
+static void trim_locked(clg_device *d, uint64_t keep) {
+    while (d->n_pool > 0 && d->stats.mem_pooled > keep) buffer_free(pool_take(d, 0));
+}
+
+void clg_pool_trim(clg_device *d, uint64_t keep) {
+    pthread_mutex_lock(&d->lock);
+    trim_locked(d, keep);
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* Takes `size` out of the cap, and a pooled buffer of that size if there is one. Makes room by trimming the pool.
+ * false: over the cap; nothing was taken. */
+static bool reserve(clg_device *d, size_t size, clg_buffer **pooled) {
+    clg_device_stats *s = &d->stats;
+    *pooled = NULL;
+    pthread_mutex_lock(&d->lock);
+    for (int i = d->n_pool - 1; i >= 0 && !*pooled; i--)
+        if (d->pool[i]->size == size) *pooled = pool_take(d, i);
+    bool fits = true;
+    if (s->mem_cap > 0) {
+        fits = size <= s->mem_cap && s->mem_used <= s->mem_cap - size;
+        if (fits) trim_locked(d, s->mem_cap - size - s->mem_used);
+    }
+    if (fits) {
+        s->mem_used += size;
+        if (s->mem_used > s->mem_peak) s->mem_peak = s->mem_used;
+    } else if (*pooled) {
+        buffer_free(*pooled);
+        *pooled = NULL;
+    }
+    pthread_mutex_unlock(&d->lock);
+    return fits;
+}
+
+static void unreserve(clg_device *d, size_t size) {
+    pthread_mutex_lock(&d->lock);
+    d->stats.mem_used -= size;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* --- creation --- */
+
+static clg_status fail_memory(clg_device *d, const char *what, size_t bytes, const char *why) {
+    clg_device_stats s;
+    char cap[64] = "no cap";
+    clg_device_get_stats(d, &s);
+    if (s.mem_cap > 0) snprintf(cap, sizeof cap, "cap %.1f MiB", (double)s.mem_cap / 1048576);
+    return clg_fail(CLG_ERR_NOMEM, "out of device memory for %s: %.1f MiB (%zu bytes) wanted, %.1f MiB in use, %s, "
+                    "device %s: %s; use smaller batches, or raise CLGRAD_MEM_CAP if it is set", what,
+                    (double)bytes / 1048576, bytes, (double)s.mem_used / 1048576, cap, d->row.name, why);
+}
+
+/* Creates the memory object and clears it; drivers allocate late, so the first use is where memory runs out. */
+static cl_int allocate(clg_device *d, clg_buffer *b, const char **call) {
+    const cl_uint zero = 0;
+    cl_int err = CL_SUCCESS;
+    *call = "clCreateBuffer";
+    if (!b->mem) b->mem = clCreateBuffer(d->context, CL_MEM_READ_WRITE, b->size, NULL, &err);
+    if (err != CL_SUCCESS) {
+        b->mem = NULL;
+        return err;
+    }
+    *call = "clEnqueueFillBuffer";
+    err = clEnqueueFillBuffer(d->queue, b->mem, &zero, sizeof zero, 0, b->size, 0, NULL, NULL);
+    if (err != CL_SUCCESS) {
+        clReleaseMemObject(b->mem);
+        b->mem = NULL;
+    }
+    return err;
+}
+
+static bool out_of_memory(cl_int err) {
+    return err == CL_MEM_OBJECT_ALLOCATION_FAILURE || err == CL_OUT_OF_RESOURCES || err == CL_OUT_OF_HOST_MEMORY
+        || err == CL_INVALID_BUFFER_SIZE;
+}
+
+static clg_status fill_in(clg_device *d, clg_buffer *b, const char *what) {
+    if (d->caps.ref) {
+        b->host = clg_calloc(1, b->size);
+        return b->host ? CLG_OK : fail_memory(d, what, b->bytes, "host memory is exhausted");
+    }
+    const char *call;
+    cl_int err = allocate(d, b, &call);
+    if (out_of_memory(err)) { /* what is pooled may be what is missing */
+        clg_pool_trim(d, 0);
+        if (clFinish(d->queue) == CL_SUCCESS) err = allocate(d, b, &call);
+    }
+    if (out_of_memory(err)) return fail_memory(d, what, b->bytes, clg_cl_code_name(err));
+    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, call, "%s, %zu bytes", what, b->bytes);
+}
+
+clg_status clg_buffer_create(clg_device *d, size_t bytes, const char *what, clg_buffer **out) {
+    clg_buffer *b;
+    const size_t size = class_size(d, bytes);
+    if (size == 0) {
+        char why[96];
+        snprintf(why, sizeof why, "it allocates at most %zu bytes at once", d->caps.max_alloc);
+        return fail_memory(d, what, bytes, why);
+    }
+    if (!reserve(d, size, &b)) return fail_memory(d, what, bytes, "over the cap");
+    if (!b) b = clg_calloc(1, sizeof *b);
+    clg_status status = CLG_OK;
+    if (!b) {
+        status = clg_fail_nomem(what);
+    } else {
+        b->device = d;
+        b->bytes = bytes;
+        b->size = size;
+        status = fill_in(d, b, what);
+    }
+    if (status < 0) {
+        unreserve(d, size);
+        if (b) buffer_free(b);
+        return status;
+    }
+    *out = b;
+    return CLG_OK;
+}
+
+void clg_buffer_destroy(clg_buffer **buffer) {
+    if (!buffer || !*buffer) return;
+    clg_buffer *b = *buffer;
+    clg_device *d = b->device;
+    *buffer = NULL;
+    pthread_mutex_lock(&d->lock);
+    d->stats.mem_used -= b->size;
+    if (b->size > d->pool_limit) {
+        buffer_free(b);
+    } else {
+        trim_locked(d, d->pool_limit - b->size);
+        if (d->n_pool == CLG_POOL_MAX) buffer_free(pool_take(d, 0));
+        d->pool[d->n_pool++] = b;
+        d->stats.mem_pooled += b->size;
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+size_t clg_buffer_bytes(const clg_buffer *b) { return b->bytes; }
+
+double *clg_buffer_host(clg_buffer *b, size_t elem) { return b->host ? b->host + elem : NULL; }
+
+/* --- copies --- */
+
+clg_status clg_buffer_check(const clg_buffer *b, size_t elem, clg_dtype t, size_t n, const char *call) {
+    const size_t each = clg_device_elem_size(b->device, t);
+    const size_t room = each > 0 ? b->bytes / each : 0;
+    if (elem <= room && n <= room - elem) return CLG_OK;
+    return clg_fail(CLG_ERR_INVALID, "%s: elements %zu to %zu of type %s lie outside a buffer of %zu", call, elem,
+                    elem + n, clg_dtype_name(t), room);
+}
+
+clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void *data, size_t n) {
+    CLG_TRY(clg_buffer_check(b, elem, t, n, "clg_buffer_write"));
+    if (n == 0) return CLG_OK;
+    if (b->host) {
+        clg_to_double(t, data, b->host + elem, n);
+        return CLG_OK;
+    }
+    const size_t at = elem * clg_dtype_size(t), size = n * clg_dtype_size(t);
+    const cl_int err = clEnqueueWriteBuffer(b->device->queue, b->mem, CL_TRUE, at, size, data, 0, NULL, NULL);
+    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(b->device, err, "clEnqueueWriteBuffer", "%zu bytes", size);
+}
+
+clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, size_t n) {
+    CLG_TRY(clg_buffer_check(b, elem, t, n, "clg_buffer_read"));
+    if (n == 0) return CLG_OK;
+    if (b->host) {
+        clg_from_double(t, b->host + elem, data, n);
+        return CLG_OK;
+    }
+    const size_t at = elem * clg_dtype_size(t), size = n * clg_dtype_size(t);
+    const cl_int err = clEnqueueReadBuffer(b->device->queue, b->mem, CL_TRUE, at, size, data, 0, NULL, NULL);
+    if (err != CL_SUCCESS)
+        return clg_cl_fail(b->device, err, "clEnqueueReadBuffer", "%zu bytes; an earlier command may have failed",
+                           size);
+    clg_kernels_collect(b->device);
+    return CLG_OK;
+}
+
+clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, size_t dst_elem, clg_dtype t, size_t n) {
+    CLG_TRY(clg_buffer_check(src, src_elem, t, n, "clg_buffer_copy, source"));
+    CLG_TRY(clg_buffer_check(dst, dst_elem, t, n, "clg_buffer_copy, destination"));
+    if (n == 0 || (src == dst && src_elem == dst_elem)) return CLG_OK;
+    if (src->host) {
+        memmove(dst->host + dst_elem, src->host + src_elem, n * sizeof(double));
+        return CLG_OK;
+    }
+    const size_t size = clg_dtype_size(t);
+    const cl_int err = clEnqueueCopyBuffer(src->device->queue, src->mem, dst->mem, src_elem * size, dst_elem * size,
+                                           n * size, 0, NULL, NULL);
+    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(src->device, err, "clEnqueueCopyBuffer", "%zu bytes", n * size);
+}

@@ -1,0 +1,42 @@
+/* Device memory: buffers from a pool with statistics and a cap; transfers that know dtypes.
+ * Offsets and counts are in elements of the given dtype. Every buffer has CLG_BUFFER_SLACK readable bytes behind
+ * its end, because vector kernels read past the end of rows. */
+#ifndef CLG_CL_BUFFER_H_
+#define CLG_CL_BUFFER_H_
+
+#include "cl/device.h"
+
+enum { CLG_BUFFER_SLACK = 4096 };
+
+typedef struct clg_buffer clg_buffer;
+
+/** A buffer, cleared to zero. what: for the message ("param conv1.weight", "arena of the plan").
+ *  Errors: CLG_ERR_NOMEM (device memory or cap; the message has what, size, in use, cap). */
+clg_status clg_buffer_create(clg_device *d, size_t bytes, const char *what, clg_buffer **out);
+void       clg_buffer_destroy(clg_buffer **b); /* goes back to the pool once the device has finished with it */
+size_t     clg_buffer_bytes(const clg_buffer *b);
+double    *clg_buffer_host(clg_buffer *b, size_t elem); /* "ref" only: address of an element */
+
+/** Blocking copies between the host and a buffer, ordered behind everything enqueued before. On "ref" they convert. */
+clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void *data, size_t n);
+clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, size_t n);
+
+/** Enqueues a device-side copy of n elements on the compute queue (on "ref": copies). */
+clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, size_t dst_elem, clg_dtype t, size_t n);
+
+/**
+ * An upload channel for one input tensor: clg_upload_write() copies the caller's data into a host staging slot (two
+ * of them), enqueues the transfer behind earlier work without waiting for it, and waits only if both slots are still
+ * in flight. Discrete devices upload on the transfer queue into a device-side slot while the present run computes,
+ * and copy it into place on the compute queue. Allocates only at creation.
+ */
+typedef struct clg_upload clg_upload;
+clg_status clg_upload_create(clg_buffer *dst, size_t elem, clg_dtype t, size_t n, const char *what, clg_upload **out);
+clg_status clg_upload_write(clg_upload *u, const void *data);
+void       clg_upload_destroy(clg_upload **u);
+
+/** Elements of the "ref" device from and to the host's; rounds to nearest even, integers saturate. */
+void clg_to_double(clg_dtype t, const void *from, double *to, size_t n);
+void clg_from_double(clg_dtype t, const double *from, void *to, size_t n);
+
+#endif /* CLG_CL_BUFFER_H_ */

@@ -1,0 +1,168 @@
+/* Opened devices: context, queues, capabilities, statistics, references. Listing and choice: catalog.c, choose.c. */
+#include "cl/internal.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pthread_mutex_t build_lock = PTHREAD_MUTEX_INITIALIZER;
+
+pthread_mutex_t *clg_build_lock(void) { return &build_lock; }
+
+int clg_device_count(void) {
+    clg_error_state before;
+    int n = 0;
+    clg_error_save(&before);
+    const clg_status status = clg_catalog_load(&n); /* a failure is told by clg_device_open() */
+    (void)status;
+    clg_error_restore(&before);
+    return n;
+}
+
+clg_status clg_device_list(int i, clg_device_info *info) {
+    clg_device_row row;
+    const int n = clg_device_count();
+    if (!info) return clg_fail(CLG_ERR_INVALID, "clg_device_list(%d): info is NULL", i);
+    if (!clg_catalog_copy(i, &row))
+        return clg_fail(CLG_ERR_INVALID, "clg_device_list(%d): there are %d devices, counted from 0", i, n);
+    *info = row.info; /* whose strings are those of the table, and stay */
+    return CLG_OK;
+}
+
+/* "512M" -> bytes; plain numbers are bytes. */
+static clg_status parse_bytes(const char *text, uint64_t *bytes) {
+    static const char suffixes[] = "KMGT";
+    char *end = NULL;
+    errno = 0;
+    unsigned long long value = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+    bool ok = end && errno == 0;
+    if (ok && *end) {
+        const char *s = strchr(suffixes, *end >= 'a' ? *end - 'a' + 'A' : *end);
+        const int shift = s ? 10 * (int)(s - suffixes + 1) : 0;
+        ok = s && end[1] == 0 && value <= (UINT64_MAX >> shift);
+        value <<= shift;
+    }
+    if (!ok)
+        return clg_fail(CLG_ERR_INVALID, "CLGRAD_MEM_CAP=%s: not a size; give bytes, with K, M or G behind it (512M)",
+                        text);
+    *bytes = value;
+    return CLG_OK;
+}
+
+static clg_status set_options(clg_device *d, const clg_device_params *p) {
+    const char *cap = getenv("CLGRAD_MEM_CAP");
+    char dir[4096];
+    d->stats.mem_cap = p->mem_cap;
+    if (p->mem_cap == 0 && cap && *cap) CLG_TRY(parse_bytes(cap, &d->stats.mem_cap));
+    d->caps.profiling = p->profiling && !d->caps.ref;
+    if (d->caps.ref || !clg_cache_dir(p->cache_dir, dir, sizeof dir))
+        return CLG_OK;
+    const size_t n = strlen(dir) + 1;
+    d->cache_dir = clg_alloc(n);
+    if (!d->cache_dir) return clg_fail_nomem("device");
+    memcpy(d->cache_dir, dir, n);
+    return CLG_OK;
+}
+
+static clg_status open_opencl(clg_device *d) {
+    const cl_context_properties props[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)d->row.platform, 0 };
+    cl_int err = CL_SUCCESS;
+    if (*d->row.unusable)
+        return clg_fail(CLG_ERR_DEVICE, "device %s (%s) cannot be used: %s; name another one (clgrad devices lists "
+                        "them)", d->row.name, d->row.platform_name, d->row.unusable);
+    /* Lets the path of discrete devices be tested on a CPU. */
+    if (getenv("CLGRAD_FORCE_DISCRETE")) d->caps.unified = false;
+    d->pool_limit = d->row.info.mem_total / 8 < (1u << 30) ? d->row.info.mem_total / 8 : (1u << 30);
+    d->context = clCreateContext(props, 1, &d->row.id, NULL, NULL, &err);
+    if (err != CL_SUCCESS) {
+        d->context = NULL;
+        return clg_cl_fail(d, err, "clCreateContext", "the driver cannot open it; name another device (clgrad devices "
+                           "lists them) or use CLGRAD_DEVICE=ref");
+    }
+    return clg_queues_create(d);
+}
+
+static void device_free(clg_device *d) {
+    clg_queues_finish(d);
+    clg_programs_free(d);
+    clg_clblast_release(d);
+    clg_pool_trim(d, 0);
+    clg_queues_destroy(d);
+    if (d->context) clReleaseContext(d->context);
+    pthread_mutex_destroy(&d->lock);
+    clg_free(d->cache_dir);
+    clg_free(d);
+}
+
+clg_device *clg_device_open(const char *which, const clg_device_params *params) {
+    static const clg_device_params none = { 0 };
+    const int i = clg_device_find(which);
+    if (i < 0) return NULL;
+    clg_device *d = clg_calloc(1, sizeof *d);
+    if (!d) {
+        clg_fail_nomem("device");
+        return NULL;
+    }
+    if (!clg_catalog_copy(i, &d->row)) {
+        clg_fail(CLG_ERR_DEVICE, "device %d has disappeared", i);
+        clg_free(d);
+        return NULL;
+    }
+    clg_row_link(&d->row);
+    d->caps = d->row.caps;
+    atomic_init(&d->refs, 1);
+    pthread_mutex_init(&d->lock, NULL);
+    clg_status status = set_options(d, params ? params : &none);
+    if (status == CLG_OK && !d->caps.ref) status = open_opencl(d);
+    if (status < 0) {
+        device_free(d);
+        return NULL;
+    }
+    clg_log_msg(CLG_LOG_DEBUG, "device %d: %s (%s, driver %s), class %s, cache %s%s%s", i, d->row.name,
+            d->row.platform_name, d->row.driver, d->caps.cls == CLG_CLASS_GPU ? "gpu" : "cpu",
+            d->cache_dir ? d->cache_dir : "off", *d->row.quirk_text ? "; known faults: " : "", d->row.quirk_text);
+    return d;
+}
+
+void clg_device_destroy(clg_device **dev) {
+    if (!dev || !*dev) return;
+    clg_device *d = *dev;
+    *dev = NULL;
+    if (atomic_fetch_sub(&d->refs, 1) == 1) device_free(d);
+}
+
+clg_device *clg_device_ref(clg_device *d) {
+    atomic_fetch_add(&d->refs, 1);
+    return d;
+}
+
+void clg_device_get_info(const clg_device *dev, clg_device_info *info) {
+    static const clg_device_info none = { .name = "", .platform = "", .vendor = "", .driver = "", .version = "",
+                                          .quirks = "" };
+    if (info) *info = dev ? dev->row.info : none;
+}
+
+void clg_device_get_stats(const clg_device *dev, clg_device_stats *stats) {
+    if (!stats) return;
+    *stats = (clg_device_stats){ 0 };
+    if (!dev) return;
+    clg_device *d = (clg_device *)dev; /* for the lock only */
+    pthread_mutex_lock(&d->lock);
+    *stats = d->stats;
+    pthread_mutex_unlock(&d->lock);
+}
+
+const clg_device_caps *clg_device_get_caps(const clg_device *d) { return &d->caps; }
+
+size_t clg_device_elem_size(const clg_device *d, clg_dtype t) {
+    return d->caps.ref ? sizeof(double) : clg_dtype_size(t);
+}
+
+clg_status clg_device_accepts(const clg_device *d, clg_dtype t) {
+    if (d->caps.ref ? clg_dtype_size(t) > 0 : t == CLG_F32 || t == CLG_I32 || t == CLG_U8) return CLG_OK;
+    if (clg_dtype_size(t) == 0) return clg_fail(CLG_ERR_INVALID, "no such element type: %d", (int)t);
+    return clg_fail(CLG_ERR_UNSUP, "tensors of type %s are not yet supported on %s: use f32, i32 or u8, or the device "
+                    "\"ref\"", clg_dtype_name(t), d->row.name);
+}

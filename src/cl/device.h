@@ -1,0 +1,33 @@
+/* L1, the only layer that sees OpenCL. Here: what upper layers may know of an opened device.
+ * The reference device ("ref") is a device like the others whose buffers are host memory: every element, of any
+ * dtype, is held as a double; it has no programs and no queues, and runs are done by the caller's thread. */
+#ifndef CLG_CL_DEVICE_H_
+#define CLG_CL_DEVICE_H_
+
+#include <clgrad/device.h>
+#include <clgrad/tensor.h>
+
+enum clg_device_class { CLG_CLASS_CPU = 1, CLG_CLASS_GPU = 2 }; /* which shape of kernel suits it (design 12) */
+
+typedef struct clg_device_caps {
+    enum clg_device_class cls; /* GPU and accelerators: CLG_CLASS_GPU */
+    bool   ref;
+    int    compute_units;
+    size_t max_group, max_item[3]; /* work-group limits: total, per axis */
+    size_t local_mem, max_alloc;   /* bytes */
+    size_t align;                  /* bytes: buffer slices start on multiples of this; at least 128 */
+    bool   fp16, fp64, unified;
+    bool   profiling;
+} clg_device_caps;
+
+const clg_device_caps *clg_device_get_caps(const clg_device *d);
+
+clg_device *clg_device_ref(clg_device *d); /* one more reference; returns d. clg_device_destroy() gives it back */
+
+/** Bytes of one element of t in this device's memory: clg_dtype_size(t), or sizeof(double) on "ref". */
+size_t clg_device_elem_size(const clg_device *d, clg_dtype t);
+
+/** CLG_OK if tensors of this type can live on the device, else CLG_ERR_UNSUP with a remedy. */
+clg_status clg_device_accepts(const clg_device *d, clg_dtype t);
+
+#endif /* CLG_CL_DEVICE_H_ */

@@ -1,0 +1,143 @@
+/* What the files of src/cl share; the only place that includes CL/cl.h (1.2 entry points).
+ *
+ * Locks: clg_device.lock guards the pool, the statistics and the list of timed kernels, and is held briefly;
+ * clg_build_lock() is one for the process and guards program tables, compilers and CLBlast (whose own cache has a
+ * thread race before 1.6.1). Order: build lock first. */
+#ifndef CLG_CL_INTERNAL_H_
+#define CLG_CL_INTERNAL_H_
+
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "cl/launch.h"
+
+/* --- the table of devices (catalog.c) --- */
+
+/** What was found behind the ICD loader. Static memory: strings live until exit. */
+typedef struct clg_device_row {
+    cl_platform_id  platform;
+    cl_device_id    id;
+    clg_device_info info;
+    clg_device_caps caps;
+    unsigned quirks;     /* enum clg_quirk */
+    int      clock_mhz;
+    char name[128], platform_name[128], platform_version[128], vendor[96], driver[96], version[128];
+    char quirk_text[512];
+    char unusable[96];   /* why it cannot be opened; "" if it can */
+} clg_device_row;
+
+/** Fills the table if that was not done; *n rows with "ref", also on failure, which says why only "ref" is there. */
+clg_status clg_catalog_load(int *n);
+bool clg_catalog_copy(int i, clg_device_row *row); /* false: no such row. The strings in row->info are the table's */
+void clg_row_link(clg_device_row *row);            /* points row->info at the row's own strings */
+
+/* --- quirks.c --- */
+enum clg_quirk {
+    CLG_QUIRK_AVOID       = 1 << 0, /* never chosen unless asked for by name */
+    CLG_QUIRK_GPU_KERNELS = 1 << 1, /* gets class gpu kernels although it is a CPU */
+};
+
+/** Sets quirks and quirk_text of a row whose strings are filled in, and what they change in its caps. */
+void clg_quirks_apply(clg_device_row *row);
+
+/* --- device.c --- */
+enum { CLG_POOL_MAX = 128 }; /* freed buffers kept */
+
+struct clg_device {
+    atomic_int refs;
+    clg_device_row   row;
+    clg_device_caps  caps;
+    cl_context       context;
+    cl_command_queue queue, transfer; /* transfer: NULL on unified memory */
+    char            *cache_dir;       /* NULL: no disk cache */
+    struct clg_program *programs;     /* build lock */
+    bool             used_clblast;    /* build lock */
+
+    pthread_mutex_t  lock;
+    clg_device_stats stats;
+    clg_buffer      *pool[CLG_POOL_MAX]; /* oldest first */
+    int              n_pool;
+    uint64_t         pool_limit;      /* bytes */
+    clg_kernel      *timed;           /* kernels whose last enqueue has an event that was not read yet */
+};
+
+pthread_mutex_t *clg_build_lock(void);
+
+/* --- queue.c --- */
+
+/** Translates an OpenCL code: "clX: CL_Y (-n) on device 'd': what". what may be "". */
+clg_status clg_cl_fail(const clg_device *d, cl_int code, const char *call, const char *fmt, ...) CLG_FMT(4, 5);
+const char *clg_cl_code_name(cl_int code); /* "CL_OUT_OF_RESOURCES"; "unknown OpenCL code" */
+
+clg_status clg_queues_create(clg_device *d);
+clg_status clg_queues_finish(clg_device *d); /* waits; reads no times */
+void       clg_queues_destroy(clg_device *d);
+
+
+/* --- buffer.c --- */
+struct clg_buffer {
+    clg_device *device;
+    cl_mem      mem;
+    double     *host;  /* "ref" only */
+    size_t      bytes; /* asked for */
+    size_t      size;  /* allocated: bytes + slack, rounded up to a size class */
+};
+
+void clg_pool_trim(clg_device *d, uint64_t keep); /* frees pooled buffers, oldest first, until `keep` bytes are left */
+
+/** CLG_ERR_INVALID unless n elements of t at elem lie within the buffer. */
+clg_status clg_buffer_check(const clg_buffer *b, size_t elem, clg_dtype t, size_t n, const char *call);
+
+/* --- convert.c: elements of the "ref" device --- */
+void clg_to_double(clg_dtype t, const void *from, double *to, size_t n);
+void clg_from_double(clg_dtype t, const double *from, void *to, size_t n); /* rounds to nearest; integers saturate */
+
+/* --- program.c, cache.c, source.c --- */
+
+/** A function of a program: binaries of some drivers hold only the kernels that were launched before. */
+typedef struct clg_function {
+    char name[64];
+    bool launched, saved;
+} clg_function;
+
+struct clg_program {
+    atomic_int   refs;
+    clg_device  *device;
+    clg_program *next;       /* in the device's table */
+    cl_program   program;    /* NULL: the build failed */
+    char         key[65];    /* SHA-256 */
+    char        *name, *options;
+    char        *failure;    /* message of a failed build */
+    clg_function *functions; /* lock of the device */
+    int          n_functions, cap_functions;
+};
+
+/** All sources after #include, with #line directives. */
+clg_status clg_source_expand(const clg_source *src, clg_str *out);
+
+/** From the disk cache; false: a miss. Fills p->program and p->functions. */
+bool clg_cache_load(clg_device *d, clg_program *p);
+
+/** Writes the binary of a built program with the list of its launched functions. */
+clg_status clg_cache_save(clg_device *d, clg_program *p);
+
+/** Index of a function in p->functions, added if it is new; negative clg_status if there is no memory. */
+int clg_program_function(clg_device *d, clg_program *p, const char *name);
+
+/** Drops the device's table. */
+void clg_programs_free(clg_device *d);
+
+/* --- launch.c, gemm_clblast.c --- */
+
+/** Reads the times of finished kernels into their slots; call when the compute queue is known to be done. */
+void clg_kernels_collect(clg_device *d);
+
+void clg_clblast_release(clg_device *d); /* the device goes: drops CLBlast's cache if no other one uses it */
+
+#endif /* CLG_CL_INTERNAL_H_ */

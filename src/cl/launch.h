@@ -1,0 +1,53 @@
+/* Kernels with arguments bound once, and their enqueueing on the in-order compute queue. */
+#ifndef CLG_CL_LAUNCH_H_
+#define CLG_CL_LAUNCH_H_
+
+#include "cl/buffer.h"
+#include "cl/program.h"
+
+typedef struct clg_kernel clg_kernel; /* one cl_kernel with its arguments: belongs to one step of one plan */
+
+enum clg_bind_kind { CLG_BIND_BUFFER, CLG_BIND_INT, CLG_BIND_LONG, CLG_BIND_FLOAT, CLG_BIND_LOCAL };
+
+/** One argument. A buffer becomes two OpenCL arguments: __global pointer and ulong offset in elements. */
+typedef struct clg_bind {
+    enum clg_bind_kind kind;
+    const char *name;  /* of the parameter in the .cl file: checked against clGetKernelArgInfo in debug builds */
+    bool is_const;     /* BUFFER: only read; checked in debug builds */
+    clg_buffer *buffer;
+    uint64_t offset;   /* elements */
+    int64_t i;
+    double f;
+    size_t bytes;      /* LOCAL */
+} clg_bind;
+
+/** Creates kernel `function` of a program and binds all its arguments. The buffers must outlive the kernel.
+ *  Errors: CLG_ERR_INVALID if the arguments do not fit the .cl signature (names the first that differs). */
+clg_status clg_kernel_create(clg_program *p, const char *function, const clg_bind *args, int n, clg_kernel **out);
+void       clg_kernel_destroy(clg_kernel **k);
+
+/** Checks that this local size fits the device and the kernel; global is rounded up by the caller. */
+clg_status clg_kernel_set_range(clg_kernel *k, const size_t global[3], const size_t local[3]);
+
+/** Enqueues; never waits or allocates. With profiling, *ns_slot (if not NULL) receives the duration in nanoseconds
+ *  at the next clg_device_finish() or blocking read. */
+clg_status clg_kernel_enqueue(clg_kernel *k, uint64_t *ns_slot);
+
+/** Makes work that was enqueued start (clFlush). */
+clg_status clg_device_flush(clg_device *d);
+
+/* --- GEMM through CLBlast (src/cl/gemm_clblast.c) --- */
+
+/** Row-major C[b] = op(A[b]) op(B[b]) for b < batch, f32; offsets and strides in elements; ld = row pitch. */
+typedef struct clg_gemm {
+    bool ta, tb;
+    int64_t m, n, k, batch;
+    clg_buffer *a, *b, *c;
+    uint64_t a_off, b_off, c_off;
+    int64_t lda, ldb, ldc, a_stride, b_stride, c_stride;
+} clg_gemm;
+
+bool       clg_gemm_clblast_fits(const clg_device *d, const clg_gemm *g); /* sizes below int limits, f32, not "ref" */
+clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g);            /* enqueues on the compute queue */
+
+#endif /* CLG_CL_LAUNCH_H_ */

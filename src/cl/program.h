@@ -1,0 +1,32 @@
+/* Programs: embedded or generated source -> built program, through the memory and disk caches. */
+#ifndef CLG_CL_PROGRAM_H_
+#define CLG_CL_PROGRAM_H_
+
+#include "cl/device.h"
+
+typedef struct clg_program clg_program; /* reference-counted, owned by the device's table */
+
+/** One thing to build. */
+typedef struct clg_source {
+    const char *name;    /* "pool": cl/pool.cl, or the name of the generated text in messages */
+    const char *text;    /* generated source, behind #include "clg.clh"; NULL: the embedded (or $CLGRAD_CL_PATH) file */
+    const char *options; /* "-DKH=5 ..." */
+} clg_source;
+
+/**
+ * Gets a built program: from the device's table, else the disk cache, else the compiler. The key is the SHA-256 of
+ * (sources after #include, options, device, driver, platform, library version). A failed build is remembered.
+ *
+ * Errors: CLG_ERR_BUILD with the log, the name and the options.
+ */
+clg_status clg_program_get(clg_device *d, const clg_source *src, clg_program **out);
+void       clg_program_release(clg_program **p);
+
+/** Writes binaries of programs that were compiled since the last call to the disk cache (PoCL's binaries hold only
+ *  the kernels launched before: so call it after the first run of a plan). Failures are logged, not returned. */
+void clg_program_save_new(clg_device *d);
+
+/** Embedded sources (made by src/tool/embed.c from cl/): entry i, NULL past the last; for tests and reports. */
+const char *clg_program_file(int i, const char **text);
+
+#endif /* CLG_CL_PROGRAM_H_ */

@@ -1,0 +1,89 @@
+/* Command queues, their errors in words, and the times of kernels. One in-order compute queue; on devices with memory
+ * of their own, one more for uploads. Only clg_device_finish() and blocking reads wait. */
+#include "cl/internal.h"
+
+#include <stdio.h>
+
+typedef struct code_name { cl_int code; const char *name; } code_name;
+
+#define CODE(x) { x, #x }
+static const code_name code_names[] = {
+    CODE(CL_SUCCESS), CODE(CL_DEVICE_NOT_FOUND), CODE(CL_DEVICE_NOT_AVAILABLE), CODE(CL_COMPILER_NOT_AVAILABLE),
+    CODE(CL_MEM_OBJECT_ALLOCATION_FAILURE), CODE(CL_OUT_OF_RESOURCES), CODE(CL_OUT_OF_HOST_MEMORY),
+    CODE(CL_PROFILING_INFO_NOT_AVAILABLE), CODE(CL_MEM_COPY_OVERLAP), CODE(CL_IMAGE_FORMAT_MISMATCH),
+    CODE(CL_IMAGE_FORMAT_NOT_SUPPORTED), CODE(CL_BUILD_PROGRAM_FAILURE), CODE(CL_MAP_FAILURE),
+    CODE(CL_MISALIGNED_SUB_BUFFER_OFFSET), CODE(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST),
+    CODE(CL_COMPILE_PROGRAM_FAILURE), CODE(CL_LINKER_NOT_AVAILABLE), CODE(CL_LINK_PROGRAM_FAILURE),
+    CODE(CL_DEVICE_PARTITION_FAILED), CODE(CL_KERNEL_ARG_INFO_NOT_AVAILABLE), CODE(CL_INVALID_VALUE),
+    CODE(CL_INVALID_DEVICE_TYPE), CODE(CL_INVALID_PLATFORM), CODE(CL_INVALID_DEVICE), CODE(CL_INVALID_CONTEXT),
+    CODE(CL_INVALID_QUEUE_PROPERTIES), CODE(CL_INVALID_COMMAND_QUEUE), CODE(CL_INVALID_HOST_PTR),
+    CODE(CL_INVALID_MEM_OBJECT), CODE(CL_INVALID_IMAGE_FORMAT_DESCRIPTOR), CODE(CL_INVALID_IMAGE_SIZE),
+    CODE(CL_INVALID_SAMPLER), CODE(CL_INVALID_BINARY), CODE(CL_INVALID_BUILD_OPTIONS), CODE(CL_INVALID_PROGRAM),
+    CODE(CL_INVALID_PROGRAM_EXECUTABLE), CODE(CL_INVALID_KERNEL_NAME), CODE(CL_INVALID_KERNEL_DEFINITION),
+    CODE(CL_INVALID_KERNEL), CODE(CL_INVALID_ARG_INDEX), CODE(CL_INVALID_ARG_VALUE), CODE(CL_INVALID_ARG_SIZE),
+    CODE(CL_INVALID_KERNEL_ARGS), CODE(CL_INVALID_WORK_DIMENSION), CODE(CL_INVALID_WORK_GROUP_SIZE),
+    CODE(CL_INVALID_WORK_ITEM_SIZE), CODE(CL_INVALID_GLOBAL_OFFSET), CODE(CL_INVALID_EVENT_WAIT_LIST),
+    CODE(CL_INVALID_EVENT), CODE(CL_INVALID_OPERATION), CODE(CL_INVALID_GL_OBJECT), CODE(CL_INVALID_BUFFER_SIZE),
+    CODE(CL_INVALID_MIP_LEVEL), CODE(CL_INVALID_GLOBAL_WORK_SIZE), CODE(CL_INVALID_PROPERTY),
+    CODE(CL_INVALID_IMAGE_DESCRIPTOR), CODE(CL_INVALID_COMPILER_OPTIONS), CODE(CL_INVALID_LINKER_OPTIONS),
+    CODE(CL_INVALID_DEVICE_PARTITION_COUNT), { -1001, "CL_PLATFORM_NOT_FOUND_KHR" },
+};
+
+const char *clg_cl_code_name(cl_int code) {
+    for (size_t i = 0; i < sizeof code_names / sizeof code_names[0]; i++)
+        if (code_names[i].code == code) return code_names[i].name;
+    return "unknown OpenCL code";
+}
+
+clg_status clg_cl_fail(const clg_device *d, cl_int code, const char *call, const char *fmt, ...) {
+    char what[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    const bool memory = code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY;
+    return clg_fail(memory ? CLG_ERR_NOMEM : CLG_ERR_DEVICE, "%s: %s (%d)%s%s%s%s", call, clg_cl_code_name(code),
+                    (int)code, d ? " on device " : "", d ? d->row.name : "", *what ? ": " : "", what);
+}
+
+clg_status clg_queues_create(clg_device *d) {
+    const cl_command_queue_properties props = d->caps.profiling ? CL_QUEUE_PROFILING_ENABLE : 0;
+    cl_int err = CL_SUCCESS;
+    d->queue = clCreateCommandQueue(d->context, d->row.id, props, &err);
+    if (err != CL_SUCCESS) {
+        d->queue = NULL;
+        return clg_cl_fail(d, err, "clCreateCommandQueue", "compute queue");
+    }
+    if (d->caps.unified) return CLG_OK;
+    d->transfer = clCreateCommandQueue(d->context, d->row.id, props, &err);
+    if (err != CL_SUCCESS) {
+        d->transfer = NULL;
+        return clg_cl_fail(d, err, "clCreateCommandQueue", "transfer queue");
+    }
+    return CLG_OK;
+}
+
+clg_status clg_queues_finish(clg_device *d) {
+    const cl_int moved = d->transfer ? clFinish(d->transfer) : CL_SUCCESS;
+    const cl_int done = d->queue ? clFinish(d->queue) : CL_SUCCESS;
+    if (moved != CL_SUCCESS) return clg_cl_fail(d, moved, "clFinish", "an upload failed");
+    if (done != CL_SUCCESS) return clg_cl_fail(d, done, "clFinish", "a command enqueued before failed");
+    return CLG_OK;
+}
+
+void clg_queues_destroy(clg_device *d) {
+    if (d->transfer) clReleaseCommandQueue(d->transfer);
+    if (d->queue) clReleaseCommandQueue(d->queue);
+}
+
+clg_status clg_device_finish(clg_device *dev) {
+    if (!dev) return clg_fail(CLG_ERR_INVALID, "clg_device_finish: the device is NULL");
+    CLG_TRY(clg_queues_finish(dev));
+    clg_kernels_collect(dev);
+    return CLG_OK;
+}
+
+clg_status clg_device_flush(clg_device *d) {
+    const cl_int err = d->queue ? clFlush(d->queue) : CL_SUCCESS;
+    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clFlush", "%s", "");
+}

@@ -1,0 +1,44 @@
+/* Batches on the host: gathering and converting pictures, ahead of need, on a thread of its own. */
+#ifndef CLG_DATA_PREFETCH_H_
+#define CLG_DATA_PREFETCH_H_
+
+#include <clgrad/base.h>
+
+/** Where pictures come from; borrowed while a job runs. */
+typedef struct clg_gather {
+    const uint8_t  *images, *labels; /* labels NULL: none */
+    const uint32_t *order;           /* item at a position of the epoch */
+    size_t          item;            /* bytes of a picture */
+} clg_gather;
+
+/** Room for a batch, and which positions of the epoch its first n rows hold. */
+typedef struct clg_batch {
+    float   *x;
+    int32_t *t;
+    int64_t  first, n;
+} clg_batch;
+
+typedef struct clg_prefetch clg_prefetch;
+
+/** A worker with two batches of `rows` rows. The worker thread starts here; if the system gives none, jobs are done
+ *  by the caller's thread. NULL: no memory. */
+clg_prefetch *clg_prefetch_create(int64_t rows, size_t item);
+void          clg_prefetch_destroy(clg_prefetch **p);
+int64_t       clg_prefetch_rows(const clg_prefetch *p);
+
+/** Copies positions first .. first + n - 1 into rows row .. of a batch, pixels scaled to [0, 1]. */
+void clg_gather_rows(const clg_gather *g, clg_batch *b, int64_t row, int64_t first, int64_t n);
+
+/** Starts to fill the batch that clg_prefetch_take() gives next. The worker must be idle. */
+void clg_prefetch_begin(clg_prefetch *p, const clg_gather *g, int64_t first, int64_t n);
+
+/** Waits until the worker is idle. */
+void clg_prefetch_wait(clg_prefetch *p);
+
+/** Waits, and gives the batch that was filled (n is 0 if none was begun). It is the caller's until the next take. */
+clg_batch *clg_prefetch_take(clg_prefetch *p);
+
+/** Waits, and forgets what was filled. */
+void clg_prefetch_drop(clg_prefetch *p);
+
+#endif /* CLG_DATA_PREFETCH_H_ */

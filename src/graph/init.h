@@ -1,0 +1,10 @@
+/* Initial values of params. */
+#ifndef CLG_GRAPH_INIT_H_
+#define CLG_GRAPH_INIT_H_
+
+#include <clgrad/graph.h>
+
+/** Draws all values of a shape into x. They depend on the arguments only, not on the device or the order of calls. */
+void clg_init_values(enum clg_init init, uint64_t seed, const char *name, clg_shape shape, double *x);
+
+#endif /* CLG_GRAPH_INIT_H_ */

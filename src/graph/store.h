@@ -1,0 +1,51 @@
+/* What L2 and L3 know of a store: its slots. */
+#ifndef CLG_GRAPH_STORE_H_
+#define CLG_GRAPH_STORE_H_
+
+#include "cl/buffer.h"
+#include <clgrad/store.h>
+#include <stdatomic.h>
+
+/** A named tensor of a store. Lives as long as the store; its buffer never moves. */
+typedef struct clg_slot {
+    char       *name;
+    clg_dtype   dtype;
+    clg_shape   shape;
+    bool        trainable;
+    bool        loaded;   /* made by a file; not yet claimed by clg_param() or clg_state() */
+    clg_buffer *buffer;
+} clg_slot;
+
+clg_store  *clg_store_ref(clg_store *s);
+clg_device *clg_store_device(const clg_store *s);
+clg_slot   *clg_store_find(const clg_store *s, const char *name); /* NULL if there is none */
+
+/** A new slot, zero-filled. The name must be new. */
+clg_status clg_store_add(clg_store *s, const char *name, clg_dtype t, clg_shape shape, bool trainable, clg_slot **out);
+
+/** Takes the newest slot back: for whoever added it and could not fill it. No tensor may refer to it. */
+void clg_store_remove_last(clg_store *s);
+
+/** Text that travels with a store. Keys in order of first setting. */
+typedef struct clg_meta {
+    struct { char *key, *value; } *item;
+    int n, cap;
+} clg_meta;
+
+const char *clg_meta_get(const clg_meta *m, const char *key);
+clg_status  clg_meta_set(clg_meta *m, const char *key, const char *value); /* value NULL: removes the key */
+void        clg_meta_free(clg_meta *m);
+
+struct clg_store {
+    atomic_int  refs;
+    clg_device *device;
+    uint64_t    seed;    /* the metadata "seed" says the same */
+    clg_slot  **slots;   /* in order of creation */
+    int         n_slots, cap_slots;
+    clg_meta    meta;
+};
+
+/** Reads a seed as clg_store_seed() prints it; false if the text is no number of 64 bits. */
+bool clg_seed_parse(const char *text, uint64_t *seed);
+
+#endif /* CLG_GRAPH_STORE_H_ */

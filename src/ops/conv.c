@@ -1,0 +1,81 @@
+/* conv: cross-correlation over 1 to 3 spatial axes with stride, dilation, padding on every side and groups.
+ * Dumoulin & Visin 2016 (arXiv:1603.07285) has the arithmetic of the sizes. */
+#include "ops/conv_shape.h"
+
+static clg_status infer(clg_node *n) {
+    if (!clg_dtype_is_float(in_dtype(n, 0))) return clg_fail_op(n, "wants floating-point tensors");
+    for (int i = 1; i < n->n_in; i++)
+        if (in_dtype(n, i) != in_dtype(n, 0)) return clg_fail_op(n, "types differ");
+    clg_shape y;
+    CLG_TRY(clg_conv_check(n, in_shape(n, 0), in_shape(n, 1), &y));
+    if (n->n_in == 3 && (in_shape(n, 2).ndim != 1 || in_dim(n, 2, 0) != y.dim[1]))
+        return clg_fail_op(n, "bias must be [%lld], one value per output channel", (long long)y.dim[1]);
+    return set_out(n, 0, in_dtype(n, 0), y);
+}
+
+static void ref(const clg_node *n, const double *const *in, double *const *out) {
+    const clg_conv_geom g = clg_conv_geometry(n);
+    const double *x = in[0], *w = in[1], *b = n->n_in == 3 ? in[2] : NULL;
+    double *y = out[0];
+    for (int64_t i = 0; i < g.N * g.O * g.Q; i++) y[i] = b ? b[i / g.Q % g.O] : 0.0;
+    for (int64_t q = 0; q < g.Q; q++)
+        for (int64_t t = 0; t < g.T; t++) {
+            const int64_t i = clg_conv_index(&g, q, t);
+            if (i < 0) continue;
+            for (int64_t im = 0; im < g.N; im++)
+                for (int64_t o = 0; o < g.O; o++) {
+                    const double *xg = x + (im * g.C + o / g.Og * g.Cg) * g.I + i, *wo = w + o * g.Cg * g.T + t;
+                    double s = 0;
+                    for (int64_t c = 0; c < g.Cg; c++) s += xg[c * g.I] * wo[c * g.T];
+                    y[(im * g.O + o) * g.Q + q] += s;
+                }
+        }
+}
+
+static void vjp(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
+    const clg_conv_attr attr = *(const clg_conv_attr *)n->attr;
+    clg_tensor *x = n->in[0], *w = n->in[1];
+    if (clg_wants_grad(n, 0)) gx[0] = clg_conv_build_bwd(&clg_op_conv_bwd_data, attr, x->shape, gy[0], w);
+    if (clg_wants_grad(n, 1)) gx[1] = clg_conv_build_bwd(&clg_op_conv_bwd_filter, attr, w->shape, x, gy[0]);
+    if (n->n_in == 3 && clg_wants_grad(n, 2))
+        gx[2] = clg_reshape(clg_sum(gy[0], (CLG_AXIS(out_shape(n, 0).ndim) - 1) & ~CLG_AXIS(1)), n->in[2]->shape);
+}
+
+clg_cost clg_conv_cost(const clg_node *n) {
+    const clg_conv_geom g = clg_conv_geometry(n);
+    return cost_of(n, 2.0 * (double)g.N * (double)g.O * (double)g.Q * (double)g.Cg * (double)g.T);
+}
+
+static const clg_impl impls[] = {
+    { "conv.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_fwd_cpu, NULL, false },
+    { "conv.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_fwd_gpu, NULL, false },
+    { "conv.gemm", 0, clg_conv_accept_gemm, clg_conv_fwd_gemm, NULL, false },
+    { 0 },
+};
+
+const clg_op clg_op_conv = {
+    .name = "conv",
+    .formula = "y[n,o,q] = b[o] + sum_{c,t} x[n, c, q stride + t dilation - pad] w[o,c,t]",
+    .gradient = "gx = conv_bwd_data(gy, w); gw = conv_bwd_filter(x, gy); gb = sum of gy over n and q",
+    .min_in = 2, .max_in = 3, .n_out = 1,
+    .attr_size = sizeof(clg_conv_attr),
+    .infer = infer, .ref = ref, .vjp = vjp, .cost = clg_conv_cost, .impls = impls,
+};
+
+static int64_t or_one(int64_t v) { return v ? v : 1; }
+
+clg_tensor *clg_conv(clg_tensor *x, clg_tensor *w, clg_tensor *b, const clg_conv_params *p) {
+    const clg_conv_params none = { 0 };
+    if (!p) p = &none;
+    clg_conv_attr a = { .groups = or_one(p->groups) };
+    const int axes = x && x->shape.ndim > 2 && x->shape.ndim < 6 ? x->shape.ndim - 2 : CLG_MAX_SPATIAL;
+    for (int i = 0; i < 3; i++) {
+        const int from = i - (3 - axes); /* the caller's axes start at 0, ours end at W */
+        const bool used = from >= 0;
+        a.stride[i] = used ? or_one(p->stride[from]) : 1;
+        a.dilation[i] = used ? or_one(p->dilation[from]) : 1;
+        a.pad[i] = used ? p->pad[from] : 0;
+        a.pad_end[i] = used ? (p->asymmetric ? p->pad_end[from] : p->pad[from]) : 0;
+    }
+    return clg_node_build(&clg_op_conv, &a, (clg_tensor *[]){ x, w, b }, b ? 3 : 2);
+}

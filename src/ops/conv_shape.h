@@ -1,0 +1,71 @@
+/* Geometry of convolution: what conv, conv_bwd_data and conv_bwd_filter and all their implementations share.
+ * Everything is 3-D inside: 1-D and 2-D have leading axes of size 1. Letters: N batch, C and O channels in and out,
+ * G groups; x [N, C, in], w [O, C/G, k], y [N, O, out]; q an output pixel, t a tap of the filter, i an input pixel. */
+#ifndef CLG_OPS_CONV_SHAPE_H_
+#define CLG_OPS_CONV_SHAPE_H_
+
+#include "plan/emit.h"
+
+typedef struct clg_conv_attr {
+    int64_t stride[3], dilation[3], pad[3], pad_end[3]; /* axes D, H, W */
+    int64_t size[3]; /* conv_bwd_data: spatial sizes of x; conv_bwd_filter: of w; conv: 0 */
+    int64_t groups;
+} clg_conv_attr;
+
+typedef struct clg_conv_geom {
+    int64_t N, C, O, G;
+    int64_t Cg, Og;    /* channels per group */
+    int64_t in[3], k[3], out[3], stride[3], dil[3], pad[3];
+    int64_t I, T, Q;   /* elements of an input plane, of a filter plane, of an output plane */
+} clg_conv_geom;
+
+extern const clg_op clg_op_conv, clg_op_conv_bwd_data, clg_op_conv_bwd_filter;
+
+/** The geometry of a node of one of the three ops, once inferred. */
+clg_conv_geom clg_conv_geometry(const clg_node *n);
+
+/** Checks x and w against the attributes of n and computes the shape of y. */
+clg_status clg_conv_check(const clg_node *n, clg_shape x, clg_shape w, clg_shape *y);
+
+/** Index in the input plane that tap t of output pixel q reads; -1 if that is padding. */
+int64_t clg_conv_index(const clg_conv_geom *g, int64_t q, int64_t t);
+
+/** Builds a backward op; size: spatial sizes of its result are those of `like`. */
+clg_tensor *clg_conv_build_bwd(const clg_op *op, clg_conv_attr attr, clg_shape like, clg_tensor *a, clg_tensor *b);
+
+/** 2 N O Q (C/G) T flops, for all three. */
+clg_cost clg_conv_cost(const clg_node *n);
+
+/** True if y is x seen as a matrix product: taps of size 1, no stride, no padding. */
+bool clg_conv_is_pointwise(const clg_conv_geom *g);
+
+/** True if the node is f32 and every plane, filter row and tile index fits an int. */
+bool clg_conv_fits_int(const clg_node *n);
+
+static inline int64_t clg_div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static inline int64_t clg_max64(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t clg_min64(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/** The offsets of the taps, T rows of (z, y, x), as a table for kernels that compute indices themselves. */
+clg_status clg_conv_tap_table(clg_emit *e, const clg_conv_geom *g, const clg_tensor **table);
+
+/** Appends gw = sum over s of part[s], in that order. options: of a program of conv_bwd.cl that is built anyway, or
+ *  NULL; group: work-group size. */
+clg_status clg_conv_emit_sum(clg_emit *e, const clg_tensor *part, const clg_tensor *gw, int64_t parts,
+                             const char *options, size_t group);
+
+/* Implementations. direct_cpu: conv_direct.c and conv_filter.c; direct_gpu: conv_gpu.c; gemm: conv_gemm.c. */
+bool clg_conv_accept_cpu(const clg_node *n, const clg_device *d);
+bool clg_conv_accept_gpu(const clg_node *n, const clg_device *d);
+bool clg_conv_accept_gemm(const clg_node *n, const clg_device *d);
+clg_status clg_conv_fwd_cpu(clg_emit *e, const clg_node *n);
+clg_status clg_conv_fwd_gpu(clg_emit *e, const clg_node *n);
+clg_status clg_conv_fwd_gemm(clg_emit *e, const clg_node *n);
+clg_status clg_conv_data_cpu(clg_emit *e, const clg_node *n);
+clg_status clg_conv_data_gpu(clg_emit *e, const clg_node *n);
+clg_status clg_conv_data_gemm(clg_emit *e, const clg_node *n);
+clg_status clg_conv_filter_cpu(clg_emit *e, const clg_node *n);
+clg_status clg_conv_filter_gpu(clg_emit *e, const clg_node *n);
+clg_status clg_conv_filter_gemm(clg_emit *e, const clg_node *n);
+
+#endif /* CLG_OPS_CONV_SHAPE_H_ */

@@ -1,0 +1,226 @@
+/* Elementwise ops: the rows of elementwise_rows.h made into clg_ops, and their builders. They have no kernels of their
+ * own: src/plan/codegen.c writes those from the expressions, fused. All operands broadcast as in NumPy.
+ *
+ * A gradient is first built in the shape of y and then summed down to its operand (clg_sum_to), the adjoint of
+ * broadcasting. */
+#include "graph/op.h"
+#include <math.h>
+#include <string.h>
+
+enum { MAX_OPERANDS = 3 };
+
+typedef struct cast_attr {
+    int32_t dtype;
+} cast_attr;
+
+/* --- helpers of the rows' gradients and references --- */
+
+/** The constant v, as a scalar of the type of t. */
+static clg_tensor *lit(clg_tensor *t, double v) {
+    return t ? clg_fill(t->graph, t->dtype, CLG_SCALAR, v) : NULL;
+}
+
+static clg_tensor *cast_back(clg_tensor *x, clg_tensor *gy) {
+    return clg_dtype_is_float(x->dtype) ? clg_cast(gy, x->dtype) : NULL;
+}
+
+static double to_integer(double v, double lo, double hi) {
+    if (isnan(v)) return 0;
+    return v <= lo ? lo : v >= hi ? hi : trunc(v);
+}
+
+/* --- infer --- */
+
+static clg_status broadcast_operands(const clg_node *n, clg_shape *out) {
+    *out = in_shape(n, 0);
+    for (int i = 1; i < n->n_in; i++)
+        if (!clg_shape_broadcast(*out, in_shape(n, i), out))
+            return clg_fail_op(n, "the shapes do not broadcast: aligned at the last axis, sizes must be equal or 1");
+    return CLG_OK;
+}
+
+static clg_status same_type(const clg_node *n, int first) {
+    for (int i = first + 1; i < n->n_in; i++)
+        if (in_dtype(n, i) != in_dtype(n, first))
+            return clg_fail_op(n, "the operands differ in type; clg_cast() one of them");
+    return CLG_OK;
+}
+
+static clg_status infer_as(clg_node *n, clg_dtype t) {
+    clg_shape s;
+    CLG_TRY(broadcast_operands(n, &s));
+    return set_out(n, 0, t, s);
+}
+
+static clg_status infer_real(clg_node *n) {
+    CLG_TRY(same_type(n, 0));
+    if (!clg_dtype_is_float(in_dtype(n, 0))) return clg_fail_op(n, "wants floats; clg_cast() the operands");
+    return infer_as(n, in_dtype(n, 0));
+}
+
+static clg_status infer_number(clg_node *n) {
+    CLG_TRY(same_type(n, 0));
+    if (in_dtype(n, 0) == CLG_U8) return clg_fail_op(n, "u8 holds flags and bytes; clg_cast() to i32 or f32 first");
+    return infer_as(n, in_dtype(n, 0));
+}
+
+static clg_status infer_integer(clg_node *n) {
+    CLG_TRY(same_type(n, 0));
+    if (in_dtype(n, 0) != CLG_I32) return clg_fail_op(n, "wants i32; clg_cast() the operands");
+    return infer_as(n, CLG_I32);
+}
+
+static clg_status infer_compare(clg_node *n) {
+    CLG_TRY(same_type(n, 0));
+    return infer_as(n, CLG_U8);
+}
+
+static clg_status infer_where(clg_node *n) {
+    if (clg_dtype_is_float(in_dtype(n, 0))) return clg_fail_op(n, "the condition must be u8 or i32");
+    CLG_TRY(same_type(n, 1));
+    return infer_as(n, in_dtype(n, 1));
+}
+
+static clg_status infer_broadcast(clg_node *n) {
+    const clg_shape *want = n->attr;
+    char text[128];
+    clg_shape s;
+    if (want->ndim < 0 || want->ndim > CLG_MAX_DIMS) return clg_fail_op(n, "%d axes; 0 to 6 are possible", want->ndim);
+    clg_shape_text(in_dtype(n, 0), *want, text, sizeof text);
+    for (int i = 0; i < want->ndim; i++)
+        if (want->dim[i] < 0) return clg_fail_op(n, "a size is negative in %s", text);
+    if (!clg_shape_broadcast(in_shape(n, 0), *want, &s) || !clg_shape_equal(s, *want))
+        return clg_fail_op(n, "only sizes of 1 stretch, so it cannot become %s", text);
+    return set_out(n, 0, in_dtype(n, 0), s);
+}
+
+static clg_status infer_cast(clg_node *n) {
+    return infer_as(n, (clg_dtype)((const cast_attr *)n->attr)->dtype);
+}
+
+/* --- reference: one loop for all rows --- */
+
+static void strides_of(clg_shape operand, clg_shape y, int64_t *stride) {
+    int64_t step = 1;
+    for (int d = y.ndim - 1, k = operand.ndim - 1; d >= 0; d--, k--) {
+        stride[d] = k >= 0 && operand.dim[k] != 1 ? step : 0;
+        if (k >= 0) step *= operand.dim[k];
+    }
+}
+
+static void ref_loop(const clg_node *n, const double *const *in, double *const *out) {
+    const clg_shape y = out_shape(n, 0);
+    const int64_t elems = out_elems(n, 0);
+    int64_t stride[MAX_OPERANDS][CLG_MAX_DIMS], at[MAX_OPERANDS] = {0}, index[CLG_MAX_DIMS] = {0};
+    double x[MAX_OPERANDS];
+    for (int k = 0; k < n->n_in; k++) strides_of(in_shape(n, k), y, stride[k]);
+    for (int64_t i = 0; i < elems; i++) {
+        for (int k = 0; k < n->n_in; k++) x[k] = in[k][at[k]];
+        out[0][i] = n->op->scalar(x);
+        for (int d = y.ndim - 1; d >= 0; d--) {
+            for (int k = 0; k < n->n_in; k++) at[k] += stride[k][d];
+            if (++index[d] < y.dim[d]) break;
+            for (int k = 0; k < n->n_in; k++) at[k] -= stride[k][d] * y.dim[d];
+            index[d] = 0;
+        }
+    }
+}
+
+/* --- the rows --- */
+
+static void fit_gradients(const clg_node *n, clg_tensor *const *g, clg_tensor **gx) {
+    for (int i = 0; i < n->n_in; i++) gx[i] = g[i] ? clg_sum_to(g[i], n->in[i]->shape) : NULL;
+}
+
+#define OPERANDS_1 const double a = x[0]
+#define OPERANDS_2 const double a = x[0], b = x[1]
+#define OPERANDS_3 const double a = x[0], b = x[1], c = x[2]
+
+#define COMMON(name, arity, reference, flops)                                             \
+    static double name##_scalar(const double *x) { OPERANDS_##arity; return reference; }  \
+    static clg_cost name##_cost(const clg_node *n) { return cost_of(n, (flops) * (double)out_elems(n, 0)); }
+
+#define OP(name, arity, attribute, infer, expr, formula, gradient, flags, vjp)                                       \
+    static const clg_op op_##name = { #name, formula, gradient, arity, arity, 1, CLG_OP_ELEMENTWISE | (flags),       \
+                                      attribute, infer_##infer, ref_loop, vjp, name##_cost, expr, name##_scalar, NULL };
+
+#define ROW(name, arity, attribute, infer, expr, reference, gradient, formula, text, flops)                 \
+    COMMON(name, arity, reference, flops)                                                                   \
+    static void name##_vjp(clg_node *n, clg_tensor *const *gys, clg_tensor **gx) {                          \
+        clg_tensor *const a = in_tensor(n, 0), *const b = in_tensor(n, 1), *const c = in_tensor(n, 2);      \
+        clg_tensor *const y = n->out[0], *const gy = gys[0], *ga = NULL, *gb = NULL, *gc = NULL;            \
+        (void)a, (void)b, (void)c, (void)y;                                                                 \
+        gradient;                                                                                           \
+        fit_gradients(n, (clg_tensor *const[]){ ga, gb, gc }, gx);                                          \
+    }                                                                                                       \
+    OP(name, arity, attribute, infer, expr, formula, text, 0, name##_vjp)
+
+#define FLAT(name, arity, attribute, infer, expr, reference, formula, flops) \
+    COMMON(name, arity, reference, flops)                                    \
+    OP(name, arity, attribute, infer, expr, formula, NULL, CLG_OP_NO_GRAD, NULL)
+
+#include "ops/elementwise_rows.h"
+
+#undef ROW
+#undef FLAT
+#define ROW(name, ...)  &op_##name,
+#define FLAT(name, ...) &op_##name,
+const clg_op *const clg_elementwise_ops[] = {
+#include "ops/elementwise_rows.h"
+};
+const int clg_n_elementwise_ops = (int)(sizeof clg_elementwise_ops / sizeof *clg_elementwise_ops);
+
+/* --- builders --- */
+
+static clg_tensor *build1(const clg_op *op, const void *attr, clg_tensor *x) {
+    return clg_node_build(op, attr, (clg_tensor *const[]){ x }, 1);
+}
+
+static clg_tensor *build2(const clg_op *op, clg_tensor *a, clg_tensor *b) {
+    return clg_node_build(op, NULL, (clg_tensor *const[]){ a, b }, 2);
+}
+
+#define UNARY(name)  clg_tensor *clg_##name(clg_tensor *x) { return build1(&op_##name, NULL, x); }
+#define BINARY(name) clg_tensor *clg_##name(clg_tensor *a, clg_tensor *b) { return build2(&op_##name, a, b); }
+
+BINARY(add) BINARY(sub) BINARY(mul) BINARY(pow) BINARY(maximum) BINARY(minimum)
+BINARY(eq) BINARY(ne) BINARY(lt) BINARY(le) BINARY(gt) BINARY(ge)
+UNARY(neg) UNARY(square) UNARY(sqrt) UNARY(exp) UNARY(log) UNARY(sin) UNARY(cos)
+UNARY(sign) UNARY(relu) UNARY(sigmoid) UNARY(tanh)
+
+clg_tensor *clg_abs(clg_tensor *x) {
+    return build1(x && x->dtype == CLG_I32 ? &op_abs_i32 : &op_abs, NULL, x);
+}
+
+clg_tensor *clg_div(clg_tensor *a, clg_tensor *b) {
+    return build2(a && a->dtype == CLG_I32 ? &op_div_i32 : &op_div, a, b);
+}
+
+clg_tensor *clg_where(clg_tensor *cond, clg_tensor *a, clg_tensor *b) {
+    return clg_node_build(&op_where, NULL, (clg_tensor *const[]){ cond, a, b }, 3);
+}
+
+clg_tensor *clg_scale(clg_tensor *x, double factor) {
+    if (!x || factor == 1) return x;
+    if (!clg_dtype_is_float(x->dtype) && !(factor == trunc(factor) && fabs(factor) <= INT32_MAX))
+        return clg_graph_fail(x->graph, CLG_ERR_INVALID, "scale(%s, %g): integers lack such a factor; clg_cast() first",
+                              clg_tensor_name(x), factor);
+    return clg_mul(x, lit(x, factor));
+}
+
+clg_tensor *clg_broadcast(clg_tensor *x, clg_shape shape) {
+    clg_shape attr;
+    if (!x || clg_shape_equal(x->shape, shape)) return x;
+    memset(&attr, 0, sizeof attr);
+    attr.ndim = shape.ndim;
+    for (int i = 0; i < shape.ndim && i < CLG_MAX_DIMS; i++) attr.dim[i] = shape.dim[i];
+    return build1(&op_broadcast, &attr, x);
+}
+
+clg_tensor *clg_cast(clg_tensor *x, clg_dtype type) {
+    const cast_attr attr = { (int32_t)type };
+    if (!x || x->dtype == type) return x;
+    if ((unsigned)type >= CLG_DTYPE_COUNT)
+        return clg_graph_fail(x->graph, CLG_ERR_INVALID, "cast(%s): %d is no type", clg_tensor_name(x), (int)type);
+    return build1(type == CLG_I32 ? &op_cast_i32 : type == CLG_U8 ? &op_cast_u8 : &op_cast, &attr, x);
+}

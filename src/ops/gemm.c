@@ -1,0 +1,183 @@
+/* Matrix products by the kernels of cl/gemm.cl.
+ *
+ * CPU: op(A) B by `tile`, whatever the strides of A (its elements are broadcast); A B^T by `dot_tile`; A^T B^T by `tile`
+ * after B is transposed into scratch. A product with one column is turned into one with one row, so that lanes are
+ * full. The tile is the one with the least work for the shape and the number of cores; a shape must gain to leave the
+ * usual tile, because each tile is a program to build. GPU: one kernel for all. */
+#include "ops/gemm.h"
+#include <limits.h>
+
+static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+bool clg_gemm_fits(clg_dtype t, int64_t m, int64_t n, int64_t k, int64_t batch) {
+    const int64_t most = INT_MAX - 1024; /* room to round up to tiles */
+    return t == CLG_F32 && m <= most && n <= most && k <= most && batch <= most;
+}
+
+/* Defaults filled in; false if there is nothing to compute. */
+static bool normal(const clg_emit_gemm_params *p, clg_emit_gemm_params *q) {
+    *q = *p;
+    if (q->batch == 0) q->batch = 1;
+    if (q->lda == 0) q->lda = q->ta ? q->m : q->k;
+    if (q->ldb == 0) q->ldb = q->tb ? q->k : q->n;
+    if (q->ldc == 0) q->ldc = q->n;
+    return q->m > 0 && q->n > 0 && q->batch > 0;
+}
+
+static clg_status check(const clg_emit_gemm_params *p) {
+    if (!clg_gemm_fits(p->c->dtype, p->m, p->n, p->k, p->batch) || p->a->dtype != CLG_F32 || p->b->dtype != CLG_F32)
+        return clg_fail(CLG_ERR_UNSUP, "matmul: no kernel for %s, m %lld, n %lld, k %lld, batch %lld; the kernels take "
+                        "f32 and sizes below 2^31", clg_dtype_name(p->c->dtype), (long long)p->m, (long long)p->n,
+                        (long long)p->k, (long long)p->batch);
+    return CLG_OK;
+}
+
+typedef struct tile {
+    int mr, nv; /* rows; columns in vectors of 16 */
+} tile;
+
+/* The usual tile first. The kernel needs mr <= m. */
+static const tile tiles[] = {{4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 4}};
+
+/* Vector operations a core does for the product: one a fused multiply-add, half a one a load, and starting a tile. */
+static double tile_work(tile t, const clg_emit_gemm_params *p, int cores) {
+    const int64_t n_tiles = div_up(p->m, t.mr) * div_up(p->n, 16 * t.nv) * p->batch;
+    const int fma = t.mr * t.nv < 4 ? 4 : t.mr * t.nv; /* four in flight, else their latency shows */
+    const double load = 0.5 * (t.mr + t.nv);
+    return (double)div_up(n_tiles, cores) * ((fma > load ? fma : load) * (double)p->k + 40 + t.mr * t.nv);
+}
+
+static tile choose_tile(const clg_emit_gemm_params *p, int cores) {
+    const double gain = 0.85; /* of the work, for which another program is worth building */
+    tile best = {0, 0};
+    double best_work = 0;
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
+        if (tiles[i].mr > p->m) continue;
+        const double work = tile_work(tiles[i], p, cores);
+        if (best.mr != 0 && work >= best_work * gain) continue;
+        best = tiles[i];
+        best_work = work;
+    }
+    return best;
+}
+
+/* Arguments whose names in cl/gemm.cl are not those of C variables here. */
+#define INT_AS(param, v)  { .kind = CLG_ARG_INT,  .name = #param, .u.i = (v) }
+#define LONG_AS(param, v) { .kind = CLG_ARG_LONG, .name = #param, .u.i = (v) }
+#define SIZES(p) INT_AS(m, (p)->m), INT_AS(n, (p)->n), INT_AS(k, (p)->k)
+#define BATCH(p) LONG_AS(a_stride, (p)->a_stride), LONG_AS(b_stride, (p)->b_stride), \
+    LONG_AS(c_stride, (p)->c_stride), LONG_AS(a_begin, (p)->a_off), LONG_AS(b_begin, (p)->b_off), \
+    LONG_AS(c_begin, (p)->c_off)
+
+static clg_status emit_dot(clg_emit *e, const clg_emit_gemm_params *p) {
+    const int mb = p->m == 1 ? 1 : p->m == 2 ? 2 : 4, nb = 16 / mb;
+    const clg_tensor *a = p->a, *b = p->b, *c = p->c;
+    return clg_emit_launch(e, &(clg_launch){"gemm.dot_tile", clg_emit_options(e, "-DMB=%d", mb),
+        {(size_t)div_up(p->n, nb), (size_t)div_up(p->m, mb), (size_t)p->batch}, {0},
+        ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(lda, p->lda), LONG_AS(ldb, p->ldb), LONG_AS(ldc, p->ldc),
+             BATCH(p))});
+}
+
+/* p->b is as op(B) here; b_panel: from one panel of 16 * nv columns to the next. */
+static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, int64_t b_panel) {
+    const clg_tensor *a = p->a, *b = p->b, *c = p->c;
+    return clg_emit_launch(e, &(clg_launch){"gemm.tile", clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
+        {(size_t)div_up(p->m, t.mr), (size_t)div_up(p->n, 16 * t.nv), (size_t)p->batch}, {0},
+        ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda), LONG_AS(a_col, p->ta ? p->lda : 1),
+             LONG_AS(b_panel, b_panel), LONG_AS(ldb, p->ldb), LONG_AS(ldc, p->ldc), BATCH(p))});
+}
+
+/* Rows of a wide B lie a page or more apart: a tile that walks down them misses the TLB. Packing pays if many rows of
+ * A use the copy. */
+static bool should_pack(const clg_emit_gemm_params *p) {
+    return p->n >= 1024 && p->m >= 256 && p->k >= 64 && (p->batch == 1 || p->b_stride == 0);
+}
+
+static clg_status emit_packed(clg_emit *e, const clg_emit_gemm_params *p, tile t) {
+    const int64_t columns = 16 * t.nv, panels = div_up(p->n, columns), block = 64;
+    const clg_tensor *b = p->b, *y = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(panels, p->k, columns));
+    CLG_TRY(clg_emit_launch(e, &(clg_launch){"gemm.pack", clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
+        {(size_t)panels, (size_t)div_up(p->k, block)}, {0},
+        ARGS(IN(b), OUT(y), INT_AS(n, p->n), INT_AS(k, p->k), LONG_AS(ldb, p->ldb), LONG_AS(b_begin, p->b_off),
+             INT(block))}));
+    clg_emit_gemm_params q = *p;
+    q.b = y;
+    q.b_off = 0;
+    q.b_stride = 0;
+    q.ldb = columns;
+    return emit_tile(e, &q, t, p->k * columns);
+}
+
+/* Makes B of A^T B^T a plain [k, n] in scratch. */
+static clg_status emit_transpose(clg_emit *e, clg_emit_gemm_params *p) {
+    const int64_t batch = p->b_stride == 0 ? 1 : p->batch;
+    const clg_tensor *x = p->b, *y = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(batch, p->k, p->n));
+    CLG_TRY(clg_emit_launch(e, &(clg_launch){"gemm.transpose", NULL, {(size_t)div_up(p->n, 16), (size_t)batch}, {0},
+        ARGS(IN(x), OUT(y), INT_AS(rows, p->n), INT_AS(cols, p->k), LONG_AS(ldx, p->ldb),
+             LONG_AS(x_stride, p->b_stride), LONG_AS(x_begin, p->b_off))}));
+    p->b = y;
+    p->tb = false;
+    p->ldb = p->n;
+    p->b_off = 0;
+    p->b_stride = p->b_stride == 0 ? 0 : p->k * p->n;
+    return CLG_OK;
+}
+
+/* One column becomes one row: c^T = op(b)^T op(a)^T, and a row or a column of pitch 1 is both, transposed or not. */
+static void turn(clg_emit_gemm_params *p) {
+    if (p->n == 1 && p->ldc == 1 && p->m > 1) {
+        const clg_emit_gemm_params o = *p;
+        p->ta = !o.tb;
+        p->tb = !o.ta;
+        p->m = o.n;
+        p->n = o.m;
+        p->ldc = o.m;
+        p->a = o.b, p->lda = o.ldb, p->a_stride = o.b_stride, p->a_off = o.b_off;
+        p->b = o.a, p->ldb = o.lda, p->b_stride = o.a_stride, p->b_off = o.a_off;
+    }
+    if (p->m == 1 && p->ta && p->lda == 1) {
+        p->ta = false;
+        p->lda = p->k;
+    }
+    if (p->n == 1 && !p->tb && p->ldb == 1) {
+        p->tb = true;
+        p->ldb = p->k;
+    }
+}
+
+clg_status clg_emit_gemm_cpu(clg_emit *e, const clg_emit_gemm_params *p) {
+    clg_emit_gemm_params q;
+    CLG_TRY(check(p));
+    if (!normal(p, &q)) return CLG_OK;
+    turn(&q);
+    if (q.tb && !q.ta) return emit_dot(e, &q);
+    if (q.tb && q.k > 0) CLG_TRY(emit_transpose(e, &q));
+    const tile t = choose_tile(&q, clg_device_get_caps(clg_emit_device(e))->compute_units);
+    return should_pack(&q) ? emit_packed(e, &q, t) : emit_tile(e, &q, t, 16 * t.nv);
+}
+
+clg_status clg_emit_gemm_gpu(clg_emit *e, const clg_emit_gemm_params *p) {
+    clg_emit_gemm_params q;
+    CLG_TRY(check(p));
+    if (!normal(p, &q)) return CLG_OK;
+    p = &q;
+    const clg_device_caps *caps = clg_device_get_caps(clg_emit_device(e));
+    size_t side = 16;
+    while (side > 1 && (side * side > caps->max_group || side > caps->max_item[1])) side /= 2;
+    const int64_t block = 4 * (int64_t)side;
+    const clg_tensor *a = p->a, *b = p->b, *c = p->c;
+    return clg_emit_launch(e, &(clg_launch){"gemm.tile_gpu",
+        clg_emit_options(e, "-DTS=%d -DTA=%d -DTB=%d", (int)side, p->ta, p->tb),
+        {(size_t)div_up(p->n, block) * side, (size_t)div_up(p->m, block) * side, (size_t)p->batch}, {side, side, 1},
+        ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda), LONG_AS(a_col, p->ta ? p->lda : 1),
+             LONG_AS(b_row, p->tb ? 1 : p->ldb), LONG_AS(b_col, p->tb ? p->ldb : 1), LONG_AS(ldc, p->ldc),
+             BATCH(p))});
+}
+
+clg_status clg_emit_gemm(clg_emit *e, const clg_emit_gemm_params *p) {
+    const clg_device *d = clg_emit_device(e);
+    if (clg_device_get_caps(d)->cls == CLG_CLASS_CPU) return clg_emit_gemm_cpu(e, p);
+    const bool clblast = p->m > 0 && p->n > 0 && p->k > 0 && p->c->dtype == CLG_F32 &&
+        clg_emit_clblast_fits(d, p->m, p->n, p->k, p->batch == 0 ? 1 : p->batch);
+    return clblast ? clg_emit_clblast(e, p) : clg_emit_gemm_gpu(e, p);
+}

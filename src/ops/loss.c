@@ -1,0 +1,136 @@
+/* Cross-entropy from logits with integer targets, and its gradient. The forward op keeps what the backward op needs:
+ * the number of positions that count, and maximum and log of the sum of each position (cl/softmax.cl, MODE 2). */
+#include "ops/softmax.h"
+#include <math.h>
+
+enum { LOSS, COUNT, STAT };                       /* outputs of cross_entropy: scalar, scalar, [2, positions] */
+enum { LOGITS, TARGET, COUNT_IN, STAT_IN, GY };   /* inputs of cross_entropy_bwd; the first two of both */
+enum { PART = 512, IGNORED = -1 };                /* positions of a partial sum */
+
+extern const clg_op clg_op_cross_entropy, clg_op_cross_entropy_bwd;
+
+static clg_softmax_form form_of(const clg_node *n) { return clg_softmax_form_of(in_shape(n, LOGITS), 1); }
+
+/* --- infer, reference, gradient --- */
+
+static clg_status infer(clg_node *n) {
+    const clg_shape x = in_shape(n, LOGITS), t = in_shape(n, TARGET);
+    if (!clg_dtype_is_float(in_dtype(n, LOGITS))) return clg_fail_op(n, "the logits must be floats; clg_cast() them");
+    if (in_dtype(n, TARGET) != CLG_I32) return clg_fail_op(n, "the targets must be i32; clg_cast() them");
+    bool fits = x.ndim >= 2 && t.ndim == x.ndim - 1 && x.dim[0] == t.dim[0];
+    for (int i = 1; fits && i < t.ndim; i++) fits = t.dim[i] == x.dim[i + 1];
+    if (!fits) return clg_fail_op(n, "logits [N, C, ...] want targets [N, ...]");
+    if (x.dim[1] == 0) return clg_fail_op(n, "there is no class: C is 0");
+    CLG_TRY(set_out(n, LOSS, in_dtype(n, LOGITS), CLG_SCALAR));
+    CLG_TRY(set_out(n, COUNT, in_dtype(n, LOGITS), CLG_SCALAR));
+    return set_out(n, STAT, in_dtype(n, LOGITS), CLG_SHAPE(2, form_of(n).n));
+}
+
+static clg_status infer_bwd(clg_node *n) { return set_out(n, 0, in_dtype(n, LOGITS), in_shape(n, LOGITS)); }
+
+static void ref(const clg_node *n, const double *const *in, double *const *out) {
+    const clg_softmax_form f = form_of(n);
+    double sum = 0, count = 0;
+    for (int64_t p = 0; p < f.n; p++) {
+        double *const m = out[STAT] + p, *const s = out[STAT] + f.n + p;
+        const int64_t t = (int64_t)in[TARGET][p];
+        clg_softmax_stat(&f, in[LOGITS], p, m, s);
+        if (t == IGNORED) continue;
+        count++;
+        sum += t >= 0 && t < f.classes ? *m + *s - in[LOGITS][clg_softmax_start(&f, p) + t * f.inner] : NAN;
+    }
+    out[LOSS][0] = sum / count;
+    out[COUNT][0] = count;
+}
+
+static void ref_bwd(const clg_node *n, const double *const *in, double *const *out) {
+    const clg_softmax_form f = form_of(n);
+    const double factor = in[GY][0] / in[COUNT_IN][0];
+    for (int64_t p = 0; p < f.n; p++) {
+        const int64_t t = (int64_t)in[TARGET][p], start = clg_softmax_start(&f, p);
+        const double w = t >= 0 && t < f.classes ? factor : NAN;
+        for (int64_t c = 0; c < f.classes; c++) {
+            const int64_t i = start + c * f.inner;
+            const double y = exp(in[LOGITS][i] - in[STAT_IN][p] - in[STAT_IN][f.n + p]);
+            out[0][i] = t == IGNORED ? 0 : (y - (c == t)) * w;
+        }
+    }
+}
+
+static void vjp(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
+    clg_tensor *const in[] = { n->in[LOGITS], n->in[TARGET], n->out[COUNT], n->out[STAT], gy[LOSS] };
+    if (gy[LOSS]) gx[LOGITS] = clg_node_build(&clg_op_cross_entropy_bwd, NULL, in, 5);
+}
+
+static clg_cost cost(const clg_node *n) { return cost_of(n, 13.0 * (double)in_elems(n, LOGITS)); }
+
+/* --- implementations --- */
+
+/** A partial loss of each PART positions, by a work-group; then their mean. */
+static clg_status emit(clg_emit *e, const clg_node *node, bool gpu) {
+    const clg_softmax_form f = form_of(node);
+    const clg_tensor *const x = node->in[LOGITS], *const target = node->in[TARGET], *const stat = node->out[STAT];
+    const clg_tensor *const loss = node->out[LOSS], *const count = node->out[COUNT], *sums = loss, *counts = count;
+    const int64_t n = f.n, classes = f.classes, inner = f.inner, per = PART;
+    const int64_t parts = n > PART ? (n + PART - 1) / PART : 1;
+    const size_t local = gpu ? CLG_SOFTMAX_GROUP : 1;
+    if (n > 0) CLG_TRY(clg_softmax_emit(e, x, stat, &f, CLG_SOFTMAX_STAT, gpu));
+    if (parts > 1) {
+        sums = clg_emit_scratch(e, x->dtype, CLG_SHAPE(parts));
+        counts = clg_emit_scratch(e, x->dtype, CLG_SHAPE(parts));
+    }
+    CLG_TRY(clg_emit_launch(e, &(clg_launch){
+        .kernel = "softmax.loss_parts", .options = parts == 1 ? "-DLAST=1" : NULL,
+        .global = { (size_t)parts * local, 1, 1 }, .local = { local, 1, 1 },
+        .args = ARGS(IN(x), IN(target), IN(stat), OUT(sums), OUT(counts), INT(n), INT(classes), INT(inner),
+                     INT(per)) }));
+    if (parts == 1) return CLG_OK;
+    return clg_emit_launch(e, &(clg_launch){
+        .kernel = "softmax.loss_join", .global = { 1, 1, 1 }, .local = { 1, 1, 1 },
+        .args = ARGS(IN(sums), IN(counts), OUT(loss), OUT(count), INT(parts)) });
+}
+
+static clg_status emit_bwd(clg_emit *e, const clg_node *node, bool gpu) {
+    const clg_softmax_form f = form_of(node);
+    const clg_tensor *const x = node->in[LOGITS], *const target = node->in[TARGET], *const count = node->in[COUNT_IN];
+    const clg_tensor *const stat = node->in[STAT_IN], *const gy = node->in[GY], *const gx = node->out[0];
+    const int64_t n = f.n, classes = f.classes, inner = f.inner;
+    const bool cols = !gpu && inner > 1;
+    const int64_t units = cols ? f.outer * classes : n, per = clg_softmax_per(units, cols ? inner : classes);
+    clg_arg args[11] = { IN(x), IN(target), IN(count), IN(stat), IN(gy), OUT(gx), INT(n), INT(classes) };
+    int i = 8;
+    if (gpu || cols) args[i++] = (clg_arg)INT(inner);
+    if (!gpu) args[i] = (clg_arg)INT(per);
+    if (out_elems(node, 0) == 0) return CLG_OK;
+    return clg_emit_launch(e, &(clg_launch){
+        .kernel = gpu ? "softmax.loss_grad_items" : cols ? "softmax.loss_grad_cols" : "softmax.loss_grad_rows",
+        .global = { (size_t)(gpu ? n * classes : (units + per - 1) / per), 1, 1 },
+        .local = { gpu ? CLG_SOFTMAX_GROUP : 1, 1, 1 }, .args = args });
+}
+
+static clg_status emit_cpu(clg_emit *e, const clg_node *n) { return emit(e, n, false); }
+static clg_status emit_gpu(clg_emit *e, const clg_node *n) { return emit(e, n, true); }
+static clg_status emit_bwd_cpu(clg_emit *e, const clg_node *n) { return emit_bwd(e, n, false); }
+static clg_status emit_bwd_gpu(clg_emit *e, const clg_node *n) { return emit_bwd(e, n, true); }
+
+static const clg_impl impls[] = {
+    { "cross_entropy.cpu", CLG_CLASS_CPU, clg_softmax_fits, emit_cpu, NULL, false },
+    { "cross_entropy.gpu", CLG_CLASS_GPU, clg_softmax_fits_group, emit_gpu, NULL, false },
+    { 0 },
+};
+static const clg_impl bwd_impls[] = {
+    { "cross_entropy_bwd.cpu", CLG_CLASS_CPU, clg_softmax_fits, emit_bwd_cpu, NULL, false },
+    { "cross_entropy_bwd.gpu", CLG_CLASS_GPU, clg_softmax_fits_group, emit_bwd_gpu, NULL, false },
+    { 0 },
+};
+
+const clg_op clg_op_cross_entropy = {
+    "cross_entropy", "loss = mean of -log_softmax(x)[target] where target is not -1; NaN where none is",
+    "gx = (softmax(x) - [class = target]) gy / count", 2, 2, 3, 0, 0, infer, ref, vjp, cost, NULL, NULL, impls };
+const clg_op clg_op_cross_entropy_bwd = {
+    "cross_entropy_bwd", "gx = (softmax(x) - [class = target]) gy / count; 0 where target is -1", NULL, 5, 5, 1, 0, 0,
+    infer_bwd, ref_bwd, NULL, cost, NULL, NULL, bwd_impls };
+
+clg_tensor *clg_cross_entropy(clg_tensor *logits, clg_tensor *target) {
+    return clg_node_build(&clg_op_cross_entropy, NULL, (clg_tensor *const[]){ logits, target }, 2);
+}

@@ -1,0 +1,295 @@
+/* Ops that only move elements: reshape (a view: no kernel), flatten, permute, transpose. */
+#include "ops/move.h"
+#include "plan/emit.h"
+#include <string.h>
+
+/* --- reshape --- */
+
+/** attr: the wanted shape; one size may be -1. */
+static clg_status infer_reshape(clg_node *n) {
+    const int64_t elems = in_elems(n, 0);
+    clg_shape s = *(const clg_shape *)n->attr;
+    char text[128];
+    int open = -1;
+    int64_t known = 1;
+    if (s.ndim < 0 || s.ndim > CLG_MAX_DIMS) return clg_fail_op(n, "%d axes; 0 to 6 are possible", s.ndim);
+    clg_shape_text(in_dtype(n, 0), s, text, sizeof text);
+    for (int i = 0; i < s.ndim; i++) {
+        if (s.dim[i] < -1 || (s.dim[i] == -1 && open >= 0))
+            return clg_fail_op(n, "in %s, sizes must be 0 or more, and only one may be -1", text);
+        if (s.dim[i] == -1) open = i;
+        else if (s.dim[i] > 0 && known > INT64_MAX / s.dim[i]) return clg_fail_op(n, "%s has too many elements", text);
+        else known *= s.dim[i];
+    }
+    if (open >= 0) {
+        if (known == 0 || elems % known) return clg_fail_op(n, "no size for the -1 of %s fits", text);
+        s.dim[open] = elems / known;
+    }
+    if (clg_shape_elems(s) != elems) return clg_fail_op(n, "%s has another number of elements", text);
+    return set_out(n, 0, in_dtype(n, 0), s);
+}
+
+static void ref_copy(const clg_node *n, const double *const *in, double *const *out) {
+    memcpy(out[0], in[0], (size_t)out_elems(n, 0) * sizeof(double));
+}
+
+static void vjp_reshape(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
+    gx[0] = clg_reshape(gy[0], in_shape(n, 0));
+}
+
+static clg_cost cost_view(const clg_node *n) {
+    (void)n;
+    return (clg_cost){ 0, 0 };
+}
+
+const clg_op clg_op_reshape = { "reshape", "y = x under another shape, row-major", "gx = gy under x's shape", 1, 1, 1,
+                                CLG_OP_VIEW, sizeof(clg_shape), infer_reshape, ref_copy, vjp_reshape, cost_view,
+                                NULL, NULL, NULL };
+
+clg_tensor *clg_reshape(clg_tensor *x, clg_shape shape) {
+    clg_shape attr;
+    if (!x || clg_shape_equal(x->shape, shape)) return x;
+    if (x->node->op == &clg_op_reshape) return clg_reshape(x->node->in[0], shape);
+    memset(&attr, 0, sizeof attr); /* the padding too: attributes are compared bytewise */
+    attr.ndim = shape.ndim;
+    for (int i = 0; i < shape.ndim && i < CLG_MAX_DIMS; i++) attr.dim[i] = shape.dim[i];
+    return clg_node_build(&clg_op_reshape, &attr, &x, 1);
+}
+
+clg_tensor *clg_flatten(clg_tensor *x, int from_axis) {
+    char text[128];
+    if (!x) return NULL;
+    const int from = clg_axis(from_axis, x->shape.ndim);
+    if (from < 0)
+        return clg_graph_fail(x->graph, CLG_ERR_SHAPE, "flatten(%s, %d): there is no such axis: %s is %s",
+                              clg_tensor_name(x), from_axis, clg_tensor_name(x),
+                              clg_shape_text(x->dtype, x->shape, text, sizeof text));
+    clg_shape s = x->shape;
+    for (int i = from + 1; i < x->shape.ndim; i++) s.dim[from] *= s.dim[i];
+    s.ndim = from + 1;
+    return clg_reshape(x, s);
+}
+
+/* --- permute --- */
+
+typedef struct permute_attr {
+    int32_t order[CLG_MAX_DIMS]; /* order[i]: which axis of x becomes axis i; 0 behind the last */
+} permute_attr;
+
+static const int32_t *order_of(const clg_node *n) { return ((const permute_attr *)n->attr)->order; }
+
+static clg_status infer_permute(clg_node *n) {
+    const clg_shape x = in_shape(n, 0);
+    clg_shape y = x;
+    unsigned seen = 0;
+    for (int i = 0; i < x.ndim; i++) {
+        const int32_t from = order_of(n)[i];
+        if (from < 0 || from >= x.ndim || (seen >> from & 1))
+            return clg_fail_op(n, "order[%d] is %d; the order must hold each axis from 0 to %d once", i, from,
+                               x.ndim - 1);
+        seen |= 1u << from;
+        y.dim[i] = x.dim[from];
+    }
+    return set_out(n, 0, in_dtype(n, 0), y);
+}
+
+/** y as axes of sizes dim and steps in x, slowest first. merge: neighbours in both become one, sizes of 1 vanish. */
+typedef struct axes {
+    int n;
+    int64_t dim[CLG_MAX_DIMS], step[CLG_MAX_DIMS];
+} axes;
+
+static axes axes_of(clg_shape x, const int32_t *order, bool merge) {
+    int64_t step[CLG_MAX_DIMS], next = 1;
+    axes a = { 0 };
+    for (int i = x.ndim - 1; i >= 0; i--) {
+        step[i] = next;
+        next *= x.dim[i];
+    }
+    for (int i = 0; i < x.ndim; i++) {
+        const int64_t d = x.dim[order[i]], s = step[order[i]];
+        if (merge && d == 1) continue;
+        if (merge && a.n > 0 && a.step[a.n - 1] == d * s) {
+            a.dim[a.n - 1] *= d;
+            a.step[a.n - 1] = s;
+            continue;
+        }
+        a.dim[a.n] = d;
+        a.step[a.n++] = s;
+    }
+    return a;
+}
+
+static void ref_permute(const clg_node *n, const double *const *in, double *const *out) {
+    const axes a = axes_of(in_shape(n, 0), order_of(n), false);
+    for (int64_t i = 0, elems = out_elems(n, 0); i < elems; i++) {
+        int64_t rest = i, at = 0;
+        for (int d = a.n - 1; d >= 0; d--) {
+            at += rest % a.dim[d] * a.step[d];
+            rest /= a.dim[d];
+        }
+        out[0][i] = in[0][at];
+    }
+}
+
+static void vjp_permute(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
+    int back[CLG_MAX_DIMS];
+    for (int i = 0; i < out_shape(n, 0).ndim; i++) back[order_of(n)[i]] = i;
+    gx[0] = clg_permute(gy[0], back);
+}
+
+static clg_cost cost_move(const clg_node *n) { return cost_of(n, 0); }
+
+/* --- implementations --- */
+
+enum { GROUP = 256, TILE = 16 };
+
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static bool fits_int(const clg_node *n, const clg_device *d) {
+    (void)d;
+    return in_elems(n, 0) <= INT32_MAX;
+}
+
+static bool fits_group(const clg_node *n, const clg_device *d) {
+    const clg_device_caps *c = clg_device_get_caps(d);
+    return fits_int(n, d) && c->max_group >= GROUP && c->max_item[0] >= GROUP && c->max_item[1] >= TILE;
+}
+
+static const char *storage(clg_dtype t) { return t == CLG_U8 ? "uchar" : t == CLG_I32 ? "int" : "float"; }
+
+/** per: rows of a work-item, 0 on a GPU. */
+static clg_status launch(clg_emit *e, const clg_node *node, const axes *a, int64_t items, size_t local, int64_t per) {
+    const clg_tensor *const x = node->in[0], *const y = node->out[0];
+    int64_t d[CLG_MAX_DIMS] = { 1, 1, 1, 1, 1, 1 }, s[CLG_MAX_DIMS] = { 0 };
+    const int first = CLG_MAX_DIMS - a->n;
+    memcpy(d + first, a->dim, (size_t)a->n * sizeof *d);
+    memcpy(s + first, a->step, (size_t)a->n * sizeof *s);
+    const int64_t n = out_elems(node, 0) / d[5], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4], d5 = d[5];
+    const int64_t s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3], s4 = s[4], s5 = s[5];
+    clg_arg args[16] = { IN(x), OUT(y), INT(n), INT(d1), INT(d2), INT(d3), INT(d4), INT(d5), LONG(s0), LONG(s1),
+                         LONG(s2), LONG(s3), LONG(s4), LONG(s5) }; /* the rest is zero, which is the end */
+    if (per > 0) args[14] = (clg_arg)INT(per);
+    return clg_emit_launch(e, &(clg_launch){
+        .kernel = per ? "move.rows" : "move.items", .args = args,
+        .global = { (size_t)items, 1, 1 }, .local = { local, 1, 1 },
+        .options = clg_emit_options(e, "-DT=%s%s", storage(x->dtype), per && s5 == 1 ? " -DCOPY=1" : "") });
+}
+
+/* The builder makes views of permutations that keep the order in memory, so at least two axes remain here. */
+
+/** y[b, i, j] = x[b, j, i]: the form of transposes, and of moves between NCHW and NHWC. */
+static bool is_swap(const axes *a, int64_t *batch, int64_t *h, int64_t *w) {
+    *h = a->dim[a->n - 2];
+    *w = a->dim[a->n - 1];
+    *batch = a->n == 3 ? a->dim[0] : 1;
+    return a->step[a->n - 2] == 1 && (a->n == 2 || (a->n == 3 && a->step[0] == *h * *w));
+}
+
+/** Work-items of 8192 elements or more, at most 256 of them. */
+static int64_t units_per_item(int64_t units, int64_t size) {
+    const int64_t by_size = ceil_div(8192, size), by_count = ceil_div(units, 256);
+    return by_size > by_count ? by_size : by_count;
+}
+
+static clg_status emit_cpu(clg_emit *e, const clg_node *node) {
+    const axes a = axes_of(in_shape(node, 0), order_of(node), true);
+    const clg_tensor *const x = node->in[0], *const y = node->out[0];
+    int64_t batch, h, w;
+    if (out_elems(node, 0) == 0) return CLG_OK;
+    if (is_swap(&a, &batch, &h, &w)) {
+        const int64_t n = batch * ceil_div(h, TILE), per = units_per_item(n, TILE * w);
+        return clg_emit_launch(e, &(clg_launch){
+            .kernel = "move.strips", .options = clg_emit_options(e, "-DT=%s", storage(x->dtype)),
+            .global = { (size_t)ceil_div(n, per), 1, 1 }, .local = { 1, 1, 1 },
+            .args = ARGS(IN(x), OUT(y), INT(n), INT(h), INT(w), INT(per)) });
+    }
+    const int64_t row = a.dim[a.n - 1], rows = out_elems(node, 0) / row, per = units_per_item(rows, row);
+    return launch(e, node, &a, ceil_div(rows, per), 1, per);
+}
+
+static clg_status emit_gpu(clg_emit *e, const clg_node *n) {
+    const axes a = axes_of(in_shape(n, 0), order_of(n), true);
+    const clg_tensor *const x = n->in[0], *const y = n->out[0];
+    int64_t batch, h, w;
+    if (out_elems(n, 0) == 0) return CLG_OK;
+    if (!is_swap(&a, &batch, &h, &w) || batch > UINT16_MAX) return launch(e, n, &a, out_elems(n, 0), GROUP, 0);
+    return clg_emit_launch(e, &(clg_launch){
+        .kernel = "move.tiles", .options = clg_emit_options(e, "-DT=%s", storage(x->dtype)),
+        .global = { (size_t)ceil_div(w, TILE) * TILE, (size_t)ceil_div(h, TILE) * TILE, (size_t)batch },
+        .local = { TILE, TILE, 1 }, .args = ARGS(IN(x), OUT(y), INT(h), INT(w)) });
+}
+
+static const clg_impl impls[] = {
+    { "permute.cpu", CLG_CLASS_CPU, fits_int, emit_cpu, NULL, false },
+    { "permute.gpu", CLG_CLASS_GPU, fits_group, emit_gpu, NULL, false },
+    { 0 },
+};
+
+const clg_op clg_op_permute = { "permute", "axis i of y is axis order[i] of x", "gx = gy in the inverse order", 1, 1, 1,
+                                0, sizeof(permute_attr), infer_permute, ref_permute, vjp_permute, cost_move,
+                                NULL, NULL, impls };
+
+/* --- builders --- */
+
+/** True if order moves only axes of size 1, so that memory stays as it is. */
+static bool is_view(clg_shape s, const int *order) {
+    for (int i = 0, last = -1; i < s.ndim; i++) {
+        if (s.dim[order[i]] == 1) continue;
+        if (order[i] < last) return false;
+        last = order[i];
+    }
+    return true;
+}
+
+/** A wrong order is left for infer() to report. */
+static bool is_order(clg_shape s, const int *order) {
+    unsigned seen = 0;
+    for (int i = 0; i < s.ndim; i++)
+        if (order[i] >= 0 && order[i] < s.ndim) seen |= 1u << order[i];
+    return seen == (1u << s.ndim) - 1;
+}
+
+clg_tensor *clg_permute(clg_tensor *x, const int *order) {
+    permute_attr attr = { { 0 } };
+    if (!x) return NULL;
+    if (!order)
+        return clg_graph_fail(x->graph, CLG_ERR_INVALID, "permute(%s): order is NULL", clg_tensor_name(x));
+    for (int i = 0; i < x->shape.ndim; i++) attr.order[i] = order[i];
+    if (!is_order(x->shape, order)) return clg_node_build(&clg_op_permute, &attr, &x, 1);
+    if (is_view(x->shape, order)) {
+        clg_shape y = x->shape;
+        for (int i = 0; i < y.ndim; i++) y.dim[i] = x->shape.dim[order[i]];
+        return clg_reshape(x, y);
+    }
+    if (x->node->op == &clg_op_permute) { /* two permutations are one */
+        int both[CLG_MAX_DIMS];
+        for (int i = 0; i < x->shape.ndim; i++) both[i] = order_of(x->node)[order[i]];
+        return clg_permute(x->node->in[0], both);
+    }
+    return clg_node_build(&clg_op_permute, &attr, &x, 1);
+}
+
+clg_tensor *clg_transpose(clg_tensor *x) {
+    int order[CLG_MAX_DIMS];
+    char text[128];
+    if (!x) return NULL;
+    const int last = x->shape.ndim - 1;
+    if (last < 1)
+        return clg_graph_fail(x->graph, CLG_ERR_SHAPE, "transpose(%s): wants two axes or more: %s is %s",
+                              clg_tensor_name(x), clg_tensor_name(x),
+                              clg_shape_text(x->dtype, x->shape, text, sizeof text));
+    for (int i = 0; i <= last; i++) order[i] = i;
+    order[last] = last - 1;
+    order[last - 1] = last;
+    return clg_permute(x, order);
+}
+
+bool clg_is_transpose(const clg_tensor *x) {
+    if (!x || x->node->op != &clg_op_permute || x->shape.ndim < 2) return false;
+    const int last = x->shape.ndim - 1;
+    const int32_t *order = order_of(x->node);
+    for (int i = 0; i < last - 1; i++)
+        if (order[i] != i) return false;
+    return order[last] == last - 1;
+}

@@ -1,0 +1,59 @@
+/* What the pooling ops and their backward ops share. All are computed as 3-D; missing axes have size 1. */
+#ifndef CLG_OPS_POOL_H_
+#define CLG_OPS_POOL_H_
+
+#include "plan/emit.h"
+
+/** Attributes of every pooling row. Arrays are D, H, W; the axes that a 1-D or 2-D pooling lacks come first. */
+typedef struct clg_pool_attr {
+    int64_t kernel[3], stride[3], pad[3];
+    int64_t size[3]; /* avg_pool_bwd: the input's, which its gradient does not tell; else 0 */
+    int32_t ceil_mode, count_pad;
+} clg_pool_attr;
+
+typedef struct clg_pool_geo {
+    int64_t planes, in[3], out[3];
+    clg_pool_attr attr;
+} clg_pool_geo;
+
+/** Geometry of a pooling whose large side (input) has shape x. */
+clg_pool_geo clg_pool_geometry(clg_shape x, const clg_pool_attr *attr);
+
+/** Output sizes into *y for an input of shape x and type t; fails for node n. */
+clg_status clg_pool_infer(const clg_node *n, clg_dtype t, clg_shape x, clg_shape *y);
+
+/** Cells [from, to) that window o covers on an axis. */
+void clg_pool_cells(const clg_pool_geo *g, int axis, int64_t o, int64_t *from, int64_t *to);
+
+/** What the sum over window o (D, H, W) is divided by in an average. */
+double clg_pool_count(const clg_pool_geo *g, const int64_t o[3]);
+
+/** The greatest cell of window o, as an index into plane x. */
+int64_t clg_pool_argmax(const clg_pool_geo *g, const double *x, const int64_t o[3]);
+
+/** Counts o on through the windows of a plane; false behind the last. Starts at 0, 0, 0. */
+bool clg_pool_next(const clg_pool_geo *g, int64_t o[3]);
+
+/** Whether the kernels take it: f32 planes below 2^31 elements. */
+bool clg_pool_fits(clg_dtype t, const clg_pool_geo *g);
+
+/** Whether no window reaches into the padding or past the input. */
+bool clg_pool_whole(const clg_pool_geo *g);
+
+/**
+ * Launches a kernel of cl/pool.cl over `items` units of work (rows, planes or elements), of which each costs `work`
+ * cells. from: the one or two inputs, named as in the kernel; many: the name of the count there.
+ */
+typedef struct clg_pool_launch {
+    const char *kernel;
+    clg_arg from[2], to;
+    int n_from;
+    const char *many; /* "rows", "planes": a block of them for each work-item; "n": one for each */
+    int64_t items, work;
+} clg_pool_launch;
+
+clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_launch *l);
+
+extern const clg_op clg_op_max_pool, clg_op_max_pool_at, clg_op_max_pool_bwd, clg_op_avg_pool, clg_op_avg_pool_bwd;
+
+#endif /* CLG_OPS_POOL_H_ */

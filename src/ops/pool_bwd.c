@@ -1,0 +1,153 @@
+/* max_pool_bwd and avg_pool_bwd: the adjoints of pooling. On a CPU a work-item owns planes of gx and adds the gradient
+ * of each window in turn; windows of 2 x 2 that do not overlap are written straight. On a GPU a work-item owns a cell
+ * and gathers from the windows that cover it. */
+#include "ops/pool.h"
+
+static const clg_pool_attr *attr_of(const clg_node *n) { return n->attr; }
+
+/* gx has the shape of the input that was pooled. */
+static clg_pool_geo geometry(const clg_node *n) { return clg_pool_geometry(out_shape(n, 0), attr_of(n)); }
+
+static clg_status check_gy(const clg_node *n, clg_shape x, clg_shape gy) {
+    clg_shape y;
+    CLG_TRY(clg_pool_infer(n, in_dtype(n, 0), x, &y));
+    return clg_shape_equal(y, gy) ? CLG_OK : clg_fail_op(n, "gy has not the shape of the pooled tensor");
+}
+
+static clg_status infer_max(clg_node *n) {
+    if (in_dtype(n, 0) != in_dtype(n, 1)) return clg_fail_op(n, "types differ; clg_cast() changes one");
+    CLG_TRY(check_gy(n, in_shape(n, 0), in_shape(n, 1)));
+    return set_out(n, 0, in_dtype(n, 0), in_shape(n, 0));
+}
+
+static clg_status infer_avg(clg_node *n) {
+    clg_shape x = in_shape(n, 0);
+    for (int i = 2; i < x.ndim && x.ndim <= 5; i++) x.dim[i] = attr_of(n)->size[3 - x.ndim + i];
+    CLG_TRY(check_gy(n, x, in_shape(n, 0)));
+    return set_out(n, 0, in_dtype(n, 0), x);
+}
+
+static void ref_max(const clg_node *n, const double *const *in, double *const *out) {
+    const clg_pool_geo g = geometry(n);
+    const double *x = in[0], *gy = in[1];
+    double *gx = out[0];
+    const int64_t plane = g.in[0] * g.in[1] * g.in[2];
+    for (int64_t i = 0; i < g.planes * plane; i++) gx[i] = 0;
+    for (int64_t p = 0; p < g.planes; p++, x += plane, gx += plane) {
+        int64_t o[3] = {0};
+        do gx[clg_pool_argmax(&g, x, o)] += *gy++;
+        while (clg_pool_next(&g, o));
+    }
+}
+
+static void add_cells(const clg_pool_geo *g, double *gx, const int64_t o[3], double v) {
+    int64_t from[3], to[3];
+    for (int i = 0; i < 3; i++) clg_pool_cells(g, i, o[i], &from[i], &to[i]);
+    for (int64_t i = from[0]; i < to[0]; i++)
+        for (int64_t j = from[1]; j < to[1]; j++)
+            for (int64_t k = from[2]; k < to[2]; k++) gx[(i * g->in[1] + j) * g->in[2] + k] += v;
+}
+
+static void ref_avg(const clg_node *n, const double *const *in, double *const *out) {
+    const clg_pool_geo g = geometry(n);
+    const double *gy = in[0];
+    double *gx = out[0];
+    const int64_t plane = g.in[0] * g.in[1] * g.in[2];
+    for (int64_t i = 0; i < g.planes * plane; i++) gx[i] = 0;
+    for (int64_t p = 0; p < g.planes; p++, gx += plane) {
+        int64_t o[3] = {0};
+        do {
+            add_cells(&g, gx, o, *gy++ / clg_pool_count(&g, o));
+        } while (clg_pool_next(&g, o));
+    }
+}
+
+/* Linear in gy; where x is greatest does not change with it. */
+static void vjp_max(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
+    gx[1] = clg_node_build(&clg_op_max_pool_at, n->attr, (clg_tensor *[]){n->in[0], gy[0]}, 2);
+}
+
+static void vjp_avg(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
+    clg_pool_attr attr = *attr_of(n);
+    for (int i = 0; i < 3; i++) attr.size[i] = 0;
+    gx[0] = clg_node_build(&clg_op_avg_pool, &attr, (clg_tensor *[]){gy[0]}, 1);
+}
+
+static int64_t work(const clg_pool_geo *g) {
+    return g->out[2] * g->attr.kernel[0] * g->attr.kernel[1] * g->attr.kernel[2];
+}
+
+static clg_cost cost(const clg_node *n) {
+    const clg_pool_geo g = geometry(n);
+    return cost_of(n, (double)(g.planes * g.out[0] * g.out[1]) * (double)work(&g));
+}
+
+static bool accept(const clg_node *n, const clg_device *d) {
+    const clg_pool_geo g = geometry(n);
+    return clg_pool_fits(in_dtype(n, 0), &g);
+}
+
+/* Whole windows of 2 x 2, 2 apart, that leave out less than a row and a column. */
+static bool is_pairs(const clg_pool_geo *g) {
+    const clg_pool_attr *a = &g->attr;
+    return clg_pool_whole(g) && a->kernel[0] == 1 && a->stride[0] == 1 && a->kernel[1] == 2 && a->stride[1] == 2 &&
+        a->kernel[2] == 2 && a->stride[2] == 2;
+}
+
+static clg_status emit_cpu(clg_emit *e, const clg_node *n, const char *kernel, const char *pairs_kernel) {
+    const clg_pool_geo g = geometry(n);
+    const bool pairs = is_pairs(&g);
+    const clg_tensor *x = n->in[0], *gy = n->in[n->n_in - 1], *gx = n->out[0];
+    const int64_t rows = g.out[0] * g.out[1];
+    clg_pool_launch l = {.kernel = pairs ? pairs_kernel : kernel, .from = {IN(x), IN(gy)}, .n_from = n->n_in,
+        .to = OUT(gx), .many = pairs ? "rows" : "planes", .items = pairs ? g.planes * rows : g.planes,
+        .work = pairs ? work(&g) : work(&g) * rows};
+    if (n->n_in == 1) l.from[0] = l.from[1];
+    return clg_pool_emit(e, &g, &l);
+}
+
+static clg_status emit_gpu(clg_emit *e, const clg_node *n, const char *kernel) {
+    const clg_pool_geo g = geometry(n);
+    const clg_tensor *x = n->in[0], *gy = n->in[n->n_in - 1], *gx = n->out[0];
+    clg_pool_launch l = {.kernel = kernel, .from = {IN(x), IN(gy)}, .n_from = n->n_in, .to = OUT(gx), .many = "n",
+        .items = out_elems(n, 0)};
+    if (n->n_in == 1) l.from[0] = l.from[1];
+    return clg_pool_emit(e, &g, &l);
+}
+
+static clg_status emit_max_cpu(clg_emit *e, const clg_node *n) {
+    return emit_cpu(e, n, "pool.max_bwd_cpu", "pool.max_bwd2_cpu");
+}
+static clg_status emit_avg_cpu(clg_emit *e, const clg_node *n) {
+    return emit_cpu(e, n, "pool.avg_bwd_cpu", "pool.avg_bwd2_cpu");
+}
+static clg_status emit_max_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, "pool.max_bwd_gpu"); }
+static clg_status emit_avg_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, "pool.avg_bwd_gpu"); }
+
+static const clg_impl max_impls[] = {
+    {"max_pool_bwd.cpu", CLG_CLASS_CPU, accept, emit_max_cpu, NULL, false},
+    {"max_pool_bwd.gpu", CLG_CLASS_GPU, accept, emit_max_gpu, NULL, false},
+    {0},
+};
+
+static const clg_impl avg_impls[] = {
+    {"avg_pool_bwd.cpu", CLG_CLASS_CPU, accept, emit_avg_cpu, NULL, false},
+    {"avg_pool_bwd.gpu", CLG_CLASS_GPU, accept, emit_avg_gpu, NULL, false},
+    {0},
+};
+
+const clg_op clg_op_max_pool_bwd = {
+    .name = "max_pool_bwd",
+    .formula = "gx[n,c,i] = sum of gy[n,c,o] over the windows o whose greatest cell of x is i",
+    .gradient = "g gy = max_pool_at(x, g gx); none for x",
+    .min_in = 2, .max_in = 2, .n_out = 1, .attr_size = sizeof(clg_pool_attr),
+    .infer = infer_max, .ref = ref_max, .vjp = vjp_max, .cost = cost, .impls = max_impls,
+};
+
+const clg_op clg_op_avg_pool_bwd = {
+    .name = "avg_pool_bwd",
+    .formula = "gx[n,c,i] = sum of gy[n,c,o] / number(o) over the windows o that cover i",
+    .gradient = "g gy = avg_pool(g gx)",
+    .min_in = 1, .max_in = 1, .n_out = 1, .attr_size = sizeof(clg_pool_attr),
+    .infer = infer_avg, .ref = ref_avg, .vjp = vjp_avg, .cost = cost, .impls = avg_impls,
+};

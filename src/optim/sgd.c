@@ -1,0 +1,19 @@
+/* Stochastic gradient descent, with momentum if asked (Polyak 1964 in the form of Sutskever et al. 2013). */
+#include "optim/step.h"
+
+clg_tensor *clg_sgd(clg_tensor *loss, const clg_optim_params *p) {
+    if (!loss) return NULL;
+    const clg_optim_params o = p ? *p : (clg_optim_params){0};
+    clg_step s;
+    if (!clg_step_begin(&s, "sgd", loss, &o, o.lr > 0 ? o.lr : 0.01, 1)) return NULL;
+    for (int i = 0; i < s.n; i++) {
+        clg_tensor *direction = clg_grad(loss, s.param[i]);
+        if (o.momentum > 0) {
+            clg_tensor *v = clg_step_slot(&s, i, "momentum");
+            direction = clg_add(clg_scale(v, o.momentum), direction);
+            clg_step_assign(&s, v, direction);
+        }
+        clg_step_move(&s, i, direction);
+    }
+    return clg_step_end(&s);
+}

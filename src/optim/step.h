@@ -1,0 +1,39 @@
+/* What all optimisers share: the params of a loss with their gradients, learning rate, step counter, decay, slots.
+ * An optimiser adds its effects to a step and ends it with clg_step_end(). */
+#ifndef CLG_OPTIM_STEP_H_
+#define CLG_OPTIM_STEP_H_
+
+#include <clgrad/optim.h>
+#include <clgrad/ops.h>
+
+typedef struct clg_step {
+    clg_graph   *graph;
+    clg_tensor  *loss;
+    clg_tensor  *lr;         /* the state "optim.lr", f32 scalar */
+    clg_tensor  *t;          /* number of this step, from 1, f32 scalar */
+    clg_tensor **param;      /* n trainable params */
+    clg_tensor **effect;     /* what happens at the end of the run */
+    int          n, n_effects, cap_effects;
+    double       decay;
+    bool         decay_all;
+} clg_step;
+
+/** Starts a step of the optimiser `name` with at most `slots` slots a param. false: the graph has the error. */
+bool clg_step_begin(clg_step *s, const char *name, clg_tensor *loss, const clg_optim_params *p, double lr, int slots);
+
+/** The slot "optim.<param>.<what>" of param i: zeros at first, its shape and type. */
+clg_tensor *clg_step_slot(clg_step *s, int i, const char *what);
+
+/** Adds: dst becomes value at the end of the run. */
+void clg_step_assign(clg_step *s, clg_tensor *dst, clg_tensor *value);
+
+/** Adds: param i becomes (1 - lr decay) param - lr direction. */
+void clg_step_move(clg_step *s, int i, clg_tensor *direction);
+
+/** A f32 scalar in the type of param i. */
+clg_tensor *clg_step_scalar(const clg_step *s, int i, clg_tensor *scalar);
+
+/** Frees what begin made; the effect of the whole step, or NULL. */
+clg_tensor *clg_step_end(clg_step *s);
+
+#endif /* CLG_OPTIM_STEP_H_ */

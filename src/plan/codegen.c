@@ -1,0 +1,497 @@
+/* The generator of elementwise kernels: one for each unit of fused nodes, written from the expr strings of their ops.
+ *
+ * cpu  work-group of one; each work-item walks a chunk of the innermost axis in vectors of 16. Axes along which all
+ *      operands run on evenly are merged, so that mostly one axis is left; else rows, their starts found by div/mod.
+ * gpu  one work-item an element; operands that are stretched are found by div/mod.
+ * Sizes, strides and odd numbers are arguments, so that another batch size or learning rate needs no other program.
+ * Contraction to fma is off: a fused kernel gives the bits of separate ones. */
+#include "plan/plan.h"
+
+#include "base/alloc.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    MAX_OPERAND = 3 * CLG_MAX_FUSED, /* no elementwise op has more than 3 */
+    MAX_PTR = MAX_OPERAND + CLG_MAX_FUSED,
+    MAX_ARG = MAX_PTR + MAX_OPERAND * (1 + CLG_MAX_DIMS) + 2 * CLG_MAX_DIMS,
+    GPU_GROUP = 256,
+    CHUNK = 4096, /* elements that are worth a work-item of class cpu */
+};
+
+/* A buffer argument. */
+typedef struct pointer {
+    int  value;             /* the root that names the memory: values in one place share a pointer */
+    bool read, written, stretched;
+} pointer;
+
+enum pattern { FULL, ONE, STRIDED };
+
+/* One way of walking through an operand. */
+typedef struct load {
+    int pointer, root;
+    enum pattern pattern;
+    int64_t stride[CLG_MAX_DIMS]; /* of each axis of the unit; 0: stretched */
+} load;
+
+typedef struct number {
+    double value;
+    bool   real;
+} number;
+
+typedef struct gen {
+    clg_plan *p;
+    const clg_unit *u;
+    int      unit, position;
+    bool     gpu;
+    int      n_dims;
+    int64_t  dim[CLG_MAX_DIMS], elems;
+    pointer  ptr[MAX_PTR];
+    load     loads[MAX_OPERAND];
+    number   numbers[MAX_OPERAND];
+    int      operand[CLG_MAX_FUSED][CLG_MAX_IN]; /* the load of each operand that comes from outside */
+    int      n_ptr, n_loads, n_numbers;
+    clg_str  text;          /* parameters and body */
+    clg_step_arg args[MAX_ARG];
+    int      n_args;
+    bool     failed;        /* no memory */
+} gen;
+
+static const char *memory_type(clg_dtype t) { return t == CLG_F32 ? "float" : t == CLG_I32 ? "int" : "uchar"; }
+
+static const char *value_type(const gen *g, clg_dtype t) {
+    if (clg_dtype_is_float(t)) return g->gpu ? "float" : "float16";
+    return g->gpu ? "int" : "int16";
+}
+
+/* --- analysis: pointers, loads, axes --- */
+
+static int mem_of(const clg_plan *p, int v) {
+    while (p->values[v].mem != v) v = p->values[v].mem;
+    return v;
+}
+
+static int find_pointer(gen *g, int root) {
+    const int mem = mem_of(g->p, root);
+    for (int i = 0; i < g->n_ptr; i++)
+        if (mem_of(g->p, g->ptr[i].value) == mem) return i;
+    g->ptr[g->n_ptr] = (pointer){ .value = root };
+    return g->n_ptr++;
+}
+
+/* The node of the unit that computes a root; -1: it comes from outside. */
+static int node_of(const gen *g, int root) {
+    for (int i = 0; i < g->u->n_nodes; i++)
+        if (g->u->nodes[i]->out[0]->id == root) return i;
+    return -1;
+}
+
+static bool is_number(const gen *g, int root) {
+    return g->p->values[root].constant && g->p->values[root].uniform;
+}
+
+static load walk(const gen *g, const clg_tensor *t, clg_shape s) {
+    load l = { .root = clg_root_of(g->p, t) };
+    const int64_t n = clg_shape_elems(t->shape);
+    if (n == g->elems) return l; /* the same elements in the same order, whatever the axes */
+    l.pattern = n == 1 ? ONE : STRIDED;
+    int64_t step = 1;
+    for (int d = s.ndim - 1, k = t->shape.ndim - 1; d >= 0 && k >= 0; d--, k--) {
+        l.stride[d] = t->shape.dim[k] == 1 ? 0 : step;
+        step *= t->shape.dim[k];
+    }
+    return l;
+}
+
+/* Index of the load of an operand, added if it is new. */
+static int find_load(gen *g, const clg_tensor *t) {
+    const load l = walk(g, t, g->u->nodes[0]->out[0]->shape);
+    for (int i = 0; i < g->n_loads; i++)
+        if (g->loads[i].root == l.root && g->loads[i].pattern == l.pattern
+            && memcmp(g->loads[i].stride, l.stride, sizeof l.stride) == 0)
+            return i;
+    g->loads[g->n_loads] = l;
+    return g->n_loads++;
+}
+
+static void find_loads(gen *g) {
+    for (int i = 0; i < g->u->n_nodes; i++)
+        for (int k = 0; k < g->u->nodes[i]->n_in; k++) {
+            const clg_tensor *t = g->u->nodes[i]->in[k];
+            const int root = clg_root_of(g->p, t);
+            if (node_of(g, root) >= 0 || is_number(g, root)) continue;
+            const int l = g->operand[i][k] = find_load(g, t);
+            pointer *x = &g->ptr[g->loads[l].pointer = find_pointer(g, root)];
+            x->read = true;
+            x->stretched |= g->loads[l].pattern != FULL;
+        }
+}
+
+static bool is_stored(const gen *g, const clg_node *n) {
+    const clg_value *v = &g->p->values[n->out[0]->id];
+    return v->keep || v->place == CLG_PLACE_SLOT || v->last_unit > g->position;
+}
+
+/* An output may take the memory of an operand that dies here, if it is read element by element. */
+static void share_memory(gen *g, clg_value *out) {
+    const clg_plan *p = g->p;
+    if (p->params.no_inplace || p->params.no_reuse || out->place != CLG_PLACE_ARENA) return;
+    for (int i = 0; i < g->n_ptr; i++) {
+        const clg_value *v = &p->values[g->ptr[i].value];
+        if (g->ptr[i].stretched || g->ptr[i].written || v->place != CLG_PLACE_ARENA || v->keep) continue;
+        if (v->last_unit != g->position || clg_value_elems(v) != g->elems) continue;
+        if (clg_value_bytes(p, v) != clg_value_bytes(p, out)) continue;
+        out->mem = g->ptr[i].value;
+        return;
+    }
+}
+
+static void find_outputs(gen *g) {
+    for (int i = 0; i < g->u->n_nodes; i++) {
+        if (!is_stored(g, g->u->nodes[i])) continue;
+        const int root = g->u->nodes[i]->out[0]->id;
+        share_memory(g, &g->p->values[root]);
+        g->ptr[find_pointer(g, root)].written = true;
+    }
+}
+
+/* Drops axes of size 1 and merges neighbours along which every stretched operand runs on evenly. */
+static void merge_axes(gen *g) {
+    const clg_shape s = g->u->nodes[0]->out[0]->shape;
+    int n = 0;
+    for (int d = 0; d < s.ndim; d++) {
+        bool even = n > 0;
+        if (s.dim[d] == 1) continue;
+        for (int i = 0; i < g->n_loads && even; i++) {
+            const int64_t *stride = g->loads[i].stride;
+            even = g->loads[i].pattern != STRIDED || stride[n - 1] == stride[d] * s.dim[d];
+        }
+        if (!even) g->dim[n++] = 1;
+        g->dim[n - 1] *= s.dim[d];
+        for (int i = 0; i < g->n_loads; i++) g->loads[i].stride[n - 1] = g->loads[i].stride[d];
+    }
+    if (n == 0) g->dim[n++] = 1;
+    g->n_dims = n;
+}
+
+/* --- arguments --- */
+
+static clg_step_arg *add_arg(gen *g, enum clg_arg_kind kind, const char *fmt, int a, int b) {
+    char name[32];
+    snprintf(name, sizeof name, fmt, a, b);
+    clg_step_arg *x = &g->args[g->n_args++];
+    *x = (clg_step_arg){ .kind = kind, .value = -1, .name = clg_arena_strdup(&g->p->arena, name) };
+    if (!x->name) g->failed = true;
+    return x;
+}
+
+/* Parameters are written in the order of the arguments. */
+static void size_arg(gen *g, bool wide, const char *fmt, int a, int b, int64_t i) {
+    clg_step_arg *x = add_arg(g, wide ? CLG_ARG_LONG : CLG_ARG_INT, fmt, a, b);
+    x->u.i = i;
+    if (x->name) clg_str_printf(&g->text, ", const %s %s", wide ? "long" : "int", x->name);
+}
+
+static void pointer_args(gen *g) {
+    for (int i = 0; i < g->n_ptr; i++) {
+        const pointer *x = &g->ptr[i];
+        const enum clg_arg_kind kind = !x->written ? CLG_ARG_IN : x->read ? CLG_ARG_INOUT : CLG_ARG_OUT;
+        add_arg(g, kind, "p%d", i, 0)->value = x->value;
+        clg_str_printf(&g->text, "%s%s_T(%s, p%d)", i ? ", " : "",
+                       kind == CLG_ARG_IN ? "IN" : kind == CLG_ARG_OUT ? "OUT" : "INOUT",
+                       memory_type(g->p->values[x->value].t->dtype), i);
+    }
+    for (int i = 0; i < g->n_numbers; i++) {
+        const number *c = &g->numbers[i];
+        clg_step_arg *x = add_arg(g, c->real ? CLG_ARG_FLOAT : CLG_ARG_INT, "c%d", i, 0);
+        if (c->real) x->u.f = c->value;
+        else x->u.i = (int64_t)c->value;
+        clg_str_printf(&g->text, ", const %s c%d", c->real ? "float" : "int", i);
+    }
+}
+
+/* Sizes of all axes but the first, and the strides that are not 0; of class cpu, the last axis is handled apart. */
+static void axis_args(gen *g, bool wide) {
+    const int axes = g->gpu ? g->n_dims : g->n_dims - 1;
+    for (int d = 1; d < axes; d++) size_arg(g, wide, "d%d", d, 0, g->dim[d]);
+    for (int i = 0; i < g->n_loads; i++)
+        for (int d = 0; d < axes && g->loads[i].pattern == STRIDED; d++)
+            if (g->loads[i].stride[d] != 0) size_arg(g, wide, "s%d_%d", i, d, g->loads[i].stride[d]);
+}
+
+/* --- text of the nodes --- */
+
+/* Numbers that belong to the shape of the code; others, like a learning rate or 1/batch, are arguments. */
+static bool is_plain(double v) { return !isfinite(v) || fabs(v) == 0.5 || (v == rint(v) && fabs(v) <= 16); }
+
+static void write_number(gen *g, clg_str *out, double v, clg_dtype t) {
+    const bool real = clg_dtype_is_float(t);
+    clg_str_printf(out, "((%s)(", value_type(g, t));
+    if (isnan(v)) clg_str_add(out, "NAN");
+    else if (isinf(v)) clg_str_add(out, v > 0 ? "INFINITY" : "-INFINITY");
+    else if (is_plain(v)) clg_str_printf(out, real ? "%.1ff" : "%.0f", v);
+    else {
+        int i = 0;
+        while (i < g->n_numbers && (g->numbers[i].value != v || g->numbers[i].real != real)) i++;
+        if (i == g->n_numbers) g->numbers[g->n_numbers++] = (number){ v, real };
+        clg_str_printf(out, "c%d", i);
+    }
+    clg_str_add(out, "))");
+}
+
+static void write_operand(gen *g, clg_str *out, int i, int k) {
+    const clg_tensor *t = g->u->nodes[i]->in[k];
+    const int root = clg_root_of(g->p, t), node = node_of(g, root);
+    if (node >= 0) clg_str_printf(out, "v%d", node);
+    else if (is_number(g, root)) write_number(g, out, g->p->values[root].number, t->dtype);
+    else clg_str_printf(out, "x%d", g->operand[i][k]);
+}
+
+/* $0 $1 $2: operands; $T: the value type of the result; $V(x): x as that type */
+static void write_expr(gen *g, clg_str *out, int i) {
+    const clg_node *n = g->u->nodes[i];
+    const char *type = value_type(g, n->out[0]->dtype);
+    for (const char *s = n->op->expr; *s; s++) {
+        if (*s != '$') clg_str_add_bytes(out, s, 1);
+        else if (*++s == 'T') clg_str_add(out, type);
+        else if (*s == 'V') clg_str_printf(out, "(%s)", type);
+        else write_operand(g, out, i, *s - '0');
+    }
+}
+
+static void write_nodes(gen *g, clg_str *out, const char *indent) {
+    for (int i = 0; i < g->u->n_nodes; i++) {
+        const clg_node *n = g->u->nodes[i];
+        const bool byte = n->out[0]->dtype == CLG_U8; /* kept in range here, as a store and a load would */
+        clg_str_printf(out, "%sconst %s v%d = %s", indent, value_type(g, n->out[0]->dtype), i, byte ? "clamp(" : "");
+        write_expr(g, out, i);
+        clg_str_add(out, byte ? ", 0, 255);\n" : ";\n");
+    }
+}
+
+/* Index of a strided load: the sum of axis times stride over axes 0 .. axes - 1. */
+static void write_index(const gen *g, clg_str *out, int l, int axes, const char *type) {
+    bool any = false;
+    for (int d = 0; d < axes; d++) {
+        if (g->loads[l].stride[d] == 0) continue;
+        clg_str_printf(out, "%s(%s)i%d * s%d_%d", any ? " + " : "", type, d, l, d);
+        any = true;
+    }
+    if (!any) clg_str_add(out, "0");
+}
+
+/* The axes 0 .. axes - 1 of the position r, the fastest by the remainder. */
+static void write_axes(clg_str *out, int axes, const char *type, const char *indent) {
+    for (int d = axes - 1; d > 0; d--)
+        clg_str_printf(out, "%sconst %s i%d = r %% (%s)d%d; r /= (%s)d%d;\n", indent, type, d, type, d, type, d);
+    clg_str_printf(out, "%sconst %s i0 = r;\n", indent, type);
+}
+
+static clg_dtype load_dtype(const gen *g, int l) { return g->p->values[g->loads[l].root].t->dtype; }
+
+/* --- class gpu --- */
+
+static void write_gpu(gen *g, clg_str *out, bool wide) {
+    const char *type = wide ? "ulong" : "uint";
+    bool strided = false;
+    for (int i = 0; i < g->n_loads; i++) strided |= g->loads[i].pattern == STRIDED;
+    clg_str_add(out, "    const size_t i = get_global_id(0);\n    if (i >= (size_t)n) return;\n");
+    if (strided) {
+        clg_str_printf(out, "    %s r = (%s)i;\n", type, type);
+        write_axes(out, g->n_dims, type, "    ");
+    }
+    for (int i = 0; i < g->n_loads; i++) {
+        const load *l = &g->loads[i];
+        clg_str_printf(out, "    const %s x%d = LOAD(p%d, ", value_type(g, load_dtype(g, i)), i, l->pointer);
+        if (l->pattern == STRIDED) write_index(g, out, i, g->n_dims, type);
+        else clg_str_add(out, l->pattern == FULL ? "i" : "0");
+        clg_str_add(out, ");\n");
+    }
+    write_nodes(g, out, "    ");
+    for (int i = 0; i < g->u->n_nodes; i++)
+        if (is_stored(g, g->u->nodes[i]))
+            clg_str_printf(out, "    STORE(p%d, i, (%s)v%d);\n", find_pointer(g, g->u->nodes[i]->out[0]->id),
+                           memory_type(g->u->nodes[i]->out[0]->dtype), i);
+}
+
+static void launch_gpu(gen *g, clg_step *s) {
+    size_t group = GPU_GROUP;
+    while (group > 1 && (group > g->p->caps->max_group || group > g->p->caps->max_item[0])) group /= 2;
+    s->local[0] = group;
+    s->global[0] = ((size_t)g->elems + group - 1) / group * group;
+}
+
+/* --- class cpu --- */
+
+/* Loads whose index does not change in the inner loop stand before it: of one element, or stretched along a row. */
+static bool is_hoisted(const gen *g, int l, bool once) {
+    const load *x = &g->loads[l];
+    if (x->pattern == ONE) return once;
+    return !once && x->pattern == STRIDED && x->stride[g->n_dims - 1] == 0;
+}
+
+static void write_hoisted(gen *g, clg_str *out, bool once, const char *indent) {
+    for (int i = 0; i < g->n_loads; i++) {
+        const char *type = value_type(g, load_dtype(g, i));
+        if (!is_hoisted(g, i, once)) continue;
+        clg_str_printf(out, "%sconst %s x%d = (%s)(LOAD(p%d, ", indent, type, i, type, g->loads[i].pointer);
+        if (once) clg_str_add(out, "0");
+        else write_index(g, out, i, g->n_dims - 1, "long");
+        clg_str_add(out, "));\n");
+    }
+}
+
+static void write_loop(gen *g, clg_str *out, bool rows, const char *indent) {
+    char deeper[32];
+    snprintf(deeper, sizeof deeper, "%s    ", indent);
+    clg_str_printf(out, "%sfor (long i = begin; i < end; i += 16) {\n%sconst int left = (int)min(end - i, (long)16);\n",
+                   indent, deeper);
+    for (int i = 0; i < g->n_loads; i++) {
+        const load *l = &g->loads[i];
+        if (is_hoisted(g, i, true) || is_hoisted(g, i, false)) continue;
+        clg_str_printf(out, "%sconst %s x%d = EW_LOAD_%s(p%d, ", deeper, value_type(g, load_dtype(g, i)), i,
+                       memory_type(load_dtype(g, i)), l->pointer);
+        if (l->pattern == STRIDED) clg_str_printf(out, "b%d + ", i);
+        else if (rows) clg_str_add(out, "row * n + ");
+        clg_str_add(out, "i);\n");
+    }
+    write_nodes(g, out, deeper);
+    for (int i = 0; i < g->u->n_nodes; i++)
+        if (is_stored(g, g->u->nodes[i]))
+            clg_str_printf(out, "%sew_store_%s(AT(p%d, %si), v%d, left);\n", deeper,
+                           memory_type(g->u->nodes[i]->out[0]->dtype),
+                           find_pointer(g, g->u->nodes[i]->out[0]->id), rows ? "row * n + " : "", i);
+    clg_str_printf(out, "%s}\n", indent);
+}
+
+static void write_cpu(gen *g, clg_str *out) {
+    const bool rows = g->n_dims > 1;
+    clg_str_add(out, "    const long begin = (long)get_global_id(0) * chunk, end = min(begin + chunk, n);\n");
+    write_hoisted(g, out, true, "    ");
+    if (!rows) {
+        write_loop(g, out, false, "    ");
+        return;
+    }
+    clg_str_add(out, "    const long first = (long)get_global_id(1) * block, last = min(first + block, rows);\n"
+                     "    for (long row = first; row < last; row++) {\n        long r = row;\n");
+    write_axes(out, g->n_dims - 1, "long", "        ");
+    for (int i = 0; i < g->n_loads; i++) {
+        if (g->loads[i].pattern != STRIDED || is_hoisted(g, i, false)) continue;
+        clg_str_printf(out, "        const long b%d = ", i);
+        write_index(g, out, i, g->n_dims - 1, "long");
+        clg_str_add(out, ";\n");
+    }
+    write_hoisted(g, out, false, "        ");
+    write_loop(g, out, true, "        ");
+    clg_str_add(out, "    }\n");
+}
+
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* A few chunks for each compute unit, none smaller than CHUNK elements: over rows first, then along them. */
+static void cpu_sizes(gen *g, clg_step *s) {
+    const int64_t n = g->dim[g->n_dims - 1], rows = g->elems / n;
+    const int64_t units = g->p->caps->compute_units > 0 ? g->p->caps->compute_units : 1;
+    int64_t items = ceil_div(g->elems, CHUNK);
+    if (items > 4 * units) items = 4 * units;
+    const int64_t block = ceil_div(rows, items < rows ? items : rows), blocks = ceil_div(rows, block);
+    const int64_t chunk = ceil_div(ceil_div(n, ceil_div(items, blocks)), 64) * 64;
+    s->global[0] = (size_t)ceil_div(n, chunk);
+    s->global[1] = (size_t)blocks;
+    size_arg(g, true, "n", 0, 0, n);
+    size_arg(g, true, "chunk", 0, 0, chunk);
+    if (g->n_dims == 1) return;
+    size_arg(g, true, "rows", 0, 0, rows);
+    size_arg(g, true, "block", 0, 0, block);
+}
+
+/* --- the whole kernel --- */
+
+static void write_kernel(gen *g, clg_step *s) {
+    clg_str body = { 0 };
+    const bool wide = g->elems > INT32_MAX;
+    if (g->gpu) write_gpu(g, &body, wide); /* before the parameters: it finds the numbers */
+    else write_cpu(g, &body);
+    clg_str_add(&g->text, "(");
+    pointer_args(g);
+    for (int i = 0; i < 3; i++) s->global[i] = s->local[i] = 1;
+    if (g->gpu) {
+        size_arg(g, wide, "n", 0, 0, g->elems);
+        launch_gpu(g, s);
+    } else cpu_sizes(g, s);
+    axis_args(g, wide);
+    clg_str_printf(&g->text, ") {\n%s}\n", clg_str_text(&body));
+    g->failed |= body.failed || g->text.failed;
+    clg_str_free(&body);
+}
+
+/* The name of the kernel with this text, added if it is new; NULL: no memory. */
+static const char *name_kernel(clg_plan *p, const char *body) {
+    for (int i = 0; i < p->n_generated; i++)
+        if (strcmp(p->generated[i].body, body) == 0)
+            return clg_arena_strdup(&p->arena, p->generated[i].name);
+    if (!clg_grow(&p->generated, &p->cap_generated, p->n_generated + 1, sizeof *p->generated)) return NULL;
+    clg_generated *k = &p->generated[p->n_generated];
+    k->body = clg_arena_strdup(&p->arena, body);
+    if (!k->body) return NULL;
+    snprintf(k->name, sizeof k->name, "ew_%d", p->n_generated++);
+    return clg_arena_strdup(&p->arena, k->name);
+}
+
+static clg_status finish(gen *g, clg_step *s) {
+    clg_plan *p = g->p;
+    if (g->failed) return clg_fail_nomem("elementwise kernel");
+    s->function = name_kernel(p, clg_str_text(&g->text));
+    s->options = s->local[0] == 1 ? "" : clg_arena_printf(&p->arena, "-DWGX=%zu", s->local[0]);
+    s->args = clg_arena_copy(&p->arena, g->args, (size_t)g->n_args * sizeof *g->args);
+    s->n_args = g->n_args;
+    if (!s->function || !s->options || !s->args) return clg_fail_nomem("elementwise kernel");
+    for (int i = 0; i < g->n_ptr; i++) {
+        const double bytes = (double)clg_value_bytes(p, &p->values[g->ptr[i].value]);
+        s->bytes += bytes * (g->ptr[i].read && g->ptr[i].written ? 2 : 1);
+    }
+    for (int i = 0; i < g->u->n_nodes; i++) {
+        const clg_node *n = g->u->nodes[i];
+        s->flops += n->op->cost ? n->op->cost(n).flops : (double)g->elems;
+    }
+    return CLG_OK;
+}
+
+static clg_status generate(gen *g) {
+    clg_plan *p = g->p;
+    while (p->order[g->position] != g->unit) g->position++;
+    find_loads(g);
+    find_outputs(g);
+    for (int i = 0; i < g->n_ptr; i++) { /* constants get memory once a kernel reads them */
+        clg_value *v = &p->values[g->ptr[i].value];
+        if (v->place == CLG_PLACE_NONE && v->constant) v->place = CLG_PLACE_FIXED;
+    }
+    clg_step *s = clg_step_add(p, CLG_STEP_KERNEL, g->unit, g->gpu ? "elementwise.gpu" : "elementwise.cpu", 0);
+    if (!s) return CLG_ERR_NOMEM;
+    merge_axes(g);
+    write_kernel(g, s);
+    return finish(g, s);
+}
+
+clg_status clg_emit_elementwise(clg_plan *p, int unit) {
+    if (out_elems(p->units[unit].nodes[0], 0) == 0) return CLG_OK;
+    gen *g = clg_calloc(1, sizeof *g);
+    if (!g) return clg_fail_nomem("elementwise kernel");
+    g->p = p;
+    g->u = &p->units[unit];
+    g->unit = unit;
+    g->gpu = clg_elementwise_for_gpu(p);
+    g->elems = out_elems(g->u->nodes[0], 0);
+    const clg_status status = generate(g);
+    clg_str_free(&g->text);
+    clg_free(g);
+    return status;
+}
+
+void clg_generated_source(const clg_plan *p, clg_str *out) {
+    clg_str_add(out, "#include \"ew.clh\"\n#pragma OPENCL FP_CONTRACT OFF\n");
+    for (int i = 0; i < p->n_generated; i++)
+        clg_str_printf(out, "\nKERNEL %s%s", p->generated[i].name, p->generated[i].body);
+}

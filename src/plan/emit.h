@@ -1,0 +1,76 @@
+/* A kernel launch is one expression. What an implementation of an op may do while it emits its steps. */
+#ifndef CLG_PLAN_EMIT_H_
+#define CLG_PLAN_EMIT_H_
+
+#include "graph/op.h"
+
+enum clg_arg_kind { CLG_ARG_END, CLG_ARG_IN, CLG_ARG_OUT, CLG_ARG_INOUT, CLG_ARG_INT, CLG_ARG_LONG,
+                    CLG_ARG_FLOAT, CLG_ARG_LOCAL };
+
+typedef struct clg_arg {
+    enum clg_arg_kind kind;
+    const char *name;            /* checked against the .cl signature in debug builds and tests */
+    const clg_tensor *t;         /* IN, OUT, INOUT: bound as (buffer, element offset) */
+    union { int64_t i; double f; size_t bytes; } u;
+} clg_arg;
+
+/* The name of the C variable is the name of the parameter in the .cl file. */
+#define IN(x)       { .kind = CLG_ARG_IN,    .name = #x, .t = (x) }
+#define OUT(x)      { .kind = CLG_ARG_OUT,   .name = #x, .t = (x) }
+#define INOUT(x)    { .kind = CLG_ARG_INOUT, .name = #x, .t = (x) }
+#define INT(x)      { .kind = CLG_ARG_INT,   .name = #x, .u.i = (x) }
+#define LONG(x)     { .kind = CLG_ARG_LONG,  .name = #x, .u.i = (x) }
+#define FLOAT(x)    { .kind = CLG_ARG_FLOAT, .name = #x, .u.f = (x) }
+#define LOCAL(x, n) { .kind = CLG_ARG_LOCAL, .name = #x, .u.bytes = (n) }
+#define ARGS(...)   ((const clg_arg[]){ __VA_ARGS__, { .kind = CLG_ARG_END } })
+
+typedef struct clg_launch {
+    const char *kernel;          /* "pool.max_fwd": cl/pool.cl, function max_fwd */
+    const char *options;         /* -D's; part of the cache key; from clg_emit_options(); NULL: none */
+    size_t      global[3], local[3]; /* in work-items; zeros are 1. global is rounded up to a multiple of local, so
+                                    kernels check their bounds. local becomes -DWGX -DWGY -DWGZ, and KERNEL's
+                                    reqd_work_group_size */
+    const clg_arg *args;         /* copied */
+} clg_launch;
+
+/** Text in the plan's arena; "" and a sticky failure when memory is out. */
+const char *clg_emit_options(clg_emit *e, const char *fmt, ...) CLG_FMT(2, 3);
+
+/** The value of a knob of this impl: the default until there is a tuner. */
+int clg_emit_knob(clg_emit *e, const char *name);
+
+/** The device that is compiled for. */
+const clg_device *clg_emit_device(const clg_emit *e);
+
+/** Device scratch that lives during this node's steps only. Sticky failure gives NULL; launches then fail cleanly. */
+const clg_tensor *clg_emit_scratch(clg_emit *e, clg_dtype type, clg_shape shape);
+
+/** A table that lives as long as the plan; data is copied and uploaded once, now. */
+const clg_tensor *clg_emit_table(clg_emit *e, clg_dtype type, clg_shape shape, const void *data);
+
+/** Appends a launch. Nothing is built yet: programs are built and arguments bound once, when memory is planned. */
+clg_status clg_emit_launch(clg_emit *e, const clg_launch *l);
+
+/** Appends a copy of all elements of src to dst (equal element counts and types). */
+clg_status clg_emit_copy(clg_emit *e, const clg_tensor *src, const clg_tensor *dst);
+
+/** A row-major product of batch matrices: C[i] = op(A[i]) op(B[i]), offsets 0, pitches and strides in elements.
+ *  A stride of 0 uses the same matrix for all. */
+typedef struct clg_emit_gemm_params {
+    bool ta, tb;
+    int64_t m, n, k, batch;
+    int64_t lda, ldb, ldc;          /* 0: tight */
+    int64_t a_stride, b_stride, c_stride;
+    int64_t a_off, b_off, c_off;
+    const clg_tensor *a, *b, *c;
+} clg_emit_gemm_params;
+
+/** Appends a GEMM by CLBlast. CLG_ERR_UNSUP if it does not fit (ask clg_emit_clblast_fits() first, from accept()). */
+clg_status clg_emit_clblast(clg_emit *e, const clg_emit_gemm_params *p);
+bool clg_emit_clblast_fits(const clg_device *d, int64_t m, int64_t n, int64_t k, int64_t batch);
+
+/** Appends a GEMM by the kernels of this library (cl/gemm.cl; src/ops/gemm.c), or by CLBlast where that is the
+ *  default of the device's class. For convolution by im2col. */
+clg_status clg_emit_gemm(clg_emit *e, const clg_emit_gemm_params *p);
+
+#endif /* CLG_PLAN_EMIT_H_ */

@@ -1,0 +1,183 @@
+/* clg_plan_report(): the steps and the memory plan as text, JSON, or a DOT graph. */
+#include "plan/plan.h"
+
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "add mul relu": the ops of a step. */
+static void write_ops(const clg_plan *p, const clg_step *s, clg_str *out) {
+    if (s->unit < 0) {
+        clg_str_add(out, s->impl);
+        return;
+    }
+    const clg_unit *u = &p->units[s->unit];
+    for (int i = 0; i < u->n_nodes; i++) clg_str_printf(out, "%s%s", i ? " " : "", u->nodes[i]->op->name);
+}
+
+/* What a step writes: "relu_7 f32[64,6,28,28]", several with commas. */
+static void write_outputs(const clg_plan *p, const clg_step *s, clg_str *out) {
+    char shape[128];
+    const char *comma = "";
+    for (int i = 0; i < s->n_args; i++) {
+        if (s->args[i].kind != CLG_ARG_OUT && s->args[i].kind != CLG_ARG_INOUT) continue;
+        const clg_tensor *t = p->values[s->args[i].value].t;
+        clg_str_printf(out, "%s%s %s", comma, clg_tensor_name(t), clg_shape_text(t->dtype, t->shape, shape, sizeof shape));
+        comma = ", ";
+    }
+}
+
+static const char *kernel_name(const clg_step *s, char *buf, size_t size) {
+    if (s->kind == CLG_STEP_KERNEL) snprintf(buf, size, "%s.%s", s->file ? s->file : "generated", s->function);
+    else snprintf(buf, size, "%s", s->kind == CLG_STEP_COPY ? "copy" : s->kind == CLG_STEP_GEMM ? "clblast" : "ref");
+    return buf;
+}
+
+static bool has_times(const clg_plan *p) {
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->steps[i].ns > 0) return true;
+    return false;
+}
+
+/* --- text --- */
+
+static void text_step(const clg_plan *p, int i, bool times, clg_str *out) {
+    const clg_step *s = &p->steps[i];
+    char kernel[128];
+    clg_str_printf(out, "%4d  %-22s %-26s %10.3f %10.3f", i, s->impl, kernel_name(s, kernel, sizeof kernel),
+                   1e-6 * s->flops, 1e-6 * s->bytes);
+    if (times && s->ns > 0)
+        clg_str_printf(out, " %10.1f %8.2f", 1e-3 * (double)s->ns, s->flops / (double)s->ns);
+    else if (times) clg_str_printf(out, " %10s %8s", "-", "-");
+    clg_str_add(out, "  ");
+    write_ops(p, s, out);
+    clg_str_add(out, " -> ");
+    write_outputs(p, s, out);
+    clg_str_add(out, "\n");
+}
+
+static void text_report(const clg_plan *p, clg_str *out) {
+    const clg_plan_info *m = &p->info;
+    const bool times = has_times(p);
+    double total = 0;
+    clg_str_printf(out, "%4s  %-22s %-26s %10s %10s%s  %s\n", "step", "implementation", "kernel", "Mflop", "MB",
+                   times ? "         us     GF/s" : "", "ops -> outputs");
+    for (int i = 0; i < p->n_steps; i++) {
+        text_step(p, i, times, out);
+        total += (double)p->steps[i].ns;
+    }
+    clg_str_printf(out, "%d steps, %d kernels, %d programs; %.3f Mflop, %.3f MB moved", m->n_steps, m->n_kernels,
+                   m->n_programs, 1e-6 * m->flops, 1e-6 * m->bytes_moved);
+    if (times) clg_str_printf(out, "; %.1f us, %.2f GF/s", 1e-3 * total, m->flops / total);
+    clg_str_printf(out, "\nmemory, MB: intermediates %.3f at peak (%.3f without reuse, %.3f at least), of that scratch "
+                        "%.3f; inputs, constants, targets %.3f; params and state %.3f\n",
+                   1e-6 * (double)m->bytes_arena, 1e-6 * (double)m->bytes_without_reuse, 1e-6 * (double)p->bytes_lower,
+                   1e-6 * (double)m->bytes_workspace, 1e-6 * (double)m->bytes_fixed, 1e-6 * (double)m->bytes_params);
+    clg_str_printf(out, "compiled in %.3f s\n", m->compile_seconds);
+}
+
+/* --- JSON --- */
+
+static json_t *json_step(const clg_plan *p, const clg_step *s) {
+    char kernel[128];
+    clg_str ops = { 0 }, outputs = { 0 };
+    write_ops(p, s, &ops);
+    write_outputs(p, s, &outputs);
+    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:f, s:f}", "impl", s->impl, "kernel",
+                          kernel_name(s, kernel, sizeof kernel), "ops", clg_str_text(&ops), "outputs",
+                          clg_str_text(&outputs), "flops", s->flops, "bytes", s->bytes);
+    if (j && s->ns > 0) json_object_set_new(j, "us", json_real(1e-3 * (double)s->ns));
+    clg_str_free(&ops);
+    clg_str_free(&outputs);
+    return j;
+}
+
+static clg_status json_report(const clg_plan *p, clg_str *out) {
+    const clg_plan_info *m = &p->info;
+    json_t *steps = json_array();
+    bool ok = steps != NULL;
+    for (int i = 0; i < p->n_steps && ok; i++)
+        ok = json_array_append_new(steps, json_step(p, &p->steps[i])) == 0;
+    json_t *j = json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}", "n_steps", m->n_steps,
+                          "n_kernels", m->n_kernels, "n_programs", m->n_programs, "bytes_arena",
+                          (json_int_t)m->bytes_arena, "bytes_without_reuse", (json_int_t)m->bytes_without_reuse,
+                          "bytes_lower_bound", (json_int_t)p->bytes_lower, "bytes_workspace",
+                          (json_int_t)m->bytes_workspace, "bytes_fixed", (json_int_t)m->bytes_fixed, "bytes_params",
+                          (json_int_t)m->bytes_params, "flops", m->flops, "bytes_moved", m->bytes_moved,
+                          "compile_seconds", m->compile_seconds, "steps", steps); /* takes steps over */
+    char *text = ok && j ? json_dumps(j, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
+    json_decref(j);
+    if (!text) return clg_fail_nomem("report");
+    clg_str_add(out, text);
+    clg_str_add(out, "\n");
+    free(text);
+    return CLG_OK;
+}
+
+/* --- DOT: steps as boxes, an edge for each value from the step that wrote its memory last --- */
+
+static int writer_before(const clg_plan *p, int step, int value) {
+    for (int s = step - 1; s >= 0; s--)
+        for (int i = 0; i < p->steps[s].n_args; i++) {
+            const clg_step_arg *a = &p->steps[s].args[i];
+            if ((a->kind == CLG_ARG_OUT || a->kind == CLG_ARG_INOUT) && p->values[a->value].mem == value) return s;
+        }
+    return -1;
+}
+
+static void escape(clg_str *out, const char *text) {
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\') clg_str_add(out, "\\");
+        clg_str_add_bytes(out, text, 1);
+    }
+}
+
+static void dot_step(const clg_plan *p, int i, clg_str *out) {
+    const clg_step *s = &p->steps[i];
+    clg_str label = { 0 };
+    write_ops(p, s, &label);
+    clg_str_printf(out, "  s%d [label=\"%d ", i, i);
+    escape(out, clg_str_text(&label));
+    clg_str_printf(out, "\\n%s\\n", s->impl);
+    clg_str_free(&label);
+    write_outputs(p, s, &label);
+    escape(out, clg_str_text(&label));
+    clg_str_free(&label);
+    clg_str_add(out, "\"];\n");
+    for (int k = 0; k < s->n_args; k++) {
+        const clg_step_arg *a = &s->args[k];
+        if (a->kind != CLG_ARG_IN && a->kind != CLG_ARG_INOUT) continue;
+        const clg_value *v = &p->values[a->value];
+        const int from = writer_before(p, i, v->mem);
+        if (from >= 0) clg_str_printf(out, "  s%d -> s%d;\n", from, i);
+        else {
+            clg_str_printf(out, "  v%d [shape=ellipse, label=\"", v->mem);
+            escape(out, clg_tensor_name(v->t));
+            clg_str_printf(out, "\"];\n  v%d -> s%d;\n", v->mem, i);
+        }
+    }
+}
+
+static void dot_report(const clg_plan *p, clg_str *out) {
+    clg_str_add(out, "digraph plan {\n  node [shape=box];\n");
+    for (int i = 0; i < p->n_steps; i++) dot_step(p, i, out);
+    clg_str_add(out, "}\n");
+}
+
+clg_status clg_plan_report(const clg_plan *p, enum clg_report kind, FILE *to) {
+    clg_str out = { 0 };
+    clg_status status = CLG_OK;
+    if (!p || !to) return clg_fail(CLG_ERR_INVALID, "clg_plan_report: the %s is NULL", !p ? "plan" : "file");
+    switch (kind) {
+    case CLG_REPORT_TEXT: text_report(p, &out); break;
+    case CLG_REPORT_JSON: status = json_report(p, &out); break;
+    case CLG_REPORT_DOT:  dot_report(p, &out); break;
+    default: status = clg_fail(CLG_ERR_INVALID, "clg_plan_report: there is no kind %d", (int)kind); break;
+    }
+    if (status >= 0 && out.failed) status = clg_fail_nomem("report");
+    if (status >= 0 && (fputs(clg_str_text(&out), to) < 0 || fflush(to) != 0))
+        status = clg_fail(CLG_ERR_IO, "clg_plan_report: the report could not be written");
+    clg_str_free(&out);
+    return status;
+}

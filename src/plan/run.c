@@ -1,0 +1,213 @@
+/* Binding the steps to memory once, and what a finished plan does: run, write, read, destroy. */
+#include "plan/plan.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+
+#include <string.h>
+
+/* --- binding --- */
+
+/* Takes over a reference to a program; the plan keeps one for each distinct program. */
+static clg_status keep_program(clg_plan *p, clg_program *program) {
+    for (int i = 0; i < p->n_programs; i++)
+        if (p->programs[i] == program) {
+            clg_program_release(&program);
+            return CLG_OK;
+        }
+    if (!clg_grow(&p->programs, &p->cap_programs, p->n_programs + 1, sizeof *p->programs)) {
+        clg_program_release(&program);
+        return clg_fail_nomem("plan");
+    }
+    p->programs[p->n_programs++] = program;
+    return CLG_OK;
+}
+
+static bool same_program(const clg_step *a, const clg_step *b) {
+    if (a->kind != CLG_STEP_KERNEL || !a->file != !b->file || strcmp(a->options, b->options) != 0) return false;
+    return !a->file || strcmp(a->file, b->file) == 0;
+}
+
+/* The program of a step; hashing a source costs, so an earlier step with the same one is asked first. */
+static clg_status get_program(clg_plan *p, int step, const char *generated) {
+    clg_step *s = &p->steps[step];
+    for (int i = step - 1; i >= 0; i--)
+        if (same_program(&p->steps[i], s)) {
+            s->program = p->steps[i].program;
+            return CLG_OK;
+        }
+    const clg_source src = { s->file ? s->file : "elementwise", s->file ? NULL : generated, s->options };
+    clg_program *program = NULL;
+    CLG_TRY(clg_program_get(p->device, &src, &program));
+    s->program = program;
+    return keep_program(p, program);
+}
+
+static clg_status bind_kernel(clg_plan *p, clg_step *s) {
+    static const enum clg_bind_kind kind_of[] = {
+        [CLG_ARG_IN] = CLG_BIND_BUFFER, [CLG_ARG_OUT] = CLG_BIND_BUFFER, [CLG_ARG_INOUT] = CLG_BIND_BUFFER,
+        [CLG_ARG_INT] = CLG_BIND_INT, [CLG_ARG_LONG] = CLG_BIND_LONG, [CLG_ARG_FLOAT] = CLG_BIND_FLOAT,
+        [CLG_ARG_LOCAL] = CLG_BIND_LOCAL,
+    };
+    clg_bind *binds = clg_arena_array(&p->arena, (size_t)s->n_args + 1, sizeof *binds);
+    if (!binds) return CLG_ERR_NOMEM;
+    for (int i = 0; i < s->n_args; i++) {
+        const clg_step_arg *a = &s->args[i];
+        binds[i] = (clg_bind){ .kind = kind_of[a->kind], .name = a->name, .is_const = a->kind == CLG_ARG_IN };
+        if (a->kind <= CLG_ARG_INOUT) {
+            binds[i].buffer = p->values[a->value].buffer;
+            binds[i].offset = p->values[a->value].offset;
+        } else if (a->kind == CLG_ARG_FLOAT) binds[i].f = a->u.f;
+        else if (a->kind == CLG_ARG_LOCAL) binds[i].bytes = a->u.bytes;
+        else binds[i].i = a->u.i;
+    }
+    CLG_TRY(clg_kernel_create(s->program, s->function, binds, s->n_args, &s->kernel));
+    return clg_kernel_set_range(s->kernel, s->global, s->local);
+}
+
+static void bind_gemm(const clg_plan *p, clg_step *s) {
+    const clg_emit_gemm_params *g = &s->gemm_params;
+    const clg_value *a = &p->values[s->args[0].value], *b = &p->values[s->args[1].value],
+                    *c = &p->values[s->args[2].value];
+    s->gemm = (clg_gemm){ .ta = g->ta, .tb = g->tb, .m = g->m, .n = g->n, .k = g->k, .batch = g->batch,
+                          .a = a->buffer, .b = b->buffer, .c = c->buffer,
+                          .a_off = a->offset + (uint64_t)g->a_off, .b_off = b->offset + (uint64_t)g->b_off,
+                          .c_off = c->offset + (uint64_t)g->c_off, .lda = g->lda, .ldb = g->ldb, .ldc = g->ldc,
+                          .a_stride = g->a_stride, .b_stride = g->b_stride, .c_stride = g->c_stride };
+}
+
+clg_status clg_plan_bind(clg_plan *p) {
+    clg_str source = { 0 };
+    clg_status status = CLG_OK;
+    clg_generated_source(p, &source);
+    if (source.failed) CLG_TRY_END(clg_fail_nomem("kernel source"));
+    if (p->n_generated > 0) clg_log_msg(CLG_LOG_TRACE, "generated kernels of the plan:\n%s", clg_str_text(&source));
+    for (int i = 0; i < p->n_steps; i++) {
+        clg_step *s = &p->steps[i];
+        if (s->kind == CLG_STEP_GEMM) bind_gemm(p, s);
+        if (s->kind != CLG_STEP_KERNEL) continue;
+        status = get_program(p, i, clg_str_text(&source));
+        if (status >= 0) status = bind_kernel(p, s);
+        if (status < 0) {
+            clg_unit *u = &p->units[s->unit];
+            clg_fail_context(status, "%s: ", clg_node_text(p, u->nodes[u->n_nodes - 1]));
+            goto end;
+        }
+        p->info.n_kernels++;
+    }
+    p->info.n_steps = p->n_steps;
+    p->info.n_programs = p->n_programs;
+end:
+    clg_str_free(&source);
+    return status;
+}
+
+/* --- running --- */
+
+static clg_status run_step(clg_plan *p, clg_step *s) {
+    switch (s->kind) {
+    case CLG_STEP_KERNEL: return clg_kernel_enqueue(s->kernel, &s->ns);
+    case CLG_STEP_GEMM:   return clg_gemm_clblast(p->device, &s->gemm);
+    case CLG_STEP_REF:    return clg_ref_run(p, s);
+    case CLG_STEP_COPY:   break;
+    }
+    const clg_value *src = &p->values[s->args[0].value], *dst = &p->values[s->args[1].value];
+    return clg_buffer_copy(src->buffer, src->offset, dst->buffer, dst->offset, src->t->dtype,
+                           (size_t)clg_value_elems(src));
+}
+
+clg_status clg_run(clg_plan *p) {
+    if (!p) return clg_fail(CLG_ERR_INVALID, "clg_run: the plan is NULL");
+    for (int i = 0; i < p->n_steps; i++) {
+        const clg_status status = run_step(p, &p->steps[i]);
+        if (status < 0) return clg_fail_context(status, "clg_run: step %d of %d (%s): ", i, p->n_steps, p->steps[i].impl);
+    }
+    p->ran = true;
+    return p->caps->ref ? CLG_OK : clg_device_flush(p->device);
+}
+
+/* Drivers compile at the first launch; what they made is in the binaries only after it. */
+static void save_programs(clg_plan *p) {
+    if (!p->ran || p->saved || p->caps->ref) return;
+    p->saved = true;
+    clg_program_save_new(p->device);
+}
+
+/* --- data in and out --- */
+
+clg_status clg_write(clg_plan *p, clg_tensor *input, const void *data, size_t bytes) {
+    if (!p || !input || (!data && bytes > 0))
+        return clg_fail(CLG_ERR_INVALID, "clg_write: the %s is NULL", !p ? "plan" : !input ? "input" : "data");
+    if (input->graph != p->graph)
+        return clg_fail(CLG_ERR_INVALID, "clg_write: %s belongs to another graph than the plan", clg_tensor_name(input));
+    if (input->node->op != &clg_op_input)
+        return clg_fail(CLG_ERR_INVALID, "clg_write: %s is no input (made by clg_input()) but the result of %s",
+                        clg_tensor_name(input), input->node->op->name);
+    if (bytes != clg_tensor_bytes(input)) {
+        char shape[128];
+        return clg_fail(CLG_ERR_INVALID, "clg_write: %s is %s with %zu bytes, not %zu", clg_tensor_name(input),
+                        clg_shape_text(input->dtype, input->shape, shape, sizeof shape), clg_tensor_bytes(input),
+                        bytes);
+    }
+    if (input->id >= p->n_tensors || !p->values[input->id].upload || bytes == 0) return CLG_OK; /* this plan needs none */
+    return clg_upload_write(p->values[input->id].upload, data);
+}
+
+static const clg_target *find_target(const clg_plan *p, const clg_tensor *t) {
+    for (int i = 0; i < p->n_targets; i++)
+        if (p->targets[i].t == t) return &p->targets[i];
+    return NULL;
+}
+
+clg_status clg_read(clg_plan *p, clg_tensor *t, void *data, size_t bytes) {
+    if (!p || !t || (!data && bytes > 0))
+        return clg_fail(CLG_ERR_INVALID, "clg_read: the %s is NULL", !p ? "plan" : !t ? "target" : "memory");
+    const clg_target *target = find_target(p, t);
+    if (!target)
+        return clg_fail(CLG_ERR_INVALID, "clg_read: %s is no target of the plan; list it in clg_compile()",
+                        t->graph == p->graph ? clg_tensor_name(t) : "a tensor of another graph");
+    if (t->node->op->flags & CLG_OP_EFFECT)
+        return clg_fail(CLG_ERR_INVALID, "clg_read: %s is an effect and has no value", clg_tensor_name(t));
+    if (bytes != clg_tensor_bytes(t)) {
+        char shape[128];
+        return clg_fail(CLG_ERR_INVALID, "clg_read: %s is %s with %zu bytes, not %zu", clg_tensor_name(t),
+                        clg_shape_text(t->dtype, t->shape, shape, sizeof shape), clg_tensor_bytes(t), bytes);
+    }
+    const clg_value *v = &p->values[target->value];
+    CLG_TRY(clg_buffer_read(v->buffer, v->offset, t->dtype, data, (size_t)clg_value_elems(v)));
+    save_programs(p);
+    return CLG_OK;
+}
+
+void clg_plan_get_info(const clg_plan *p, clg_plan_info *info) {
+    if (!info) return;
+    *info = p ? p->info : (clg_plan_info){ 0 };
+}
+
+/* --- end --- */
+
+void clg_plan_destroy(clg_plan **plan) {
+    if (!plan || !*plan) return;
+    clg_plan *p = *plan;
+    *plan = NULL;
+    save_programs(p);
+    for (int i = 0; i < p->n_steps; i++) clg_kernel_destroy(&p->steps[i].kernel);
+    for (int i = 0; i < p->n_programs; i++) clg_program_release(&p->programs[i]);
+    for (int i = 0; i < p->n_values; i++) {
+        clg_upload_destroy(&p->values[i].upload);
+        if (p->values[i].place == CLG_PLACE_FIXED) clg_buffer_destroy(&p->values[i].buffer);
+    }
+    for (int i = 0; p->arenas && i < p->n_arenas; i++) clg_buffer_destroy(&p->arenas[i]);
+    clg_free(p->values);
+    clg_free(p->effects);
+    clg_free(p->targets);
+    clg_free(p->snapshots);
+    clg_free(p->steps);
+    clg_free(p->generated);
+    clg_free(p->programs);
+    clg_free(p->arena_bytes);
+    clg_arena_free(&p->arena);
+    clg_graph *graph = p->graph;
+    clg_free(p);
+    clg_graph_destroy(&graph);
+}

@@ -1,0 +1,194 @@
+/* OpenCL functions that count, and fail when told to; else they call the loader's (dlsym RTLD_NEXT). What would go on
+ * behind the caller's back if it were not done (waiting, releasing) is done even when it reports a failure. */
+#define _GNU_SOURCE /* RTLD_NEXT */
+#define CL_TARGET_OPENCL_VERSION 120
+#include "fail.h"
+
+#include <CL/cl.h>
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_long calls, call_at, objects;
+static _Atomic(const char *) failed_call;
+
+void fail_call_at(long n) {
+    failed_call = NULL;
+    calls = 0;
+    call_at = n;
+}
+
+long fail_call_count(void) { return calls; }
+const char *fail_call_name(void) { return failed_call; }
+long fail_objects_alive(void) { return objects; }
+
+/* Counts a call; true: it is the one. */
+static bool fails(const char *name) {
+    if (atomic_fetch_add(&calls, 1) + 1 != call_at) return false;
+    failed_call = name;
+    return true;
+}
+
+static void *loader(const char *name) {
+    void *f = dlsym(RTLD_NEXT, name);
+    if (!f) {
+        fprintf(stderr, "fail.c: the OpenCL loader has no %s\n", name);
+        abort();
+    }
+    return f;
+}
+
+/* REAL(name): a pointer `real` to the loader's function of that name. */
+#define REAL(name)                                         \
+    static __typeof__(&name) real;                         \
+    if (!real) {                                           \
+        void *f_ = loader(#name);                          \
+        memcpy(&real, &f_, sizeof real);                   \
+    }
+
+/* A call that returns its code; made: an expression that counts what it has made. */
+#define CALL(name, code, params, args, made)               \
+    cl_int name params {                                   \
+        REAL(name)                                         \
+        if (fails(#name)) return code;                     \
+        const cl_int err_ = real args;                     \
+        if (err_ == CL_SUCCESS) objects += (made);         \
+        return err_;                                       \
+    }
+
+/* A call that is made in any case. gone: objects that go with it. */
+#define ALWAYS(name, code, params, args, gone)             \
+    cl_int name params {                                   \
+        REAL(name)                                         \
+        const bool fail_ = fails(#name);                   \
+        const cl_int err_ = real args;                     \
+        if (err_ == CL_SUCCESS) objects -= (gone);         \
+        return fail_ ? code : err_;                        \
+    }
+
+/* A call that returns an object, and its code through err; counts: 1 if the object is one to be released. */
+#define CREATE(type, name, code, counts, params, args)     \
+    type name params {                                     \
+        REAL(name)                                         \
+        if (fails(#name)) {                                \
+            if (err) *err = code;                          \
+            return NULL;                                   \
+        }                                                  \
+        type object_ = real args;                          \
+        if (object_) objects += (counts);                  \
+        return object_;                                    \
+    }
+
+typedef void (CL_CALLBACK *context_notify)(const char *, const void *, size_t, void *);
+typedef void (CL_CALLBACK *program_notify)(cl_program, void *);
+
+CALL(clGetPlatformIDs, CL_OUT_OF_HOST_MEMORY, (cl_uint n, cl_platform_id *p, cl_uint *out), (n, p, out), 0)
+CALL(clGetPlatformInfo, CL_OUT_OF_HOST_MEMORY,
+     (cl_platform_id p, cl_platform_info what, size_t size, void *to, size_t *out), (p, what, size, to, out), 0)
+CALL(clGetDeviceIDs, CL_OUT_OF_HOST_MEMORY,
+     (cl_platform_id p, cl_device_type type, cl_uint n, cl_device_id *d, cl_uint *out), (p, type, n, d, out), 0)
+CALL(clGetDeviceInfo, CL_OUT_OF_HOST_MEMORY,
+     (cl_device_id d, cl_device_info what, size_t size, void *to, size_t *out), (d, what, size, to, out), 0)
+CREATE(cl_context, clCreateContext, CL_DEVICE_NOT_AVAILABLE, 1,
+       (const cl_context_properties *props, cl_uint n, const cl_device_id *d, context_notify f, void *user, cl_int *err),
+       (props, n, d, f, user, err))
+CREATE(cl_command_queue, clCreateCommandQueue, CL_OUT_OF_RESOURCES, 1,
+       (cl_context c, cl_device_id d, cl_command_queue_properties props, cl_int *err), (c, d, props, err))
+CREATE(cl_mem, clCreateBuffer, CL_MEM_OBJECT_ALLOCATION_FAILURE, 1,
+       (cl_context c, cl_mem_flags flags, size_t size, void *host, cl_int *err), (c, flags, size, host, err))
+CREATE(cl_program, clCreateProgramWithSource, CL_OUT_OF_HOST_MEMORY, 1,
+       (cl_context c, cl_uint n, const char **text, const size_t *size, cl_int *err), (c, n, text, size, err))
+CREATE(cl_program, clCreateProgramWithBinary, CL_INVALID_BINARY, 1,
+       (cl_context c, cl_uint n, const cl_device_id *d, const size_t *size, const unsigned char **binary, cl_int *status,
+        cl_int *err), (c, n, d, size, binary, status, err))
+CALL(clBuildProgram, CL_BUILD_PROGRAM_FAILURE,
+     (cl_program p, cl_uint n, const cl_device_id *d, const char *options, program_notify f, void *user),
+     (p, n, d, options, f, user), 0)
+CALL(clGetProgramBuildInfo, CL_OUT_OF_HOST_MEMORY,
+     (cl_program p, cl_device_id d, cl_program_build_info what, size_t size, void *to, size_t *out),
+     (p, d, what, size, to, out), 0)
+CALL(clGetProgramInfo, CL_OUT_OF_HOST_MEMORY,
+     (cl_program p, cl_program_info what, size_t size, void *to, size_t *out), (p, what, size, to, out), 0)
+CREATE(cl_kernel, clCreateKernel, CL_OUT_OF_HOST_MEMORY, 1, (cl_program p, const char *name, cl_int *err), (p, name, err))
+CALL(clSetKernelArg, CL_INVALID_ARG_SIZE, (cl_kernel k, cl_uint i, size_t size, const void *value), (k, i, size, value), 0)
+CALL(clGetKernelInfo, CL_OUT_OF_RESOURCES,
+     (cl_kernel k, cl_kernel_info what, size_t size, void *to, size_t *out), (k, what, size, to, out), 0)
+CALL(clGetKernelArgInfo, CL_KERNEL_ARG_INFO_NOT_AVAILABLE,
+     (cl_kernel k, cl_uint i, cl_kernel_arg_info what, size_t size, void *to, size_t *out), (k, i, what, size, to, out), 0)
+CALL(clGetKernelWorkGroupInfo, CL_OUT_OF_RESOURCES,
+     (cl_kernel k, cl_device_id d, cl_kernel_work_group_info what, size_t size, void *to, size_t *out),
+     (k, d, what, size, to, out), 0)
+CALL(clGetEventInfo, CL_OUT_OF_RESOURCES,
+     (cl_event e, cl_event_info what, size_t size, void *to, size_t *out), (e, what, size, to, out), 0)
+CALL(clGetEventProfilingInfo, CL_PROFILING_INFO_NOT_AVAILABLE,
+     (cl_event e, cl_profiling_info what, size_t size, void *to, size_t *out), (e, what, size, to, out), 0)
+
+/* Commands: one event is made if it is asked for. */
+CALL(clEnqueueNDRangeKernel, CL_OUT_OF_RESOURCES,
+     (cl_command_queue q, cl_kernel k, cl_uint dims, const size_t *offset, const size_t *global, const size_t *local,
+      cl_uint n, const cl_event *list, cl_event *e), (q, k, dims, offset, global, local, n, list, e), e != NULL)
+CALL(clEnqueueReadBuffer, CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST,
+     (cl_command_queue q, cl_mem m, cl_bool wait, size_t at, size_t size, void *to, cl_uint n, const cl_event *list,
+      cl_event *e), (q, m, wait, at, size, to, n, list, e), e != NULL)
+CALL(clEnqueueWriteBuffer, CL_OUT_OF_RESOURCES,
+     (cl_command_queue q, cl_mem m, cl_bool wait, size_t at, size_t size, const void *from, cl_uint n,
+      const cl_event *list, cl_event *e), (q, m, wait, at, size, from, n, list, e), e != NULL)
+CALL(clEnqueueCopyBuffer, CL_MEM_OBJECT_ALLOCATION_FAILURE,
+     (cl_command_queue q, cl_mem from, cl_mem to, size_t a, size_t b, size_t size, cl_uint n, const cl_event *list,
+      cl_event *e), (q, from, to, a, b, size, n, list, e), e != NULL)
+CALL(clEnqueueFillBuffer, CL_MEM_OBJECT_ALLOCATION_FAILURE,
+     (cl_command_queue q, cl_mem m, const void *pattern, size_t each, size_t at, size_t size, cl_uint n,
+      const cl_event *list, cl_event *e), (q, m, pattern, each, at, size, n, list, e), e != NULL)
+CALL(clEnqueueMarkerWithWaitList, CL_OUT_OF_HOST_MEMORY,
+     (cl_command_queue q, cl_uint n, const cl_event *list, cl_event *e), (q, n, list, e), e != NULL)
+CREATE(void *, clEnqueueMapBuffer, CL_MAP_FAILURE, 0,
+       (cl_command_queue q, cl_mem m, cl_bool wait, cl_map_flags flags, size_t at, size_t size, cl_uint n,
+        const cl_event *list, cl_event *e, cl_int *err), (q, m, wait, flags, at, size, n, list, e, err))
+
+ALWAYS(clEnqueueUnmapMemObject, CL_OUT_OF_RESOURCES,
+       (cl_command_queue q, cl_mem m, void *p, cl_uint n, const cl_event *list, cl_event *e), (q, m, p, n, list, e), 0)
+ALWAYS(clFlush, CL_OUT_OF_RESOURCES, (cl_command_queue q), (q), 0)
+ALWAYS(clFinish, CL_OUT_OF_RESOURCES, (cl_command_queue q), (q), 0)
+ALWAYS(clWaitForEvents, CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, (cl_uint n, const cl_event *list), (n, list), 0)
+ALWAYS(clReleaseContext, CL_OUT_OF_RESOURCES, (cl_context x), (x), 1)
+ALWAYS(clReleaseCommandQueue, CL_OUT_OF_RESOURCES, (cl_command_queue x), (x), 1)
+ALWAYS(clReleaseMemObject, CL_OUT_OF_RESOURCES, (cl_mem x), (x), 1)
+ALWAYS(clReleaseProgram, CL_OUT_OF_RESOURCES, (cl_program x), (x), 1)
+ALWAYS(clReleaseKernel, CL_OUT_OF_RESOURCES, (cl_kernel x), (x), 1)
+ALWAYS(clReleaseEvent, CL_OUT_OF_RESOURCES, (cl_event x), (x), 1)
+
+/* --- host memory --- */
+
+static atomic_long allocations, allocation_at, blocks;
+static atomic_bool allocation_failed;
+
+static void *failing_resize(void *user, void *ptr, size_t size) {
+    if (size == 0) {
+        if (ptr) blocks--;
+        free(ptr);
+        return NULL;
+    }
+    if (atomic_fetch_add(&allocations, 1) + 1 == allocation_at) {
+        allocation_failed = true;
+        return NULL;
+    }
+    void *p = realloc(ptr, size);
+    if (p && !ptr) blocks++;
+    return p;
+}
+
+clg_status fail_alloc_install(void) {
+    return clg_set_allocator(&(clg_allocator){ .resize = failing_resize });
+}
+
+void fail_alloc_at(long n) {
+    allocation_failed = false;
+    allocations = 0;
+    allocation_at = n;
+}
+
+long fail_alloc_count(void) { return allocations; }
+bool fail_alloc_reached(void) { return allocation_failed; }
+long fail_blocks_alive(void) { return blocks; }

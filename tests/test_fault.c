@@ -1,0 +1,284 @@
+/* Every OpenCL call and every allocation of a small complete job fails once in turn. Whatever fails, the job returns a
+ * clean status with a message (or the right result, where a call is optional), nothing leaks, and the next run works.
+ * The jobs run in child processes, a batch each, so that a crash is told with the number and name of the call. */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#include <criterion/criterion.h>
+
+#include "base/error.h"
+#include "cl/launch.h"
+#include "support/fail.h"
+#include <clgrad/clgrad.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { BATCH = 64 };
+
+/* A job leaves the same value whenever it succeeds. dir: scratch space. */
+typedef clg_status (*job_fn)(const char *dir, double *value);
+
+/* One sweep: which job, and what fails. */
+typedef struct sweep {
+    const char *name;
+    job_fn job;
+    bool allocations; /* else OpenCL calls */
+    bool cold;        /* a process for each fault, so that finding the devices can fail too */
+    int  step;        /* every step-th fault is tried; 1: each */
+} sweep;
+
+/* What a child process tells; in shared memory. */
+typedef struct told {
+    long at;          /* the fault under way */
+    bool done;        /* the job no longer reaches the fault */
+    char call[64];
+    char wrong[600];  /* "" if all is well */
+} told;
+
+/* --- the jobs --- */
+
+static clg_status use_kernel(clg_device *d, clg_program *p, clg_buffer *x, clg_buffer *y, double *value) {
+    clg_kernel *k = NULL;
+    clg_upload *u = NULL;
+    clg_status status = CLG_OK;
+    const float data[4] = { 1, 2, 3, 4 };
+    float back[4];
+    uint64_t ns = 0;
+    const clg_bind args[] = { { .kind = CLG_BIND_BUFFER, .name = "x", .is_const = true, .buffer = x, .offset = 4 },
+                              { .kind = CLG_BIND_BUFFER, .name = "y", .buffer = y },
+                              { .kind = CLG_BIND_FLOAT, .name = "s", .f = 2 } };
+    CLG_TRY_END(clg_kernel_create(p, "scale", args, 3, &k));
+    CLG_TRY_END(clg_kernel_set_range(k, (size_t[]){ 4, 1, 1 }, (size_t[]){ 1, 1, 1 }));
+    CLG_TRY_END(clg_upload_create(x, 4, CLG_F32, 4, "x", &u));
+    for (int i = 0; i < 3; i++) {
+        CLG_TRY_END(clg_upload_write(u, data));
+        CLG_TRY_END(clg_kernel_enqueue(k, &ns));
+    }
+    CLG_TRY_END(clg_buffer_copy(y, 0, y, 8, CLG_F32, 4));
+    CLG_TRY_END(clg_device_finish(d));
+    CLG_TRY_END(clg_buffer_read(y, 8, CLG_F32, back, 4));
+    *value = back[0] + 10 * back[1] + 100 * back[2] + 1000 * back[3];
+end:
+    clg_upload_destroy(&u);
+    clg_kernel_destroy(&k);
+    return status;
+}
+
+/* The device layer alone; every path that the library takes on some device. */
+static clg_status device_job(const char *cache_dir, double *value) {
+    static const char text[] = "KERNEL scale(IN(x), OUT(y), const float s) {\n"
+                               "    const size_t i = get_global_id(0);\n    STORE(y, i, s * LOAD(x, i));\n}\n";
+    clg_status status = CLG_OK;
+    clg_buffer *x = NULL, *y = NULL;
+    clg_program *p = NULL;
+    clg_device *d = clg_device_open("0", clg_device_params(.profiling = true, .cache_dir = cache_dir));
+    if (!d) return clg_error_status();
+    CLG_TRY_END(clg_program_get(d, &(clg_source){ "scale", text, NULL }, &p));
+    CLG_TRY_END(clg_buffer_create(d, 64, "x", &x));
+    CLG_TRY_END(clg_buffer_create(d, 64, "y", &y));
+    CLG_TRY_END(use_kernel(d, p, x, y, value));
+    clg_program_save_new(d);
+end:
+    clg_buffer_destroy(&x);
+    clg_buffer_destroy(&y);
+    clg_program_release(&p);
+    clg_device_destroy(&d);
+    return status;
+}
+
+static clg_status compiling_job(const char *dir, double *value) {
+    (void)dir;
+    unsetenv("CLGRAD_FORCE_DISCRETE");
+    return device_job("", value);
+}
+
+static clg_status discrete_job(const char *dir, double *value) {
+    setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
+    return device_job(dir, value);
+}
+
+/* Saves its program every time, since the cache is a new directory every time. */
+static clg_status saving_job(const char *dir, double *value) {
+    static int counter;
+    char below[200];
+    unsetenv("CLGRAD_FORCE_DISCRETE");
+    snprintf(below, sizeof below, "%s/%d", dir, counter++);
+    return device_job(below, value);
+}
+
+/* A training step of a small network, twice; then its weights are saved, and loaded into another store. */
+static clg_status train(clg_device *d, clg_store *net, clg_graph *g, double *value) {
+    clg_status status = CLG_OK;
+    const int32_t labels[] = { 2, 0 };
+    float pixels[72], loss_value = 0;
+    for (int i = 0; i < 72; i++) pixels[i] = (float)(i % 7) / 7;
+    clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(2, 1, 6, 6)), *t = clg_input(g, "t", CLG_I32, CLG_SHAPE(2));
+    clg_tensor *h = clg_relu(clg_nn_conv2d(x, "conv", 2, 3, NULL));
+    clg_tensor *loss = clg_cross_entropy(clg_nn_linear(clg_flatten(h, 1), "fc", 3), t);
+    clg_tensor *step = clg_sgd(loss, clg_optim_params(.lr = 0.1, .momentum = 0.9));
+    clg_plan *plan = clg_compile(g, CLG_LIST(loss, step), NULL);
+    if (!plan) return clg_error_status();
+    for (int i = 0; i < 2; i++) {
+        CLG_TRY_END(clg_write(plan, x, pixels, sizeof pixels));
+        CLG_TRY_END(clg_write(plan, t, labels, sizeof labels));
+        CLG_TRY_END(clg_run(plan));
+        CLG_TRY_END(clg_read(plan, loss, &loss_value, sizeof loss_value));
+    }
+    *value = loss_value;
+    CLG_TRY_END(clg_device_finish(d));
+    CLG_TRY_END(clg_store_set_meta(net, "model", "tiny"));
+end:
+    clg_plan_destroy(&plan);
+    return status;
+}
+
+static clg_status whole_job(const char *device, const char *dir, double *value) {
+    char path[200], cache[200];
+    clg_status status = CLG_ERR_DEVICE;
+    unsetenv("CLGRAD_FORCE_DISCRETE");
+    snprintf(cache, sizeof cache, "%s/cache", dir);
+    snprintf(path, sizeof path, "%s/net.safetensors", dir);
+    clg_device *d = clg_device_open(device, clg_device_params(.cache_dir = cache));
+    clg_store *net = d ? clg_store_create(d, 7) : NULL, *copy = net ? clg_store_create(d, 8) : NULL;
+    clg_graph *g = copy ? clg_graph_create(d, net) : NULL;
+    if (!g) {
+        status = clg_error_status();
+        goto end;
+    }
+    CLG_TRY_END(train(d, net, g, value));
+    CLG_TRY_END(clg_store_save(net, path, NULL));
+    CLG_TRY_END(clg_store_load(copy, path, NULL));
+    *value += clg_store_count(copy);
+end:
+    clg_graph_destroy(&g);
+    clg_store_destroy(&net);
+    clg_store_destroy(&copy);
+    clg_device_destroy(&d);
+    return status;
+}
+
+static clg_status training_job(const char *dir, double *value) { return whole_job("0", dir, value); }
+static clg_status reference_job(const char *dir, double *value) { return whole_job("ref", dir, value); }
+
+/* --- one child --- */
+
+static void set_fault(const sweep *s, long n) {
+    if (s->allocations) {
+        fail_alloc_at(n);
+    } else {
+        fail_call_at(n);
+    }
+}
+
+static bool reached(const sweep *s) { return s->allocations ? fail_alloc_reached() : fail_call_name() != NULL; }
+
+/* The job with fault n; false: something is wrong, and t says what. */
+static bool try_fault(const sweep *s, const char *dir, long n, double want, told *t) {
+    double value = 0;
+    t->at = n;
+    set_fault(s, n);
+    const clg_status status = s->job(dir, &value);
+    const bool hit = reached(s);
+    snprintf(t->call, sizeof t->call, "%s", s->allocations ? "allocation" : hit ? fail_call_name() : "none");
+    set_fault(s, 0);
+    t->done = !hit;
+    if (status < 0 && (!hit || *clg_error() == 0 || clg_error_status() != status))
+        snprintf(t->wrong, sizeof t->wrong, "status %d with error %d \"%s\"", status, clg_error_status(), clg_error());
+    else if (status >= 0 && value != want)
+        snprintf(t->wrong, sizeof t->wrong, "success with the value %g, not %g", value, want);
+    else if (fail_blocks_alive() != 0 || fail_objects_alive() != 0)
+        snprintf(t->wrong, sizeof t->wrong, "%ld blocks and %ld OpenCL objects leak; status %d, %s", fail_blocks_alive(),
+                 fail_objects_alive(), status, clg_error());
+    else if ((s->step == 1 || n / s->step % 8 == 0) && (s->job(dir, &value) < 0 || value != want))
+        snprintf(t->wrong, sizeof t->wrong, "the next run gives %g, not %g: %s", value, want, clg_error());
+    return *t->wrong == 0;
+}
+
+/* want: the job's value; 0: what it gives without a fault. */
+static void child(const sweep *s, const char *dir, long first, double want, told *t) {
+    double value = want;
+    if (fail_alloc_install() < 0) snprintf(t->wrong, sizeof t->wrong, "%s", clg_error());
+    if (!s->cold && (s->job(dir, &value) < 0 || (want != 0 && value != want)))
+        snprintf(t->wrong, sizeof t->wrong, "without a fault: value %g, %s", value, clg_error());
+    const long last = s->cold ? first : first + (BATCH - 1) * s->step;
+    for (long i = first; i <= last && !t->done && *t->wrong == 0; i += s->step)
+        if (!try_fault(s, dir, i, value, t)) break;
+}
+
+/* --- the sweep --- */
+
+static told *shared(void) {
+    told *t = mmap(NULL, sizeof *t, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert(t != MAP_FAILED);
+    return t;
+}
+
+/* One batch in a child process; false: it crashed. */
+static bool run_batch(const sweep *s, const char *dir, long first, double want, told *t) {
+    int status = 0;
+    const pid_t pid = fork();
+    cr_assert(pid >= 0);
+    if (pid == 0) {
+        child(s, dir, first, want, t);
+        _exit(0);
+    }
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* All faults from 1 until the job no longer reaches them; those of a cold sweep until `most`. */
+static void run_sweep(const sweep *s, double want, long most) {
+    char dir[] = "/tmp/clgrad-fault-XXXXXX", command[64];
+    const long batch = s->cold ? 1 : (long)BATCH * s->step;
+    long faults = 0;
+    told *t = shared();
+    cr_assert(mkdtemp(dir));
+    for (long first = 1; !t->done && (!s->cold || first <= most); first += batch) {
+        const bool alive = run_batch(s, dir, first, want, t);
+        cr_expect(alive, "%s: the process died at fault %ld (after %s)", s->name, t->at, t->call);
+        cr_expect(*t->wrong == 0, "%s: fault %ld (%s): %s", s->name, t->at, t->call, t->wrong);
+        if (!alive || *t->wrong) break;
+        faults = t->at;
+    }
+    cr_expect(faults > 10, "%s: only %ld faults", s->name, faults);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    cr_expect(system(command) == 0);
+    munmap(t, sizeof *t);
+}
+
+static const double scaled = 2 + 10 * 4 + 100 * 6 + 1000 * 8; /* what use_kernel() leaves */
+
+/* Finding the devices: the first calls of a process. */
+Test(fault, enumeration, .timeout = 120) {
+    run_sweep(&(sweep){ .name = "enumeration", .job = compiling_job, .cold = true, .step = 1 }, scaled, 40);
+}
+
+static const sweep device_sweeps[] = {
+    { .name = "compiling", .job = compiling_job, .step = 1 },
+    { .name = "discrete", .job = discrete_job, .step = 1 },
+    { .name = "saving", .job = saving_job, .step = 1 },
+};
+
+Test(fault, device_calls, .timeout = 240) {
+    for (int i = 0; i < 3; i++) run_sweep(&device_sweeps[i], scaled, 0);
+}
+
+Test(fault, device_allocations, .timeout = 240) {
+    for (int i = 0; i < 3; i++) {
+        sweep s = device_sweeps[i];
+        s.allocations = true;
+        run_sweep(&s, scaled, 0);
+    }
+}
+
+/* The steps keep the time bearable; they are primes, so that they fall on different calls of loops. */
+Test(fault, training_calls, .timeout = 240) {
+    run_sweep(&(sweep){ .name = "training", .job = training_job, .step = 11 }, 0, 0);
+}
+
+Test(fault, training_allocations, .timeout = 240) {
+    run_sweep(&(sweep){ .name = "training", .job = training_job, .allocations = true, .step = 7 }, 0, 0);
+    run_sweep(&(sweep){ .name = "reference", .job = reference_job, .allocations = true, .step = 3 }, 0, 0);
+}
