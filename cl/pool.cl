@@ -38,6 +38,9 @@
 #define COUNT_PAD 0
 #endif
 
+/* A call that PoCL leaves a call costs more than a short row. */
+#define INLINE inline __attribute__((always_inline))
+
 #define GEO const int d, const int h, const int w, const int od, const int oh, const int ow, const int pd, \
             const int ph, const int pw
 #define MAKE_GEO const geo g = {d, h, w, od, oh, ow, pd, ph, pw}
@@ -51,7 +54,7 @@ typedef struct span {
 } span;
 
 /** Which cells of an axis window o covers. */
-inline span cells(const int o, const int stride, const int kernel_size, const int pad, const int size) {
+INLINE span cells(const int o, const int stride, const int kernel_size, const int pad, const int size) {
     const int begin = o * stride - pad;
 #if WHOLE
     return (span){begin, begin + kernel_size};
@@ -61,7 +64,7 @@ inline span cells(const int o, const int stride, const int kernel_size, const in
 }
 
 /** How many cells of an axis count in the average. */
-inline int counted(const int o, const int stride, const int kernel_size, const int pad, const int size) {
+INLINE int counted(const int o, const int stride, const int kernel_size, const int pad, const int size) {
     const int begin = o * stride - pad;
 #if WHOLE
     return kernel_size;
@@ -74,13 +77,13 @@ inline int counted(const int o, const int stride, const int kernel_size, const i
 
 /** The windows of a row that go by vectors: those that lie inside it, so that their taps need no test. None if they are
  *  few, or so far apart that the lanes read and dropped behind the row would leave the slack behind the buffer. */
-inline span inner(const geo g) {
+INLINE span inner(const geo g) {
     const int last = g.w + g.pw - KW, to = last < 0 ? 0 : min(g.ow, last / SW + 1), from = (g.pw + SW - 1) / SW;
     return SW <= 32 && to - from >= 4 ? (span){from, to} : (span){g.ow, g.ow};
 }
 
 /** Cells p[0], p[SW], p[2 SW], ... behind tap k. Stride 2: neighbouring taps share their loads. */
-inline float16 tap(__global const float *p, const int k) {
+INLINE float16 tap(__global const float *p, const int k) {
 #if SW == 1
     return vload16(0, p + k);
 #elif SW == 2
@@ -97,7 +100,7 @@ inline float16 tap(__global const float *p, const int k) {
 #define BEATS(t, m) (((t) > (m)) | ((t) != (t)))
 
 /** The greatest cell of a window, as an index into its plane. */
-inline int argmax(__global const float *x, const geo g, const span a, const span b, const span c) {
+INLINE int argmax(__global const float *x, const geo g, const span a, const span b, const span c) {
     int best = (a.from * g.h + b.from) * g.w + c.from;
     float m = x[best];
     for (int i = a.from; i < a.to; i++)
@@ -113,7 +116,7 @@ inline int argmax(__global const float *x, const geo g, const span a, const span
     return best;
 }
 
-inline float sum_cells(__global const float *x, const geo g, const span a, const span b, const span c) {
+INLINE float sum_cells(__global const float *x, const geo g, const span a, const span b, const span c) {
     float sum = 0.0f;
     for (int i = a.from; i < a.to; i++)
         for (int j = b.from; j < b.to; j++)
@@ -121,9 +124,9 @@ inline float sum_cells(__global const float *x, const geo g, const span a, const
     return sum;
 }
 
-/** 16 windows from `first` on: v where x is greatest. x, v: a plane. */
-inline float16 max16(__global const float *x, __global const float *v, const geo g, const span a, const span b,
-                     const int first) {
+/** 16 windows from `first` on: v where x is greatest. x, v: a plane; same: they are one. */
+INLINE float16 max16(__global const float *x, __global const float *v, const bool same, const geo g, const span a,
+                     const span b, const int first) {
     const int begin = first * SW - g.pw;
     float16 m = tap(x + (a.from * g.h + b.from) * g.w + begin, 0);
     float16 r = tap(v + (a.from * g.h + b.from) * g.w + begin, 0);
@@ -134,25 +137,25 @@ inline float16 max16(__global const float *x, __global const float *v, const geo
             for (int k = 0; k < KW; k++) {
                 const float16 t = tap(x + row, k);
                 const int16 take = BEATS(t, m);
-                m = select(m, t, take);
-                r = select(r, tap(v + row, k), take);
+                m = take ? t : m;
+                if (!same) r = take ? tap(v + row, k) : r;
             }
         }
-    return r;
+    return same ? m : r;
 }
 
-inline void max_row(__global const float *x, __global const float *v, __global float *y, const geo g, const int zo,
-                    const int ro) {
+INLINE void max_row(__global const float *x, __global const float *v, const bool same, __global float *y, const geo g,
+                    const int zo, const int ro) {
     const span a = cells(zo, SD, KD, g.pd, g.d), b = cells(ro, SH, KH, g.ph, g.h), in = inner(g);
     for (int o = 0; o < in.from; o++) y[o] = v[argmax(x, g, a, b, cells(o, SW, KW, g.pw, g.w))];
     for (int o = in.from; o < in.to; o += 16) {
         const int first = in.to - in.from >= 16 ? min(o, in.to - 16) : o; /* the last step of a row is a full one too */
-        clg_store_part(y + first, max16(x, v, g, a, b, first), min(16, in.to - first));
+        clg_store_part(y + first, max16(x, v, same, g, a, b, first), min(16, in.to - first));
     }
     for (int o = in.to; o < g.ow; o++) y[o] = v[argmax(x, g, a, b, cells(o, SW, KW, g.pw, g.w))];
 }
 
-inline void avg_row(__global const float *x, __global float *y, const geo g, const int zo, const int ro) {
+INLINE void avg_row(__global const float *x, __global float *y, const geo g, const int zo, const int ro) {
     const span a = cells(zo, SD, KD, g.pd, g.d), b = cells(ro, SH, KH, g.ph, g.h), in = inner(g);
     const int n = counted(zo, SD, KD, g.pd, g.d) * counted(ro, SH, KH, g.ph, g.h);
     for (int o = 0; o < in.from; o++)
@@ -180,13 +183,13 @@ inline void avg_row(__global const float *x, __global float *y, const geo g, con
 KERNEL max_cpu(IN(x), OUT(y), const long rows, const long block, GEO) {
     MAKE_GEO;
     const long plane = (long)d * h * w;
-    FOR_ROWS(rows, block) max_row(AT(x, p * plane), AT(x, p * plane), AT(y, row * ow), g, zo, ro);
+    FOR_ROWS(rows, block) max_row(AT(x, p * plane), AT(x, p * plane), true, AT(y, row * ow), g, zo, ro);
 }
 
 KERNEL at_cpu(IN(x), IN(v), OUT(y), const long rows, const long block, GEO) {
     MAKE_GEO;
     const long plane = (long)d * h * w;
-    FOR_ROWS(rows, block) max_row(AT(x, p * plane), AT(v, p * plane), AT(y, row * ow), g, zo, ro);
+    FOR_ROWS(rows, block) max_row(AT(x, p * plane), AT(v, p * plane), false, AT(y, row * ow), g, zo, ro);
 }
 
 KERNEL avg_cpu(IN(x), OUT(y), const long rows, const long block, GEO) {
@@ -195,14 +198,14 @@ KERNEL avg_cpu(IN(x), OUT(y), const long rows, const long block, GEO) {
     FOR_ROWS(rows, block) avg_row(AT(x, p * plane), AT(y, row * ow), g, zo, ro);
 }
 
-inline void clear(__global float *y, const long n) {
+INLINE void clear(__global float *y, const long n) {
     long i = 0;
     for (; i + 16 <= n; i += 16) vstore16((float16)(0.0f), 0, y + i);
     for (; i < n; i++) y[i] = 0.0f;
 }
 
 /** Adds the gradients of one row of windows at their greatest cells. */
-inline void scatter_max(__global const float *x, __global const float *gy, __global float *gx, const geo g,
+INLINE void scatter_max(__global const float *x, __global const float *gy, __global float *gx, const geo g,
                         const int zo, const int ro) {
     const span a = cells(zo, SD, KD, g.pd, g.d), b = cells(ro, SH, KH, g.ph, g.h), in = inner(g);
     for (int o = 0; o < in.from; o++) gx[argmax(x, g, a, b, cells(o, SW, KW, g.pw, g.w))] += gy[o];
@@ -216,8 +219,8 @@ inline void scatter_max(__global const float *x, __global const float *gy, __glo
                 for (int k = 0; k < KW; k++) {
                     const float16 t = tap(x + (i * g.h + j) * g.w + o * SW - g.pw, k);
                     const int16 take = BEATS(t, m);
-                    m = select(m, t, take);
-                    at = select(at, (int16)((i * g.h + j) * g.w + k), take);
+                    m = take ? t : m;
+                    at = take ? (int16)((i * g.h + j) * g.w + k) : at;
                 }
         vstore16(at, 0, best);
         const int n = min(16, in.to - o);
@@ -236,30 +239,43 @@ KERNEL max_bwd_cpu(IN(x), IN(gy), OUT(gx), const long planes, const long block, 
                 scatter_max(AT(x, p * plane), AT(gy, ((p * od + zo) * oh + ro) * ow), AT(gx, p * plane), g, zo, ro);
 }
 
-/** Adds lane i of v to the cells of window i of a row that begins at gx, for n windows. */
-inline void spread(__global float *gx, const float16 v, const int n) {
+/** Adds lane i of v to the cells of window i of a row that begins at gx; as many windows as lanes, or as are left. */
+INLINE void spread(__global float *gx, const float16 v, const int left) {
     float each[16];
 #if SW == 1
-    if (n == 16) {
+    if (left >= 16) {
         for (int k = 0; k < KW; k++) vstore16(vload16(0, gx + k) + v, 0, gx + k);
+        return;
+    }
+#elif SW == 2
+    if (left > 16) { /* an odd kernel touches, with a 0, one cell of the window that follows */
+        for (int k = 0; k < KW; k += 2) {
+            const float16 odd = k + 1 < KW ? v : (float16)(0.0f);
+            vstore16(vload16(0, gx + k) + CLG_MIX_LO(v, odd), 0, gx + k);
+            vstore16(vload16(1, gx + k) + CLG_MIX_HI(v, odd), 1, gx + k);
+        }
         return;
     }
 #endif
     vstore16(v, 0, each);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < min(16, left); i++)
         for (int k = 0; k < KW; k++) gx[i * SW + k] += each[i];
 }
 
-inline void scatter_avg(__global const float *gy, __global float *gx, const geo g, const int zo, const int ro) {
+INLINE void scatter_avg(__global const float *gy, __global float *gx, const geo g, const int zo, const int ro) {
     const span a = cells(zo, SD, KD, g.pd, g.d), b = cells(ro, SH, KH, g.ph, g.h), in = inner(g);
     const int count = counted(zo, SD, KD, g.pd, g.d) * counted(ro, SH, KH, g.ph, g.h);
+    const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     for (int o = 0; o < g.ow;) {
         if (o >= in.from && o < in.to) {
-            const int n = min(16, in.to - o);
-            const float16 v = vload16(0, gy + o) / (float16)((float)(count * KW));
+            /* the last step of a long row goes back to be a full one, with zeros for what is done */
+            const int first = SW == 1 && in.to - in.from >= 16 ? min(o, in.to - 16) : o;
+            const float16 all = vload16(0, gy + first) / (float16)((float)(count * KW));
+            const float16 v = lane >= (int16)(o - first) ? all : (float16)(0.0f);
             for (int i = a.from; i < a.to; i++)
-                for (int j = b.from; j < b.to; j++) spread(gx + (i * g.h + j) * g.w + o * SW - g.pw, v, n);
-            o += n;
+                for (int j = b.from; j < b.to; j++)
+                    spread(gx + (i * g.h + j) * g.w + first * SW - g.pw, v, in.to - first);
+            o = min(first + 16, in.to);
         } else {
             const span c = cells(o, SW, KW, g.pw, g.w);
             const float v = gy[o] / (float)(count * counted(o, SW, KW, g.pw, g.w));
@@ -284,26 +300,26 @@ KERNEL avg_bwd_cpu(IN(gy), OUT(gx), const long planes, const long block, GEO) {
 /* --- windows of 2 x 2, 2 apart and whole: every cell of gx is written once, without clearing --- */
 
 /** a and b in turn, to the first 2n cells. */
-inline void store_pairs(__global float *gx, const float16 a, const float16 b, const int n) {
+INLINE void store_pairs(__global float *gx, const float16 a, const float16 b, const int n) {
     clg_store_part(gx, CLG_MIX_LO(a, b), min(16, 2 * n));
     if (n > 8) clg_store_part(gx + 16, CLG_MIX_HI(a, b), 2 * n - 16);
 }
 
 /** The gradients of n windows from x on; h, w are the sizes of the plane. */
-inline void max_pairs(__global const float *x, const float16 v, __global float *gx, const int w, const int n) {
+INLINE void max_pairs(__global const float *x, const float16 v, __global float *gx, const int w, const int n) {
     const float16 a = tap(x, 0), b = tap(x, 1), c = tap(x + w, 0), e = tap(x + w, 1), zero = (float16)(0.0f);
     const int16 take_b = BEATS(b, a);
-    float16 m = select(a, b, take_b);
+    float16 m = take_b ? b : a;
     const int16 take_c = BEATS(c, m);
-    m = select(m, c, take_c);
+    m = take_c ? c : m;
     const int16 take_e = BEATS(e, m);
-    const float16 to_abc = select(v, zero, take_e), to_ab = select(to_abc, zero, take_c);
-    store_pairs(gx, select(to_ab, zero, take_b), select(zero, to_ab, take_b), n);
-    store_pairs(gx + w, select(zero, to_abc, take_c), select(zero, v, take_e), n);
+    const float16 to_abc = take_e ? zero : v, to_ab = take_c ? zero : to_abc;
+    store_pairs(gx, take_b ? zero : to_ab, take_b ? to_ab : zero, n);
+    store_pairs(gx + w, take_c ? to_abc : zero, take_e ? v : zero, n);
 }
 
 /** What the windows of row ro leave out where the size of the plane is odd. gx: the first of its two rows. */
-inline void clear_rest(__global float *gx, const geo g, const int ro) {
+INLINE void clear_rest(__global float *gx, const geo g, const int ro) {
     if (g.w & 1) gx[g.w - 1] = gx[2 * g.w - 1] = 0.0f;
     if ((g.h & 1) && ro == g.oh - 1) clear(gx + 2 * g.w, g.w);
 }
@@ -359,7 +375,7 @@ KERNEL at_gpu(IN(x), IN(v), OUT(y), const long n, GEO) {
     STORE(y, i, LOAD(v, p * plane + argmax(AT(x, p * plane), g, a, b, c)));
 }
 
-inline int count_cells(const geo g, const int zo, const int ro, const int o) {
+INLINE int count_cells(const geo g, const int zo, const int ro, const int o) {
     return counted(zo, SD, KD, g.pd, g.d) * counted(ro, SH, KH, g.ph, g.h) * counted(o, SW, KW, g.pw, g.w);
 }
 
@@ -372,7 +388,7 @@ KERNEL avg_gpu(IN(x), OUT(y), const long n, GEO) {
 }
 
 /** The windows of an axis that cover cell i. */
-inline span windows(const int i, const int stride, const int kernel_size, const int pad, const int n) {
+INLINE span windows(const int i, const int stride, const int kernel_size, const int pad, const int n) {
     const int end = i + pad;
     return (span){end < kernel_size ? 0 : (end - kernel_size) / stride + 1, min(n, end / stride + 1)};
 }

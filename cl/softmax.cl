@@ -10,7 +10,7 @@
  *
  *   loss_parts  CPU, GPU: sum and count, over a part of the positions, of  m + log s - x[target].  Target -1 is not
  *               counted; others outside 0 .. classes - 1 give NaN. A work-group makes a part, in a fixed order.
- *               -DLAST=1: there is only one part, and the sum becomes the mean
+ *               Where there is only one part, the sum becomes the mean
  *   loss_join   CPU, GPU: loss = sum of the parts / their count; NaN where none counts
  *   loss_grad_  gx = (exp(x - m - log s) - [class = target]) gy / count; 0 for target -1
  *     rows      CPU, inner = 1: a work-item makes `per` positions
@@ -180,9 +180,7 @@ KERNEL loss_parts(IN(x), IN_T(int, target), IN(stat), OUT(sums), OUT(counts), co
     TREE(sum, PLUS);
     TREE(count, PLUS);
     if (me == 0) {
-#ifdef LAST
-        sum /= count;
-#endif
+        if (get_num_groups(0) == 1) sum /= count;
         STORE(sums, get_group_id(0), sum);
         STORE(counts, get_group_id(0), count);
     }

@@ -372,7 +372,8 @@ Test(file, failures_name_path_and_reason) {
     cr_expect_eq(write_text(".", "x"), CLG_ERR_IO);
     cr_expect_str_eq(clg_error(), ".: cannot write: Is a directory");
     cr_expect_eq(write_text("no/such/dir", "x"), CLG_ERR_IO);
-    cr_expect(strstr(clg_error(), "no/such/dir: cannot create") && strstr(clg_error(), "No such file"), "%s", clg_error());
+    cr_expect(strstr(clg_error(), "no/such/dir: cannot create") && strstr(clg_error(), "No such file"), "%s",
+              clg_error());
     cr_expect_eq(write_text("/dev/full", "x"), CLG_ERR_IO);
     cr_expect_str_eq(clg_error(), "/dev/full: cannot write: not a regular file");
     cr_expect_eq(files_in("."), 1);

@@ -307,7 +307,8 @@ Test(graph, simple_gradients) {
 }
 
 Test(graph, repeated_gradients_share_and_do_not_build_what_no_one_wants) {
-    clg_tensor *x = f32("x", CLG_SHAPE(8, 3, 9, 9)), *w = clg_param(g, "w", CLG_F32, CLG_SHAPE(4, 3, 3, 3), CLG_INIT_HE);
+    clg_tensor *x = f32("x", CLG_SHAPE(8, 3, 9, 9));
+    clg_tensor *w = clg_param(g, "w", CLG_F32, CLG_SHAPE(4, 3, 3, 3), CLG_INIT_HE);
     clg_tensor *b = clg_param(g, "b", CLG_F32, CLG_SHAPE(4), CLG_INIT_ZERO);
     clg_tensor *loss = clg_sum(clg_square(clg_conv(x, w, b, NULL)), CLG_ALL);
     clg_tensor *gw = clg_grad(loss, w);

@@ -111,7 +111,8 @@ Test(store, initialisations_have_their_distributions) {
         for (int k = 0; k < N; k++) squares += (x[k] - mean) * (x[k] - mean);
         cr_expect_leq(largest, cases[i].limit * (1 + 1e-7), "init %zu: %g", i, largest);
         cr_expect_geq(largest, 0.5 * cases[i].limit, "init %zu: %g", i, largest);
-        cr_expect_float_eq(mean, cases[i].init == CLG_INIT_ONE ? 1 : 0, 5 * sqrt(v / N) + 1e-12, "init %zu: %g", i, mean);
+        cr_expect_float_eq(mean, cases[i].init == CLG_INIT_ONE ? 1 : 0, 5 * sqrt(v / N) + 1e-12, "init %zu: %g", i,
+                           mean);
         cr_expect_float_eq(squares / N, v, 5 * v * sqrt(2.0 / N) + 1e-12, "init %zu: %g", i, squares / N);
     }
 }
@@ -147,7 +148,8 @@ Test(store, entries_and_copies) {
     clg_state(g, "t", CLG_I32, CLG_SCALAR, 0);
     cr_expect_eq(clg_store_count(s), 2);
     cr_assert_eq(clg_store_get(s, 0, &e), CLG_OK);
-    cr_expect(strcmp(e.name, "w") == 0 && e.dtype == CLG_F32 && e.shape.ndim == 2 && e.shape.dim[1] == 3 && e.trainable);
+    cr_expect(strcmp(e.name, "w") == 0 && e.dtype == CLG_F32 && e.trainable);
+    cr_expect(e.shape.ndim == 2 && e.shape.dim[0] == 2 && e.shape.dim[1] == 3);
     cr_assert_eq(clg_store_get(s, 1, &e), CLG_OK);
     cr_expect(strcmp(e.name, "t") == 0 && e.dtype == CLG_I32 && e.shape.ndim == 0 && !e.trainable);
     cr_expect_eq(clg_store_get(s, 2, &e), CLG_ERR_INVALID);
@@ -298,10 +300,11 @@ Test(store, patterns_choose_and_missing_tensors_are_named) {
 /* A header of another writer: I64, metadata that is not ours, unknown keys, spaces, data without alignment. */
 Test(store, files_of_others_are_read) {
     clg_store *s = clg_store_create(dev, 5);
-    spill_json("f", " {}" + 1, 0);
+    spill_json("f", "{}", 0);
     cr_expect_eq(clg_store_load(s, "f", NULL), CLG_OK, "%s", clg_error());
     spill_json("f", "{\"__metadata__\":{\"format\":\"pt\",\"seed\":\"none\"},\"u\":{\"dtype\":\"U8\",\"shape\":[3],"
-               "\"data_offsets\":[0,3]}, \"n\":{\"shape\":[2],\"dtype\":\"I32\",\"data_offsets\":[3,11],\"x\":1}}   ", 11);
+               "\"data_offsets\":[0,3]}, \"n\":{\"shape\":[2],\"dtype\":\"I32\",\"data_offsets\":[3,11],\"x\":1}}   ",
+               11);
     cr_assert_eq(clg_store_load(s, "f", NULL), CLG_OK, "%s", clg_error());
     int32_t n[2];
     cr_assert_eq(clg_store_read(s, "n", n, sizeof n), CLG_OK);
@@ -338,9 +341,10 @@ Test(store, files_of_others_are_read) {
 Test(store, hostile_headers_are_refused_and_nothing_changes) {
     static const struct { const char *json; size_t data; const char *says; } cases[] = {
         { "", 0, "claims a header of 0 bytes" },
+        { "{", 0, "claims a header of 1 bytes" },
         { "[]", 0, "does not start with" },
         { " {}", 0, "does not start with" },
-        { "{", 0, "no JSON" },
+        { "{ ", 0, "no JSON" },
         { "{}x", 0, "no JSON" },
         { "{\"w\":1}", 0, "no JSON object" },
         { "{\"\":" T("F32", "[]", "[0,4]") "}", 4, "empty name" },

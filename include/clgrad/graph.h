@@ -70,8 +70,8 @@ CLG_API void clg_vjp(clg_tensor *y, clg_tensor *gy, clg_list xs, clg_tensor **gx
 /** y = x with no gradient. */
 CLG_API clg_tensor *clg_stop_grad(clg_tensor *x);
 
-/** The trainable params that y depends on, in order of first use. Writes at most max to out, returns how many
- *  there are; 0 for NULL. */
+/** The trainable params that y depends on (other than through clg_stop_grad()), in order of first use. Writes at most
+ *  max to out, returns how many there are; 0 for NULL. */
 CLG_API int clg_graph_params(clg_tensor *y, clg_tensor **out, int max);
 
 CLG_END_DECLS

@@ -50,7 +50,8 @@ CLG_API clg_dtype   clg_tensor_dtype(const clg_tensor *t); /* of NULL: CLG_DTYPE
 CLG_API size_t      clg_tensor_bytes(const clg_tensor *t); /* as the host sees it: contiguous; of NULL: 0 */
 CLG_API clg_graph  *clg_tensor_graph(const clg_tensor *t); /* where it belongs; of NULL: NULL */
 CLG_API const char *clg_tensor_name(const clg_tensor *t);  /* "conv1.weight", or "relu_17" if unnamed */
-CLG_API clg_tensor *clg_named(clg_tensor *t, const char *name); /* returns t; names appear in errors and reports */
+/** Names t, for errors and reports; returns t. Inputs, params and states keep the name they were made with. */
+CLG_API clg_tensor *clg_named(clg_tensor *t, const char *name);
 
 CLG_END_DECLS
 

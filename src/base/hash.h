@@ -13,7 +13,7 @@ typedef struct clg_sha256 {
 
 void clg_sha256_init(clg_sha256 *h);
 void clg_sha256_add(clg_sha256 *h, const void *data, size_t size);
-void clg_sha256_add_str(clg_sha256 *h, const char *s); /* with its length, so that ("ab","c") != ("a","bc"); NULL as "" */
+void clg_sha256_add_str(clg_sha256 *h, const char *s); /* with its length: ("ab","c") != ("a","bc"); NULL as "" */
 void clg_sha256_end(clg_sha256 *h, char hex[65]);
 
 #define CLG_FNV_BASIS 14695981039346656037ull

@@ -289,11 +289,11 @@ static clg_status reserve(clg_dataset *d, int64_t rows) {
     return CLG_OK;
 }
 
-/* Completes a batch: what the worker prepared fits if it begins where we stand; the rest is gathered here, over the
- * end of the epoch into the following ones if need be. */
+/* Completes a batch. What the worker prepared begins where we stand, as everything else that moves drops it; the rest
+ * is gathered here, over the end of the epoch into the following ones if need be. */
 static void fill(clg_dataset *d, clg_batch *b, int64_t rows) {
     const clg_gather g = gather_of(d);
-    int64_t row = b->n > 0 && b->first == d->pos ? (b->n < rows ? b->n : rows) : 0;
+    int64_t row = b->n < rows ? b->n : rows;
     d->pos += row;
     while (row < rows) {
         if (d->pos == d->n) {

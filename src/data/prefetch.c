@@ -106,7 +106,6 @@ void clg_prefetch_begin(clg_prefetch *p, const clg_gather *g, int64_t first, int
     p->job = *g;
     p->job_first = first;
     p->job_n = n;
-    p->batch[p->filling].first = first;
     p->batch[p->filling].n = n;
     if (!p->threaded) {
         do_job(p);

@@ -11,11 +11,11 @@ typedef struct clg_gather {
     size_t          item;            /* bytes of a picture */
 } clg_gather;
 
-/** Room for a batch, and which positions of the epoch its first n rows hold. */
+/** Room for a batch; its first n rows are filled. */
 typedef struct clg_batch {
     float   *x;
     int32_t *t;
-    int64_t  first, n;
+    int64_t  n;
 } clg_batch;
 
 typedef struct clg_prefetch clg_prefetch;

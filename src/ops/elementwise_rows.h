@@ -56,8 +56,9 @@ ROW(abs, 1, 0, real, "fabs($0)", fabs(a), ga = clg_mul(gy, clg_sign(a)), "y = |x
 FLAT(abs_i32, 1, 0, integer, "convert_$T(abs($0))", fabs(a), "y = |x|", 1)
 FLAT(sign, 1, 0, number, "convert_$T(abs($0 > $V(0))) - convert_$T(abs($0 < $V(0)))", (a > 0) - (a < 0),
      "y = 1 if x > 0, -1 if x < 0, else 0", 1)
+/* From y, not x: so x need not be kept, and relu can work in place. */
 ROW(relu, 1, 0, number, "($0 < $V(0)) ? $V(0) : $0", a < 0 ? 0 : a,
-    ga = clg_where(clg_gt(a, lit(a, 0)), gy, lit(gy, 0)), "y = max(x, 0)", "gx = gy if x > 0 else 0", 1)
+    ga = clg_where(clg_gt(y, lit(y, 0)), gy, lit(gy, 0)), "y = max(x, 0)", "gx = gy if y > 0 else 0", 1)
 ROW(sigmoid, 1, 0, real, "$V(1) / ($V(1) + exp(-$0))", 1 / (1 + exp(-a)),
     ga = clg_mul(gy, clg_mul(y, clg_sub(lit(y, 1), y))), "y = 1 / (1 + exp(-x))", "gx = gy y (1 - y)", 12)
 ROW(tanh, 1, 0, real, "tanh($0)", tanh(a), ga = clg_mul(gy, clg_sub(lit(y, 1), clg_square(y))),

@@ -66,6 +66,8 @@ static clg_cost cost(const clg_node *n) { return cost_of(n, 13.0 * (double)in_el
 
 /* --- implementations --- */
 
+static const char options[] = "-DMODE=2"; /* those of clg_softmax_emit(), so that all share one program */
+
 /** A partial loss of each PART positions, by a work-group; then their mean. */
 static clg_status emit(clg_emit *e, const clg_node *node, bool gpu) {
     const clg_softmax_form f = form_of(node);
@@ -80,13 +82,13 @@ static clg_status emit(clg_emit *e, const clg_node *node, bool gpu) {
         counts = clg_emit_scratch(e, x->dtype, CLG_SHAPE(parts));
     }
     CLG_TRY(clg_emit_launch(e, &(clg_launch){
-        .kernel = "softmax.loss_parts", .options = parts == 1 ? "-DLAST=1" : NULL,
+        .kernel = "softmax.loss_parts", .options = options,
         .global = { (size_t)parts * local, 1, 1 }, .local = { local, 1, 1 },
         .args = ARGS(IN(x), IN(target), IN(stat), OUT(sums), OUT(counts), INT(n), INT(classes), INT(inner),
                      INT(per)) }));
     if (parts == 1) return CLG_OK;
     return clg_emit_launch(e, &(clg_launch){
-        .kernel = "softmax.loss_join", .global = { 1, 1, 1 }, .local = { 1, 1, 1 },
+        .kernel = "softmax.loss_join", .options = options, .global = { 1, 1, 1 }, .local = { 1, 1, 1 },
         .args = ARGS(IN(sums), IN(counts), OUT(loss), OUT(count), INT(parts)) });
 }
 
@@ -104,6 +106,7 @@ static clg_status emit_bwd(clg_emit *e, const clg_node *node, bool gpu) {
     if (out_elems(node, 0) == 0) return CLG_OK;
     return clg_emit_launch(e, &(clg_launch){
         .kernel = gpu ? "softmax.loss_grad_items" : cols ? "softmax.loss_grad_cols" : "softmax.loss_grad_rows",
+        .options = options,
         .global = { (size_t)(gpu ? n * classes : (units + per - 1) / per), 1, 1 },
         .local = { gpu ? CLG_SOFTMAX_GROUP : 1, 1, 1 }, .args = args });
 }

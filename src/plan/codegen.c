@@ -142,7 +142,7 @@ static void share_memory(gen *g, clg_value *out) {
         const clg_value *v = &p->values[g->ptr[i].value];
         if (g->ptr[i].stretched || g->ptr[i].written || v->place != CLG_PLACE_ARENA || v->keep) continue;
         if (v->last_unit != g->position || clg_value_elems(v) != g->elems) continue;
-        if (clg_value_bytes(p, v) != clg_value_bytes(p, out)) continue;
+        if (v->t->dtype != out->t->dtype) continue;
         out->mem = g->ptr[i].value;
         return;
     }

@@ -3,10 +3,11 @@
 #include <string.h>
 
 static const char intro[] =
-    "Lists the OpenCL devices of this machine and, last, \"ref\": the reference in plain\n"
-    "C, slow and exact, which needs no OpenCL. The device that would be used now has\n"
-    "a star. Choose another by its index or by platform:type:name, each part optional\n"
-    "and case ignored, in --device or in the environment variable CLGRAD_DEVICE.";
+    "Lists the OpenCL devices of this machine and, last, \"ref\": the reference in\n"
+    "plain C, slow and exact, which needs no OpenCL. The device that would be used\n"
+    "now has a star. Choose another by its index or by platform:type:name, each part\n"
+    "optional and case ignored, in --device or in the environment variable\n"
+    "CLGRAD_DEVICE.";
 
 static const char outro[] =
     "Examples\n"
@@ -32,11 +33,12 @@ static void print_text(FILE *to, int i, bool chosen, const clg_device_info *d) {
 static json_t *device_json(int i, bool chosen, const clg_device_info *d) {
     return json_pack("{s:i, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:b, s:s}",
                      "index", i, "chosen", chosen, "type", type_names[d->type], "name", d->name, "platform",
-                     d->platform, "vendor", d->vendor, "driver", d->driver, "version", d->version, "compute_units", d->compute_units,
-                     "mem_total", (json_int_t)d->mem_total, "mem_max_alloc", (json_int_t)d->mem_max_alloc, "local_mem",
-                     (json_int_t)d->local_mem, "max_group", (json_int_t)d->max_group, "fp16", d->fp16, "fp64", d->fp64,
-                     "command_buffer", d->command_buffer, "subgroups", d->subgroups, "unified_memory",
-                     d->unified_memory, "quirks", d->quirks);
+                     d->platform, "vendor", d->vendor, "driver", d->driver, "version", d->version, "compute_units",
+                     d->compute_units, "mem_total", (json_int_t)d->mem_total, "mem_max_alloc",
+                     (json_int_t)d->mem_max_alloc, "local_mem", (json_int_t)d->local_mem, "max_group",
+                     (json_int_t)d->max_group, "fp16", d->fp16, "fp64", d->fp64, "command_buffer",
+                     d->command_buffer, "subgroups", d->subgroups, "unified_memory", d->unified_memory, "quirks",
+                     d->quirks);
 }
 
 static int list(int chosen, const char *json) {

@@ -56,9 +56,9 @@ static int load(eval *e) {
     e->store = clg_store_create(e->dev, 0);
     if (!e->store) return clg_tool_fail();
     if (!clg_net_build(&e->net, &e->model, e->dev, e->store, 1)) return clg_tool_fail();
-    if (clg_graph_status(e->net.graph) < 0 || clg_store_load_all(e->store, e->load, NULL) < 0) return clg_tool_fail();
+    if (clg_graph_status(e->net.graph) < 0) return clg_tool_fail();
     e->run = (clg_evaluator){.model = &e->model, .dev = e->dev, .store = e->store};
-    return CLG_EXIT_OK;
+    return clg_checkpoint_load(e->store, e->load);
 }
 
 static void print_confusion(const eval *e, FILE *to) {

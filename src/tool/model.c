@@ -43,8 +43,8 @@ int clg_model_fits(const clg_model *m, const char *spec, const clg_dataset *d) {
     const clg_shape item = clg_dataset_shape(d);
     if (item.dim[1] != m->item.dim[1] || item.dim[2] != m->item.dim[2])
         return clg_tool_error(CLG_EXIT_FILE, "--data %s: there are pictures of %lldx%lld, but the model is for "
-                              "%lldx%lld", spec, (long long)item.dim[1], (long long)item.dim[2], (long long)m->item.dim[1],
-                              (long long)m->item.dim[2]);
+                              "%lldx%lld", spec, (long long)item.dim[1], (long long)item.dim[2],
+                              (long long)m->item.dim[1], (long long)m->item.dim[2]);
     if (classes > m->classes)
         return clg_tool_error(CLG_EXIT_FILE, "--data %s: there are labels up to %lld, but the model knows only the "
                               "classes 0 to %lld", spec, (long long)classes - 1, (long long)m->classes - 1);
@@ -149,6 +149,12 @@ bool clg_model_from_json(json_t *j, clg_model *m) {
     return clg_opt_is_choice(CLG_MODELS, m->name) && clg_opt_is_choice(CLG_ACTIVATIONS, m->activation) &&
            clg_opt_is_choice(CLG_POOLINGS, m->pooling) && parse_hidden(m->hidden, size) > 0 && m->dropout >= 0 &&
            m->dropout < 1 && classes >= 1 && classes <= 256 && c == 1 && h >= 1 && w >= 1 && h <= 65536 && w <= 65536;
+}
+
+int clg_checkpoint_load(clg_store *s, const char *path) {
+    if (clg_store_load_all(s, path, NULL) == CLG_OK) return CLG_EXIT_OK;
+    const int code = clg_tool_fail();
+    return clg_error_status() == CLG_ERR_SHAPE ? CLG_EXIT_FILE : code;
 }
 
 json_t *clg_meta_json(const char *path, const char *key, int *code) {

@@ -30,8 +30,8 @@ typedef struct clg_model {
     {CLG_OPT_CHOICE, "pooling", CLG_POOLINGS, &(m).pooling, "lenet: how 2x2 neighbours become one", 0, 0,        \
      &(given)[2]},                                                                                               \
     {CLG_OPT_TEXT, "hidden", "A,B,...", &(m).hidden, "mlp: sizes of the hidden layers", 0, 0, &(given)[3]},      \
-    {CLG_OPT_REAL, "dropout", "P", &(m).dropout, "in training, switch off hidden fully connected units with\n"  \
-     "this probability", 0, 0.99, &(given)[4]}
+    {CLG_OPT_REAL, "dropout", "P", &(m).dropout, "in training, switch off units of the fully connected\n"       \
+     "hidden layers with this probability", 0, 0.99, &(given)[4]}
 enum { CLG_MODEL_GIVEN = 5 };
 
 /** Explains options that mean nothing for this model (exit code), or returns -1. */
@@ -63,6 +63,9 @@ bool    clg_model_from_json(json_t *j, clg_model *m);
 
 /** Reads one metadata value of a checkpoint as JSON; NULL after explaining on stderr (*code is the exit code). */
 json_t *clg_meta_json(const char *path, const char *key, int *code);
+
+/** Loads every tensor that the store has from a checkpoint. Returns 0 or an exit code after explaining. */
+int clg_checkpoint_load(clg_store *s, const char *path);
 
 /* --- running over a data set without training (evaluate.c) --- */
 

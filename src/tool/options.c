@@ -16,6 +16,7 @@ int clg_tool_exit(clg_status s) {
 }
 
 int clg_tool_fail(void) {
+    clg_progress_note(NULL);
     fprintf(stderr, "clgrad: %s\n", clg_error());
     const int code = clg_tool_exit(clg_error_status());
     return code == CLG_EXIT_OK ? CLG_EXIT_FAILED : code;
@@ -24,6 +25,7 @@ int clg_tool_fail(void) {
 int clg_tool_error(int code, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
+    clg_progress_note(NULL);
     fputs("clgrad: ", stderr);
     vfprintf(stderr, fmt, ap);
     fputc('\n', stderr);
@@ -33,7 +35,7 @@ int clg_tool_error(int code, const char *fmt, ...) {
 
 /* --- help --- */
 
-enum { HELP_COLUMN = 26 };
+enum { HELP_COLUMN = 26, HELP_WIDTH = 80 };
 
 /* Text that may have several lines, each from the help column on; the first line begins at column `at`. */
 static void print_column(const char *text, int at) {
@@ -74,12 +76,16 @@ static void print_help(const clg_usage *u) {
             putchar('\n');
             at = 0;
         }
+        const char *last = strrchr(o->help, '\n');
+        const size_t width = strlen(last ? last + 1 : o->help) + strlen(dflt);
+        if (width > HELP_WIDTH - HELP_COLUMN) dflt[0] = '\n'; /* instead of the space */
         snprintf(text, sizeof text, "%s%s", o->help, dflt);
         print_column(text, at);
     }
     print_column("this text", printf("  --help"));
     printf("\nExit codes\n");
-#define X(name, value, text) printf("  %-4d%s\n", value, text);
+#define X(name, value, text) \
+    if (u->trains || value < CLG_EXIT_DIVERGED) printf("  %-4d%s\n", value, text);
     CLG_EXIT_MAP(X)
 #undef X
     if (u->outro) printf("\n%s\n", u->outro);
@@ -98,7 +104,7 @@ bool clg_opt_is_choice(const char *choices, const char *text) {
     return false;
 }
 
-/* Edit distance, for "did you mean"; strings beyond 31 characters are no match for anything. */
+/* Edit distance, for a hint; strings beyond 31 characters are no match for anything. */
 static int distance(const char *a, const char *b) {
     const int n = (int)strlen(a), m = (int)strlen(b);
     if (n > 31 || m > 31) return 99;
@@ -127,8 +133,8 @@ static int unknown_option(const clg_usage *u, const char *name, const char *comm
             best = o;
         }
     }
-    return clg_tool_error(CLG_EXIT_USAGE, "%s: unknown option --%s%s%s%s; see clgrad %s --help", command, name,
-                          best ? "; did you mean --" : "", best ? best->name : "", best ? "?" : "", command);
+    return clg_tool_error(CLG_EXIT_USAGE, "%s: unknown option --%s%s%s; see clgrad %s --help", command, name,
+                          best ? ", perhaps meant as --" : "", best ? best->name : "", command);
 }
 
 static int bad_value(const clg_opt *o, const char *command, const char *text, const char *want) {

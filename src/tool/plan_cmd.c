@@ -56,7 +56,7 @@ int clg_cmd_plan(int argc, char **argv) {
         {CLG_OPT_TITLE, .help = "Options"},
         CLG_MODEL_OPTIONS(r.model, r.given),
         {CLG_OPT_INT, "batch", "N", &r.batch, "pictures in one step", 1, 65536, NULL},
-        {CLG_OPT_FLAG, "inference", NULL, &r.inference, "only the way to the answer; without it, a training step",
+        {CLG_OPT_FLAG, "inference", NULL, &r.inference, "only the way to the answer; else a training step",
          .given = NULL},
         {CLG_OPT_CHOICE, "format", "text|json|dot", &r.format, "how to print it; dot is for Graphviz", .given = NULL},
         {CLG_OPT_TEXT, "device", "D", &r.device, "see clgrad devices\n(default $CLGRAD_DEVICE, else the best)",

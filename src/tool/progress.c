@@ -54,6 +54,12 @@ void clg_progress_update(clg_progress *p, int64_t done) {
     if (p->on && clg_tool_now() - p->drawn >= 0.1) draw(p, done);
 }
 
+void clg_progress_note(const char *text) {
+    if (isatty(STDERR_FILENO) != 1) return;
+    fprintf(stderr, "\r%s\033[K", text ? text : "");
+    fflush(stderr);
+}
+
 void clg_progress_end(clg_progress *p) {
     if (!p->on) return;
     fputs("\r\033[K", stderr);

@@ -15,7 +15,7 @@
     X(DEVICE,      3, "no such device, or the device failed")                                  \
     X(FILE,        4, "a file is missing, unwritable, damaged, or does not fit")               \
     X(DIVERGED,    5, "the training loss became NaN; the last good checkpoint is kept")        \
-    X(INTERRUPTED, 130, "stopped by Ctrl-C, or by --stop-after; the checkpoint is saved")
+    X(INTERRUPTED, 130, "stopped by Ctrl-C, SIGTERM or --stop-after; the checkpoint is saved")
 
 enum clg_exit {
 #define X(name, value, text) CLG_EXIT_##name = value,
@@ -64,6 +64,7 @@ typedef struct clg_usage {
     const char    *outro;    /* examples; NULL: none */
     const char   **operand;  /* NULL-terminated room of max_operands + 1, filled in order; NULL: none are taken */
     int            max_operands;
+    bool           trains;   /* help also lists the exit codes of a training run, 5 and 130 */
 } clg_usage;
 
 /** Reads argv[1..]. Returns -1 to go on, else the exit code to return at once (0 after --help, 2 after a mistake,
@@ -104,6 +105,7 @@ typedef struct clg_progress {
 void clg_progress_begin(clg_progress *p, const char *label, const char *unit, int64_t done, int64_t total);
 void clg_progress_update(clg_progress *p, int64_t done); /* draws at most ten times a second */
 void clg_progress_end(clg_progress *p);                  /* removes the bar */
+void clg_progress_note(const char *text);                /* in the bar's place, until a bar or NULL replaces it */
 
 /** Monotonic seconds; and seconds since main() began. */
 double clg_tool_now(void);

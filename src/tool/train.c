@@ -10,7 +10,8 @@ static const char intro[] =
     "Trains a network that tells pictures apart, tests it on pictures it has never\n"
     "seen, and prints a line for each epoch (one pass over all training pictures).\n"
     "Without options it trains LeNet on the 6,400 handwritten digits inside this\n"
-    "program, in a few seconds.";
+    "program, in a few seconds. Ctrl-C stops after the present step and saves; a\n"
+    "second Ctrl-C stops at once.";
 
 static const char outro[] =
     "Data sets (SPEC)\n"
@@ -41,8 +42,8 @@ static int parse(clg_train_options *o, int argc, char **argv) {
         {CLG_OPT_CHOICE, "model", CLG_MODELS, &o->model.name, "see below", 0, 0, &g[0]},
         CLG_MODEL_OPTIONS(o->model, g),
         {CLG_OPT_TITLE, .help = "How to train"},
-        {CLG_OPT_INT, "epochs", "N", &o->epochs, "passes over the training pictures (default 10 for digits,\n3 for "
-         "larger data sets)", 1, CLG_MAX_EPOCHS, &g[CLG_GIVEN_EPOCHS]},
+        {CLG_OPT_INT, "epochs", "N", &o->epochs, "passes over the training pictures\n(default 15 for digits, "
+         "else 3)", 1, CLG_MAX_EPOCHS, &g[CLG_GIVEN_EPOCHS]},
         {CLG_OPT_INT, "batch", "N", &o->batch, "pictures in one step", 1, CLG_MAX_BATCH, &g[CLG_GIVEN_BATCH]},
         {CLG_OPT_CHOICE, "optimizer", CLG_OPTIMIZERS, &o->optimizer, "sgd is plain, momentum is SGD with momentum 0.9",
          0, 0, &g[CLG_GIVEN_OPTIMIZER]},
@@ -68,14 +69,15 @@ static int parse(clg_train_options *o, int argc, char **argv) {
         {CLG_OPT_INT, "stop-after", "N", &o->stop_after, "stop after N steps as Ctrl-C does, for limited time\nslots",
          1, 1e15, NULL},
         {CLG_OPT_END}};
-    const clg_usage usage = {.synopsis = "clgrad train [OPTIONS]", .intro = intro, .options = options, .outro = outro};
+    const clg_usage usage = {.synopsis = "clgrad train [OPTIONS]", .intro = intro, .options = options, .outro = outro,
+                             .trains = true};
     const int code = clg_opt_parse(&usage, argc, argv);
     return code >= 0 ? code : clg_model_check(&o->model, g, argv[0]);
 }
 
 static void fill_defaults(clg_train_options *o) {
     if (isnan(o->lr)) o->lr = strcmp(o->optimizer, "adam") == 0 ? 0.001 : 0.01;
-    if (o->epochs == 0) o->epochs = strcmp(o->data, "digits") == 0 ? 10 : 3;
+    if (o->epochs == 0) o->epochs = strcmp(o->data, "digits") == 0 ? 15 : 3;
 }
 
 /* A file that will be written at the end should not turn out to be impossible only then. */
@@ -151,6 +153,7 @@ static void print_start(const clg_trainer *t, const clg_train_part *p) {
 }
 
 static int open_device(clg_trainer *t) {
+    clg_progress_note("preparing (the first run on a device compiles its kernels)");
     t->dev = clg_device_open(t->o.device, NULL);
     if (!t->dev) return clg_tool_fail();
     t->store = clg_store_create(t->dev, t->o.seed);
@@ -160,7 +163,10 @@ static int open_device(clg_trainer *t) {
     const clg_train_part *p = clg_train_part_for(t, t->o.batch < n ? t->o.batch : n);
     if (!p) return clg_tool_fail();
     const int code = t->o.resume ? clg_train_resume_tensors(t) : CLG_EXIT_OK;
-    if (code == CLG_EXIT_OK) print_start(t, p);
+    clg_progress_note(NULL);
+    if (code != CLG_EXIT_OK) return code;
+    print_start(t, p);
+    clg_progress_note("preparing (the first run on a device compiles its kernels)");
     return code;
 }
 

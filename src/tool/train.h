@@ -42,6 +42,8 @@ typedef struct clg_trainer {
     int64_t      epoch, item;              /* finished epochs; items done in the present one */
     int64_t      steps;                    /* done by this process */
     double       first_step;               /* seconds from start to the end of the first step; NaN before */
+    double       mark_time;                /* when the first step, which compiles kernels, was over; and the item: */
+    int64_t      mark_item;                /* rates are counted from there */
     json_t      *meta[2];                  /* of the resumed checkpoint: o's strings belong to them */
     int64_t      resumed_items;            /* training pictures it was made with */
 } clg_trainer;

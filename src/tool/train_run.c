@@ -102,7 +102,10 @@ static int reset_sums(clg_trainer *t) {
 static int first_step_done(clg_trainer *t) {
     clg_device_stats s;
     if (clg_device_finish(t->dev) < 0) return clg_tool_fail();
+    clg_progress_note(NULL);
     t->first_step = clg_tool_uptime();
+    t->mark_time = clg_tool_now();
+    t->mark_item = t->item;
     clg_device_get_stats(t->dev, &s);
     fprintf(t->table, "start    first step done after %.2f s; programs: %d built, %d from the cache\n\n", t->first_step,
             s.programs_built, s.programs_cached);
@@ -129,6 +132,7 @@ static int run_steps(clg_trainer *t) {
     int code = CLG_EXIT_OK;
     if (clg_dataset_start(t->train, true, t->o.seed, t->epoch) < 0 || clg_dataset_skip(t->train, t->item) < 0)
         return clg_tool_fail();
+    if (t->steps == 0 && !must_stop(t)) code = one_step(t);
     snprintf(label, sizeof label, "epoch %lld of %lld", (long long)t->epoch + 1, (long long)t->o.epochs);
     clg_progress_begin(&bar, label, "pictures", t->item, clg_dataset_size(t->train));
     while (code == CLG_EXIT_OK && clg_dataset_left(t->train) > 0 && !must_stop(t)) {
@@ -151,9 +155,17 @@ static int stop_here(clg_trainer *t) {
                           t->o.save);
 }
 
+/* Loss in ten columns, also when it is absurd. */
+static void print_loss(FILE *to, double x) {
+    fprintf(to, x < 1e5 ? "  %10.4f" : "  %10.3e", x);
+}
+
 static int report_epoch(clg_trainer *t, const clg_epoch *e, double seconds, double rate) {
-    fprintf(t->table, "%5lld  %10.4f  %8.4f", (long long)t->epoch, e->train_loss, e->train_accuracy);
-    if (t->val) fprintf(t->table, "  %10.4f  %8.4f", e->val_loss, e->val_accuracy);
+    fprintf(t->table, "%5lld", (long long)t->epoch);
+    print_loss(t->table, e->train_loss);
+    fprintf(t->table, "  %8.4f", e->train_accuracy);
+    if (t->val) print_loss(t->table, e->val_loss);
+    if (t->val) fprintf(t->table, "  %8.4f", e->val_accuracy);
     fprintf(t->table, "  %7.2f  %10.0f\n", seconds, rate);
     fflush(t->table);
     return clg_jsonl_write(t->json, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "epoch", (json_int_t)t->epoch,
@@ -186,15 +198,20 @@ static int run_epoch(clg_trainer *t) {
     const double began = clg_tool_now();
     const int64_t before = t->item;
     clg_epoch e;
+    t->mark_time = began;
+    t->mark_item = before;
     int code = run_steps(t);
     if (code != CLG_EXIT_OK) return code;
     if (clg_dataset_left(t->train) > 0) return stop_here(t);
-    const int64_t done = t->item - before;
-    const double training = clg_tool_now() - began;
+    if (t->item == t->mark_item) { /* one step was all */
+        t->mark_time = began;
+        t->mark_item = before;
+    }
+    const double rate = (double)(t->item - t->mark_item) / (clg_tool_now() - t->mark_time + 1e-9);
     code = end_epoch(t, &e);
     if (code == CLG_EXIT_OK) code = clg_train_save(t);
     if (code != CLG_EXIT_OK) return code;
-    return report_epoch(t, &e, clg_tool_now() - began, (double)done / (training + 1e-9));
+    return report_epoch(t, &e, clg_tool_now() - began, rate);
 }
 
 /* --- the end --- */

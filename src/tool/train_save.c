@@ -147,5 +147,5 @@ int clg_train_resume_tensors(clg_trainer *t) {
     if (items != t->resumed_items)
         return clg_tool_error(CLG_EXIT_FILE, "%s was trained on %lld pictures, but --data %s gives %lld: another data "
                               "set?", t->o.resume, (long long)t->resumed_items, t->o.data, (long long)items);
-    return clg_store_load_all(t->store, t->o.resume, NULL) < 0 ? clg_tool_fail() : CLG_EXIT_OK;
+    return clg_checkpoint_load(t->store, t->o.resume);
 }

@@ -1,4 +1,4 @@
-/* Fuzz target of the IDX reader. With libFuzzer (clang -fsanitize=fuzzer,address -DCLG_LIBFUZZER) it is driven by that;
+/* Fuzz target of the IDX reader. With libFuzzer (clang -fsanitize=fuzzer,address -DLIBFUZZER) it is driven by that;
  * else main() mutates good files in a fixed random sequence: `fuzz_idx [ROUNDS]`, or reads files: `fuzz_idx FILE...`.
  * What must hold: no crash, and what is accepted has the promised size. */
 #include "base/alloc.h"
@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
 }
 
-#ifndef CLG_LIBFUZZER
+#ifndef LIBFUZZER
 
 enum { ROOM = 512, SEEDS = 4 };
 

@@ -92,8 +92,8 @@ CALL(clGetDeviceIDs, CL_OUT_OF_HOST_MEMORY,
 CALL(clGetDeviceInfo, CL_OUT_OF_HOST_MEMORY,
      (cl_device_id d, cl_device_info what, size_t size, void *to, size_t *out), (d, what, size, to, out), 0)
 CREATE(cl_context, clCreateContext, CL_DEVICE_NOT_AVAILABLE, 1,
-       (const cl_context_properties *props, cl_uint n, const cl_device_id *d, context_notify f, void *user, cl_int *err),
-       (props, n, d, f, user, err))
+       (const cl_context_properties *props, cl_uint n, const cl_device_id *d, context_notify f, void *user,
+        cl_int *err), (props, n, d, f, user, err))
 CREATE(cl_command_queue, clCreateCommandQueue, CL_OUT_OF_RESOURCES, 1,
        (cl_context c, cl_device_id d, cl_command_queue_properties props, cl_int *err), (c, d, props, err))
 CREATE(cl_mem, clCreateBuffer, CL_MEM_OBJECT_ALLOCATION_FAILURE, 1,
@@ -101,8 +101,8 @@ CREATE(cl_mem, clCreateBuffer, CL_MEM_OBJECT_ALLOCATION_FAILURE, 1,
 CREATE(cl_program, clCreateProgramWithSource, CL_OUT_OF_HOST_MEMORY, 1,
        (cl_context c, cl_uint n, const char **text, const size_t *size, cl_int *err), (c, n, text, size, err))
 CREATE(cl_program, clCreateProgramWithBinary, CL_INVALID_BINARY, 1,
-       (cl_context c, cl_uint n, const cl_device_id *d, const size_t *size, const unsigned char **binary, cl_int *status,
-        cl_int *err), (c, n, d, size, binary, status, err))
+       (cl_context c, cl_uint n, const cl_device_id *d, const size_t *size, const unsigned char **binary,
+        cl_int *status, cl_int *err), (c, n, d, size, binary, status, err))
 CALL(clBuildProgram, CL_BUILD_PROGRAM_FAILURE,
      (cl_program p, cl_uint n, const cl_device_id *d, const char *options, program_notify f, void *user),
      (p, n, d, options, f, user), 0)
@@ -111,12 +111,15 @@ CALL(clGetProgramBuildInfo, CL_OUT_OF_HOST_MEMORY,
      (p, d, what, size, to, out), 0)
 CALL(clGetProgramInfo, CL_OUT_OF_HOST_MEMORY,
      (cl_program p, cl_program_info what, size_t size, void *to, size_t *out), (p, what, size, to, out), 0)
-CREATE(cl_kernel, clCreateKernel, CL_OUT_OF_HOST_MEMORY, 1, (cl_program p, const char *name, cl_int *err), (p, name, err))
-CALL(clSetKernelArg, CL_INVALID_ARG_SIZE, (cl_kernel k, cl_uint i, size_t size, const void *value), (k, i, size, value), 0)
+CREATE(cl_kernel, clCreateKernel, CL_OUT_OF_HOST_MEMORY, 1,
+       (cl_program p, const char *name, cl_int *err), (p, name, err))
+CALL(clSetKernelArg, CL_INVALID_ARG_SIZE,
+     (cl_kernel k, cl_uint i, size_t size, const void *value), (k, i, size, value), 0)
 CALL(clGetKernelInfo, CL_OUT_OF_RESOURCES,
      (cl_kernel k, cl_kernel_info what, size_t size, void *to, size_t *out), (k, what, size, to, out), 0)
 CALL(clGetKernelArgInfo, CL_KERNEL_ARG_INFO_NOT_AVAILABLE,
-     (cl_kernel k, cl_uint i, cl_kernel_arg_info what, size_t size, void *to, size_t *out), (k, i, what, size, to, out), 0)
+     (cl_kernel k, cl_uint i, cl_kernel_arg_info what, size_t size, void *to, size_t *out),
+     (k, i, what, size, to, out), 0)
 CALL(clGetKernelWorkGroupInfo, CL_OUT_OF_RESOURCES,
      (cl_kernel k, cl_device_id d, cl_kernel_work_group_info what, size_t size, void *to, size_t *out),
      (k, d, what, size, to, out), 0)

@@ -1,0 +1,514 @@
+/* The clgrad program as its users meet it: run as a process ($CLGRAD_TOOL), judged by exit code, output and files. */
+#include <clgrad/clgrad.h>
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char folder[256];
+
+static void set_up(void) {
+    const char *tmp = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/clgrad-tool-XXXXXX", tmp ? tmp : "/tmp");
+    cr_assert_not_null(getenv("CLGRAD_TOOL"), "CLGRAD_TOOL must be the path of the program");
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(chdir(folder), 0);
+}
+
+static void tear_down(void) {
+    char command[300];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    cr_expect_eq(system(command), 0);
+}
+
+/* --- processes and files --- */
+
+/* Contents of a file in the folder, zero-terminated; "" if there is none. */
+static char *slurp(const char *name, size_t *size) {
+    FILE *f = fopen(name, "rb");
+    char *text = calloc(1, 1);
+    size_t n = 0;
+    cr_assert_not_null(text);
+    while (f && !feof(f)) {
+        text = realloc(text, n + 65536 + 1);
+        cr_assert_not_null(text);
+        n += fread(text + n, 1, 65536, f);
+        text[n] = 0;
+    }
+    if (f) fclose(f);
+    if (size) *size = n;
+    return text;
+}
+
+static pid_t start(const char *before, const char *arguments) {
+    char command[2000];
+    snprintf(command, sizeof command, "%s exec \"$CLGRAD_TOOL\" %s >out 2>err", before, arguments);
+    remove("out"); /* nobody shall wait for what an earlier run has written */
+    remove("err");
+    const pid_t pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid == 0) {
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static int finish(pid_t pid) {
+    int status = 0;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* Runs `clgrad ARGUMENTS`; its output is in the files out and err. Returns the exit code, negative for a signal. */
+static int run(const char *format, ...) {
+    char arguments[1500];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(arguments, sizeof arguments, format, ap);
+    va_end(ap);
+    return finish(start("", arguments));
+}
+
+static bool file_has(const char *name, const char *text) {
+    char *all = slurp(name, NULL);
+    const bool there = strstr(all, text) != NULL;
+    if (!there) fprintf(stderr, "no \"%s\" in %s:\n%s\n", text, name, all);
+    free(all);
+    return there;
+}
+
+static bool same_files(const char *a, const char *b) {
+    size_t na, nb;
+    char *ta = slurp(a, &na), *tb = slurp(b, &nb);
+    const bool same = na > 0 && na == nb && memcmp(ta, tb, na) == 0;
+    free(ta);
+    free(tb);
+    return same;
+}
+
+#define expect_run(code, ...)                                                                              \
+    do {                                                                                                   \
+        const int code_ = run(__VA_ARGS__);                                                                \
+        char *err_ = slurp("err", NULL);                                                                   \
+        cr_expect_eq(code_, (code), "exit code %d, wanted %d; stderr: %s", code_, (code), err_);           \
+        free(err_);                                                                                        \
+    } while (0)
+
+/* The lines of a JSON file as an array; without the fields that hold times. */
+static json_t *json_lines(const char *name, bool with_times) {
+    char *text = slurp(name, NULL);
+    json_t *all = json_array();
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        json_error_t e;
+        json_t *j = json_loads(line, 0, &e);
+        cr_assert_not_null(j, "%s: not JSON (%s): %s", name, e.text, line);
+        if (!with_times) {
+            json_object_del(j, "seconds");
+            json_object_del(j, "samples_per_second");
+            json_object_del(j, "time_to_first_step");
+        }
+        json_array_append_new(all, j);
+    }
+    free(text);
+    return all;
+}
+
+static double number(const json_t *j, const char *key) {
+    const json_t *v = json_object_get(j, key);
+    cr_assert(json_is_number(v), "%s is no number", key);
+    return json_number_value(v);
+}
+
+/* --- training --- */
+
+Test(tool, training_learns_and_reports, .init = set_up, .fini = tear_down) {
+    expect_run(0, "train --model mlp --hidden 64 --epochs 4 --val-fraction 0.1 --save m --json j --plot p.svg");
+    json_t *lines = json_lines("j", true);
+    cr_assert_eq(json_array_size(lines), 5);
+    for (size_t i = 0; i < 4; i++) {
+        json_t *l = json_array_get(lines, i);
+        cr_expect_eq(number(l, "epoch"), (double)i + 1);
+        cr_expect(number(l, "seconds") > 0 && number(l, "samples_per_second") > 0);
+        cr_expect(number(l, "train_loss") > 0 && number(l, "val_loss") > 0);
+        cr_expect(number(l, "train_accuracy") <= 1 && number(l, "val_accuracy") <= 1);
+        cr_expect_eq(json_object_size(l), 7);
+    }
+    cr_expect_gt(number(json_array_get(lines, 3), "train_accuracy"), 0.9);
+    cr_expect_gt(number(json_array_get(lines, 3), "val_accuracy"), 0.85);
+    cr_expect_lt(number(json_array_get(lines, 3), "train_loss"), number(json_array_get(lines, 0), "train_loss"));
+    json_t *last = json_array_get(lines, 4);
+    cr_expect_eq(json_object_size(last), 5);
+    cr_expect_gt(number(last, "test_accuracy"), 0.8);
+    cr_expect(json_is_string(json_object_get(last, "device")));
+    cr_expect(number(last, "time_to_first_step") > 0 && number(last, "time_to_first_step") < number(last, "seconds"));
+    cr_expect(file_has("out", "5760 training, 640 validation"));
+
+    char *svg = slurp("p.svg", NULL);
+    cr_expect_eq(strncmp(svg, "<svg ", 5), 0);
+    cr_expect_not_null(strstr(svg, "</svg>"));
+    cr_expect_not_null(strstr(svg, "validation"));
+    cr_expect_null(strstr(svg, "nan"));
+    free(svg);
+
+    /* eval must find the same numbers, and a confusion matrix that adds up to them */
+    expect_run(0, "eval --load m --json -");
+    json_t *eval = json_lines("out", true), *e = json_array_get(eval, 0);
+    cr_expect_eq(number(e, "loss"), number(last, "test_loss"));
+    cr_expect_eq(number(e, "accuracy"), number(last, "test_accuracy"));
+    int64_t all = 0, right = 0;
+    for (size_t i = 0; i < 10; i++)
+        for (size_t k = 0; k < 10; k++) {
+            const int64_t n = json_integer_value(json_array_get(json_array_get(json_object_get(e, "confusion"), i), k));
+            all += n;
+            if (i == k) right += n;
+        }
+    cr_expect_eq(all, 1000);
+    cr_expect_float_eq((double)right / 1000, number(e, "accuracy"), 1e-9);
+    cr_expect(file_has("err", "accuracy"));
+    json_decref(eval);
+    json_decref(lines);
+}
+
+Test(tool, the_same_command_gives_the_same_bytes, .init = set_up, .fini = tear_down) {
+    const char *const commands[] = {
+        "--model lenet --epochs 1 --dropout 0.1",
+        "--model mlp --hidden 32,16 --epochs 2 --dropout 0.3 --optimizer adam --val-fraction 0.21 --batch 100",
+        "--model softmax --epochs 2 --optimizer sgd --lr 0.1 --weight-decay 0.01 --batch 6401",
+        "--model mlp --hidden 20 --epochs 1 --activation tanh --batch 77",
+    };
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        expect_run(0, "train %s --save a --json ja", commands[i]);
+        expect_run(0, "train %s --save b --json jb", commands[i]);
+        expect_run(0, "train %s --save c --seed 2", commands[i]);
+        cr_expect(same_files("a", "b"), "%s: not repeatable", commands[i]);
+        cr_expect(!same_files("a", "c"), "%s: the seed does not matter", commands[i]);
+        json_t *a = json_lines("ja", false), *b = json_lines("jb", false);
+        cr_expect(json_equal(a, b), "%s: other JSON lines", commands[i]);
+        json_decref(a);
+        json_decref(b);
+    }
+}
+
+/* --- interruption --- */
+
+Test(tool, a_resumed_run_gives_the_bytes_of_an_unbroken_one, .init = set_up, .fini = tear_down) {
+    static const struct {
+        const char *options;
+        int stop[3]; /* after so many steps each; 0: none */
+    } cases[] = {
+        {"--model mlp --hidden 32 --epochs 2 --dropout 0.2 --val-fraction 0.1 --batch 100", {1}},
+        {"--model mlp --hidden 32 --epochs 2 --dropout 0.2 --val-fraction 0.1 --batch 100", {57, 1, 1}},
+        {"--model mlp --hidden 32 --epochs 2 --dropout 0.2 --val-fraction 0.1 --batch 100", {58, 57}},
+        {"--model mlp --hidden 32 --epochs 2 --optimizer adam --batch 64", {130, 3}},
+        {"--model softmax --epochs 3 --optimizer sgd --batch 6400", {1, 1}},
+        {"--model lenet --epochs 1 --dropout 0.2", {40}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *options = cases[i].options;
+        remove("part");
+        remove("jpart");
+        expect_run(0, "train %s --save whole --json jwhole", options);
+        expect_run(130, "train %s --save part --json jpart --stop-after %d", options, cases[i].stop[0]);
+        cr_expect(file_has("err", "--resume part"));
+        for (int k = 1; k < 3 && cases[i].stop[k] > 0; k++)
+            expect_run(130, "train --resume part --json jpart --stop-after %d", cases[i].stop[k]);
+        expect_run(0, "train --resume part --json jpart");
+        cr_expect(same_files("whole", "part"), "case %zu: other bytes", i);
+        json_t *a = json_lines("jwhole", false), *b = json_lines("jpart", false);
+        cr_expect(json_equal(a, b), "case %zu: other JSON lines", i);
+        json_decref(a);
+        json_decref(b);
+    }
+}
+
+Test(tool, more_epochs_by_resume, .init = set_up, .fini = tear_down) {
+    expect_run(0, "train --model softmax --epochs 3 --save whole");
+    expect_run(0, "train --model softmax --epochs 1 --save first");
+    expect_run(0, "train --model softmax --resume first --epochs 3 --save more --plot p.svg");
+    cr_expect(same_files("whole", "more"));
+    expect_run(0, "train --resume more --plot p.svg"); /* nothing left to do: it only tests */
+    cr_expect(file_has("out", "test accuracy"));
+    cr_expect(same_files("whole", "more"));
+}
+
+/* Waits until the file has the text; false after a minute. */
+static bool wait_for(const char *name, const char *text) {
+    const struct timespec pause = {0, 20 * 1000 * 1000};
+    for (int i = 0; i < 3000; i++) {
+        char *all = slurp(name, NULL);
+        const bool there = strstr(all, text) != NULL;
+        free(all);
+        if (there) return true;
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
+Test(tool, ctrl_c_saves_and_exits_130, .init = set_up, .fini = tear_down) {
+    static const int signals[] = {SIGINT, SIGTERM};
+    for (int i = 0; i < 2; i++) {
+        const pid_t pid = start("", "train --model softmax --epochs 90000 --save part");
+        cr_expect(wait_for("out", "pictures/s\n    1 "), "no epoch line");
+        kill(pid, signals[i]);
+        cr_expect_eq(finish(pid), 130);
+        cr_expect(file_has("err", "interrupted"));
+        char text[1 << 16];
+        cr_assert_eq(clg_file_meta("part", "training", text, sizeof text), CLG_OK, "%s", clg_error());
+        json_t *j = json_loads(text, 0, NULL);
+        const int epochs = (int)number(j, "epoch") + 2;
+        json_decref(j);
+        expect_run(0, "train --resume part --epochs %d", epochs);
+        expect_run(0, "train --model softmax --epochs %d --save whole", epochs);
+        cr_expect(same_files("whole", "part"), "signal %d: other bytes", signals[i]);
+    }
+    const pid_t pid = start("", "train --model softmax --epochs 90000");
+    cr_expect(wait_for("out", "pictures/s\n    1 "), "no epoch line");
+    kill(pid, SIGINT);
+    cr_expect_eq(finish(pid), 130);
+    cr_expect(file_has("err", "nothing was saved"));
+}
+
+/* --- what goes wrong --- */
+
+Test(tool, nan_stops_the_training_and_keeps_the_checkpoint, .init = set_up, .fini = tear_down) {
+    expect_run(0, "train --model mlp --hidden 32 --epochs 1 --save good");
+    expect_run(0, "train --model mlp --hidden 32 --epochs 1 --save kept");
+    expect_run(5, "train --model mlp --hidden 32 --lr 1e30 --save kept --json j --plot p.svg");
+    cr_expect(file_has("err", "NaN in step 2 "));
+    cr_expect(file_has("err", "kept"));
+    cr_expect(same_files("good", "kept"));
+    /* the first step's loss is fine, the weights after it are not: --stop-after would save them */
+    expect_run(5, "train --model mlp --hidden 32 --lr 1e30 --stop-after 1 --save kept");
+    cr_expect(file_has("err", "NaN in step 1 "));
+    cr_expect(same_files("good", "kept"));
+}
+
+Test(tool, a_failed_save_keeps_the_old_file, .init = set_up, .fini = tear_down) {
+    expect_run(0, "train --model mlp --hidden 32 --epochs 1 --save good");
+    expect_run(0, "train --model mlp --hidden 32 --epochs 1 --save kept");
+    /* the largest file the process may write is smaller than a checkpoint */
+    const pid_t pid = start("ulimit -f 16; trap '' XFSZ;", "train --model mlp --hidden 32 --epochs 2 --save kept");
+    const int code = finish(pid);
+    cr_expect_eq(code, 4, "exit code %d", code);
+    cr_expect(file_has("err", "kept"));
+    cr_expect(same_files("good", "kept"));
+    cr_expect_eq(system("! ls -A | grep -v -x -e good -e kept -e out -e err"), 0, "a temporary file is left");
+    expect_run(4, "train --model softmax --save nowhere/x");
+    cr_expect(file_has("err", "--save nowhere/x"));
+    expect_run(4, "train --model softmax --plot nowhere/x");
+    expect_run(4, "train --model softmax --json nowhere/x");
+}
+
+Test(tool, devices_that_are_not_there, .init = set_up, .fini = tear_down) {
+    expect_run(3, "train --device nosuchdevice");
+    cr_expect(file_has("err", "nosuchdevice"));
+    cr_expect(file_has("err", "ref"), "the candidates are not listed");
+    expect_run(3, "devices --device 77");
+    expect_run(0, "devices --json - --device ref");
+    json_t *lines = json_lines("out", true), *last = json_array_get(lines, json_array_size(lines) - 1);
+    cr_expect_str_eq(json_string_value(json_object_get(last, "type")), "ref");
+    cr_expect(json_is_true(json_object_get(last, "chosen")));
+    json_decref(lines);
+}
+
+/* A safetensors file of the reference device: metadata of `from`, one tensor. */
+static void write_checkpoint(const char *path, const char *from, const char *tensor, clg_shape shape) {
+    char model[4096], training[65536];
+    cr_assert_eq(clg_file_meta(from, "model", model, sizeof model), CLG_OK);
+    cr_assert_eq(clg_file_meta(from, "training", training, sizeof training), CLG_OK);
+    clg_device *dev = clg_device_open("ref", NULL);
+    clg_store *s = clg_store_create(dev, 0);
+    clg_graph *g = clg_graph_create(dev, s);
+    cr_assert_not_null(clg_param(g, tensor, CLG_F32, shape, CLG_INIT_ONE));
+    cr_assert_eq(clg_store_set_meta(s, "model", model), CLG_OK);
+    cr_assert_eq(clg_store_set_meta(s, "training", training), CLG_OK);
+    cr_assert_eq(clg_store_save(s, path, NULL), CLG_OK);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&s);
+    clg_device_destroy(&dev);
+}
+
+static void write_text(const char *path, const char *text) {
+    FILE *f = fopen(path, "w");
+    cr_assert_not_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+Test(tool, bad_files_exit_4_and_are_named, .init = set_up, .fini = tear_down) {
+    expect_run(0, "train --model softmax --epochs 1 --save good");
+    size_t size;
+    char *all = slurp("good", &size);
+    FILE *f = fopen("cut", "wb");
+    cr_assert(f && fwrite(all, 1, size - 100, f) == size - 100);
+    fclose(f);
+    free(all);
+    write_text("text", "this is no checkpoint at all");
+    write_text("empty", "");
+    write_checkpoint("missing", "good", "out.weight", CLG_SHAPE(10, 784));
+    write_checkpoint("shape", "good", "out.weight", CLG_SHAPE(10, 783));
+    write_text("train-images-idx3-ubyte", "damaged");
+    write_text("train-labels-idx1-ubyte", "damaged");
+    static const struct {
+        const char *arguments, *want;
+    } cases[] = {
+        {"eval --load nowhere", "nowhere"},
+        {"eval --load text", "text"},
+        {"eval --load empty", "empty"},
+        {"eval --load cut", "cut"},
+        {"eval --load missing", "out.bias"},
+        {"eval --load shape", "out.weight"},
+        {"train --resume cut", "cut"},
+        {"train --resume missing", "missing"},
+        {"train --resume shape", "out.weight"},
+        {"train --data mnist:nowhere", "nowhere"},
+        {"train --data mnist:.", "train-images-idx3-ubyte: "},
+        {"eval --load good --data mnist:.", "t10k-images-idx3-ubyte"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        expect_run(4, "%s", cases[i].arguments);
+        cr_expect(file_has("err", cases[i].want), "%s", cases[i].arguments);
+        size_t n;
+        free(slurp("err", &n));
+        cr_expect_lt(n, 400, "%s: more than a message", cases[i].arguments);
+    }
+    /* a safetensors file of somebody else: no description of a model */
+    clg_device *dev = clg_device_open("ref", NULL);
+    clg_store *s = clg_store_create(dev, 0);
+    cr_assert_eq(clg_store_save(s, "foreign", NULL), CLG_OK);
+    clg_store_destroy(&s);
+    clg_device_destroy(&dev);
+    expect_run(4, "eval --load foreign");
+    cr_expect(file_has("err", "no checkpoint of clgrad train"));
+}
+
+/* Four IDX files of `n` pictures of side x side with labels up to `top`. */
+static void write_data(const char *dir, int n, int side, int top) {
+    static const char *const names[2][2] = {{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
+                                            {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}};
+    char path[400];
+    for (int part = 0; part < 2; part++)
+        for (int k = 0; k < 2; k++) {
+            snprintf(path, sizeof path, "%s/%s", dir, names[part][k]);
+            FILE *f = fopen(path, "wb");
+            cr_assert_not_null(f);
+            const unsigned char head[16] = {0, 0, 8, k ? 1 : 3, 0, 0, 0, (unsigned char)n, 0, 0, 0, (unsigned char)side,
+                                            0, 0, 0, (unsigned char)side};
+            fwrite(head, 1, k ? 8 : 16, f);
+            for (int i = 0; i < n * (k ? 1 : side * side); i++) fputc(k ? i % (top + 1) : i * 37 % 251, f);
+            fclose(f);
+        }
+}
+
+Test(tool, data_that_do_not_fit_the_model, .init = set_up, .fini = tear_down) {
+    cr_assert_eq(system("mkdir small few ten"), 0);
+    write_data("small", 40, 20, 9);
+    write_data("few", 40, 28, 2);
+    write_data("ten", 40, 28, 9);
+    expect_run(0, "train --model softmax --data mnist:few --epochs 1 --save three");
+    expect_run(0, "eval --load three");
+    expect_run(4, "eval --load three --data mnist:ten");
+    cr_expect(file_has("err", "labels up to 9"));
+    expect_run(4, "eval --load three --data mnist:small");
+    cr_expect(file_has("err", "20x20"));
+    expect_run(4, "train --resume three --data digits --epochs 2");
+    expect_run(0, "train --model lenet --data mnist:small --epochs 1 --device ref");
+    /* moved data are the same data; others are not */
+    cr_assert_eq(system("mv few moved"), 0);
+    expect_run(4, "train --resume three --epochs 2");
+    expect_run(0, "train --resume three --epochs 2 --data mnist:moved");
+}
+
+Test(tool, wrong_command_lines_exit_2, .init = set_up, .fini = tear_down) {
+    expect_run(0, "train --model softmax --epochs 1 --save good");
+    static const struct {
+        const char *arguments, *want;
+    } cases[] = {
+        {"", "usage: clgrad COMMAND"},
+        {"trian", "trian is no command"},
+        {"train --epcohs 3", "perhaps meant as --epochs"},
+        {"train --zzzzzzzzzz 3", "unknown option --zzzzzzzzzz;"},
+        {"train --epochs", "wants a value"},
+        {"train --epochs three", "--epochs three: wants a whole number"},
+        {"train --epochs 3.5", "wants a whole number"},
+        {"train --epochs 0", "from 1 to"},
+        {"train --epochs 99999999999999999999", "from 1 to"},
+        {"train --lr 0", "wants a number from"},
+        {"train --lr nan", "wants a number from"},
+        {"train --lr=-1", "wants a number from"},
+        {"train --lr 1e", "wants a number from"},
+        {"train --seed -1", "2^64"},
+        {"train --seed 18446744073709551616", "2^64"},
+        {"train --dropout 1", "from 0 to 0.99"},
+        {"train --val-fraction 1", "from 0 to 0.9"},
+        {"train --model lenet5", "is none of lenet|mlp|softmax"},
+        {"train --activation ''", "is none of"},
+        {"train --save ''", "not empty"},
+        {"train lenet", "unexpected \"lenet\""},
+        {"train --hidden 12", "--hidden has no meaning for --model lenet"},
+        {"train --model mlp --pooling avg", "--pooling has no meaning"},
+        {"train --model softmax --dropout 0.5", "--dropout has no meaning"},
+        {"train --model mlp --hidden 12,", "--hidden 12,:"},
+        {"train --model mlp --hidden 1,2,3,4,5,6,7,8,9", "1 to 8 sizes"},
+        {"train --data nosuch", "digits (built in)"},
+        {"train --resume good --model mlp", "--model mlp, but good was made with --model softmax"},
+        {"train --resume good --lr 0.02", "--lr 0.02, but good was made with --lr 0.01"},
+        {"train --resume good --seed 3", "made with --seed 1"},
+        {"eval", "--load FILE is missing"},
+        {"eval --load good --part both", "is none of test|train"},
+        {"plan", "give one of"},
+        {"plan resnet", "resnet is no model"},
+        {"plan lenet mlp", "unexpected \"mlp\""},
+        {"devices --json", "wants a value"},
+        {"help nothing", "nothing is no command"},
+        {"version --inference", "unknown option"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        expect_run(2, "%s", cases[i].arguments);
+        cr_expect(file_has("err", cases[i].want), "clgrad %s", cases[i].arguments);
+    }
+}
+
+Test(tool, help_teaches, .init = set_up, .fini = tear_down) {
+    expect_run(0, "help");
+    static const char *const commands[] = {"train", "eval", "devices", "doctor", "plan", "version"};
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        expect_run(0, "help");
+        cr_expect(file_has("out", commands[i]));
+        expect_run(0, "%s --help", commands[i]);
+        cr_expect(file_has("out", "usage: clgrad"));
+        cr_expect(file_has("out", "Exit codes"));
+        char *a = slurp("out", NULL);
+        expect_run(0, "help %s", commands[i]);
+        char *b = slurp("out", NULL);
+        cr_expect_str_eq(a, b);
+        for (char *line = strtok(a, "\n"); line; line = strtok(NULL, "\n"))
+            cr_expect_leq(strlen(line), 80, "%s: too wide for a terminal: %s", commands[i], line);
+        free(a);
+        free(b);
+    }
+    expect_run(0, "version");
+    cr_expect(file_has("out", "clgrad 0."));
+}
+
+Test(tool, plan_prints_what_is_compiled, .init = set_up, .fini = tear_down) {
+    expect_run(0, "plan lenet --device ref");
+    cr_expect(file_has("out", "conv"));
+    expect_run(0, "plan mlp --device ref --inference --batch 3 --format json");
+    char *text = slurp("out", NULL);
+    json_t *j = json_loads(text, 0, NULL);
+    cr_expect(json_is_object(j), "%s", text);
+    json_decref(j);
+    free(text);
+    expect_run(0, "plan softmax --device ref --format dot");
+    cr_expect(file_has("out", "digraph"));
+}
