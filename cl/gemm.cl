@@ -2,7 +2,7 @@
  *
  *   tile       c = op(a) b         CPU: one MR x 16*NV register tile a work-item, lanes along the columns of b
  *   dot_tile   c = a b^T           CPU: lanes along k, MB x 16/MB outputs a work-item, one tree of sums at the end
- *   transpose  y = x^T             CPU: 16 x 16 blocks, for the product of two transposed matrices
+ *   transpose  y = x^T             CPU: 16 x 16 blocks, for products with b^T that are not for dot_tile
  *   pack       b as panels         CPU: [panel][k][16*NV] for wide b, where rows of b are too far apart for the cache
  *   tile_gpu   c = op(a) op(b)     GPU: 4*TS x 4*TS outputs a work-group of TS x TS, through local memory
  *
@@ -95,9 +95,9 @@ inline float16 sums16(float16 *s) {
 }
 
 /** b is [n, k] here. Rows past the edges repeat the last one and are not stored. */
-KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long lda, const long ldb, const long ldc,
-           const long a_stride, const long b_stride, const long c_stride, const long a_begin, const long b_begin,
-           const long c_begin) {
+KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long lda, const long ldb,
+                const long ldc, const long a_stride, const long b_stride, const long c_stride, const long a_begin,
+                const long b_begin, const long c_begin) {
     const size_t jp = get_global_id(0), ip = get_global_id(1), z = get_global_id(2);
     const int i0 = (int)ip * MB, j0 = (int)jp * NB;
     __global const float *pa[MB], *pb[NB];

@@ -1,67 +1,7 @@
-/* Plans through the public API, on the reference device and on the default one: what the passes must not change
- * (values), what they must achieve (launches, memory), what a run may not do, and every message of bad use. */
-#include <clgrad/clgrad.h>
-#include <criterion/criterion.h>
+/* The passes of the planner through the public API, on the reference device and on the default one: what they must not
+ * change (values), and what they must achieve (launches, memory). */
+#include "support/plan.h"
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-static const char *const devices[] = { "ref", NULL };
-
-#define OK(expr) cr_assert_eq((expr), CLG_OK, #expr ": %s", clg_error())
-
-static clg_device *open_device(const char *which) {
-    clg_device *d = clg_device_open(which, NULL);
-    cr_assert_not_null(d, "%s", clg_error());
-    return d;
-}
-
-static clg_plan *compile(clg_graph *g, clg_list targets, const clg_plan_params *p) {
-    clg_plan *plan = clg_compile(g, targets, p);
-    cr_assert_not_null(plan, "%s", clg_error());
-    return plan;
-}
-
-static void read_floats(clg_plan *p, clg_tensor *t, float *to) { OK(clg_read(p, t, to, clg_tensor_bytes(t))); }
-
-static int steps_of(const clg_plan *p) {
-    clg_plan_info info;
-    clg_plan_get_info(p, &info);
-    return info.n_steps;
-}
-
-/* A number in the JSON report; -1 if it is not there. */
-static double reported(const clg_plan *p, const char *key) {
-    char *text = NULL, quoted[64];
-    size_t size = 0;
-    double value = -1;
-    FILE *f = open_memstream(&text, &size);
-    OK(clg_plan_report(p, CLG_REPORT_JSON, f));
-    fclose(f);
-    snprintf(quoted, sizeof quoted, "\"%s\":", key);
-    const char *at = strstr(text, quoted);
-    if (at) value = strtod(at + strlen(quoted), NULL);
-    free(text);
-    return value;
-}
-
-static uint32_t random_state = 1;
-static uint32_t next_random(void) {
-    random_state = random_state * 1664525u + 1013904223u;
-    return random_state >> 8;
-}
-static void fill_random(float *x, int64_t n) {
-    for (int64_t i = 0; i < n; i++) x[i] = (float)((int)(next_random() % 2000) - 1000) / 512;
-}
-static void fill_small(float *x, int64_t n) {
-    for (int64_t i = 0; i < n; i++) x[i] = (float)((int)(next_random() % 17) - 8);
-}
-
-static int64_t elems(clg_shape s) {
-    int64_t n = 1;
-    for (int i = 0; i < s.ndim; i++) n *= s.dim[i];
-    return n;
-}
 
 /* --- broadcasting: y = (a - b) * c over small integers, exact, for every implementation --- */
 
@@ -97,8 +37,8 @@ static double element(const float *x, clg_shape s, clg_shape y, const int64_t *a
     return x[i];
 }
 
-static void check_triple(const triple *t, clg_shape y, const float *a, const float *b, const float *c, const float *got,
-                         const char *what) {
+static void check_triple(const triple *t, clg_shape y, const float *a, const float *b, const float *c,
+                         const float *got, const char *what) {
     const int64_t n = elems(y);
     for (int64_t i = 0; i < n; i++) {
         int64_t at[CLG_MAX_DIMS] = { 0 }, r = i;
@@ -107,7 +47,8 @@ static void check_triple(const triple *t, clg_shape y, const float *a, const flo
             r /= y.dim[d];
         }
         const double want = (element(a, t->a, y, at) - element(b, t->b, y, at)) * element(c, t->c, y, at);
-        cr_assert_eq(got[i], want, "%s, shape %d, element %d: %g, not %g", what, (int)(t - shapes), (int)i, got[i], want);
+        cr_assert_eq(got[i], want, "%s, shape %d, element %d: %g, not %g", what, (int)(t - shapes), (int)i, got[i],
+                     want);
     }
 }
 
@@ -198,45 +139,6 @@ Test(plan, types) {
 }
 
 /* --- passes change no bits --- */
-
-/* A small network with everything that passes touch: dropout, updates in place, constants, broadcasting, views. */
-typedef struct net {
-    clg_device *dev;
-    clg_store *store;
-    clg_graph *g;
-    clg_tensor *x, *t, *loss, *logits, *step;
-} net;
-
-static net make_net(const char *which, bool adam) {
-    net n = { .dev = open_device(which) };
-    n.store = clg_store_create(n.dev, 7);
-    n.g = clg_graph_create(n.dev, n.store);
-    n.x = clg_input(n.g, "x", CLG_F32, CLG_SHAPE(24, 4, 5));
-    n.t = clg_input(n.g, "t", CLG_I32, CLG_SHAPE(24));
-    clg_tensor *h = clg_tanh(clg_nn_linear(clg_flatten(n.x, 1), "fc1", 37));
-    h = clg_dropout(clg_relu(clg_nn_linear(h, "fc2", 29)), 0.1);
-    n.logits = clg_nn_linear(h, "fc3", 10);
-    n.loss = clg_cross_entropy(n.logits, n.t);
-    const clg_optim_params *p = clg_optim_params(.lr = adam ? 0.01 : 0.1, .momentum = adam ? 0 : 0.9, .weight_decay = 1e-3);
-    n.step = adam ? clg_adam(n.loss, p) : clg_sgd(n.loss, p);
-    return n;
-}
-
-static void free_net(net *n) {
-    clg_graph_destroy(&n->g);
-    clg_store_destroy(&n->store);
-    clg_device_destroy(&n->dev);
-}
-
-static void feed(const net *n, clg_plan *p) {
-    float x[480];
-    int32_t t[24];
-    random_state = 5;
-    fill_random(x, 480);
-    for (int i = 0; i < 24; i++) t[i] = i % 10;
-    OK(clg_write(p, n->x, x, sizeof x));
-    OK(clg_write(p, n->t, t, sizeof t));
-}
 
 enum { STEPS = 30, MAX_STATE = 8192 };
 
@@ -385,119 +287,6 @@ Test(plan, launches) {
     clg_device_destroy(&dev);
 }
 
-/* --- effects --- */
-
-static void store_floats(clg_store *s, const char *name, const float *x, int n) {
-    OK(clg_store_write(s, name, x, (size_t)n * sizeof *x));
-}
-
-static void expect_floats(clg_store *s, const char *name, const float *want, int n, const char *what) {
-    float got[64];
-    OK(clg_store_read(s, name, got, (size_t)n * sizeof *got));
-    for (int i = 0; i < n; i++) cr_assert_eq(got[i], want[i], "%s: %s[%d] is %g, not %g", what, name, i, got[i], want[i]);
-}
-
-Test(plan, effects) {
-    enum { N = 20 };
-    const clg_shape s = { 1, { N } };
-    float a0[N], b0[N], want[N];
-    for (int i = 0; i < N; i++) {
-        a0[i] = (float)i;
-        b0[i] = (float)(100 + i);
-    }
-    const clg_plan_params variants[] = { { 0 }, { .no_inplace = true }, { .no_fuse = true } };
-    for (int d = 0; d < 2; d++) {
-        clg_device *dev = open_device(devices[d]);
-        clg_store *st = clg_store_create(dev, 0);
-        for (int v = 0; v < 3; v++) {
-            clg_graph *g = clg_graph_create(dev, st);
-            clg_tensor *a = clg_param(g, "a", CLG_F32, s, CLG_INIT_ZERO), *b = clg_state(g, "b", CLG_F32, s, 0);
-            clg_tensor *one = clg_fill(g, CLG_F32, CLG_SCALAR, 1);
-            clg_plan *p;
-
-            /* swap: both sides read the old values */
-            store_floats(st, "a", a0, N), store_floats(st, "b", b0, N);
-            p = compile(g, CLG_LIST(clg_assign(a, b), clg_assign(b, a)), &variants[v]);
-            OK(clg_run(p));
-            expect_floats(st, "a", b0, N, "swap"), expect_floats(st, "b", a0, N, "swap");
-            clg_plan_destroy(&p);
-
-            /* swap with arithmetic between */
-            store_floats(st, "a", a0, N), store_floats(st, "b", b0, N);
-            p = compile(g, CLG_LIST(clg_assign(a, clg_add(b, one)), clg_assign(b, clg_mul(a, one))), &variants[v]);
-            OK(clg_run(p));
-            for (int i = 0; i < N; i++) want[i] = b0[i] + 1;
-            expect_floats(st, "a", want, N, "crossed"), expect_floats(st, "b", a0, N, "crossed");
-            clg_plan_destroy(&p);
-
-            /* the new value is used too; a reader of the old value that is made later still sees it */
-            store_floats(st, "a", a0, N);
-            clg_tensor *next = clg_add(a, one), *sum_new = clg_sum(next, CLG_ALL), *sum_old = clg_sum(a, CLG_ALL);
-            p = compile(g, CLG_LIST(clg_assign(a, next), sum_new, sum_old, a), &variants[v]);
-            for (int run = 0; run < 3; run++) {
-                float got[2], seen[N];
-                OK(clg_run(p));
-                read_floats(p, sum_new, &got[0]);
-                read_floats(p, sum_old, &got[1]);
-                read_floats(p, a, seen);
-                cr_assert_eq(got[0], 190 + N * (run + 1));
-                cr_assert_eq(got[1], 190 + N * run);
-                for (int i = 0; i < N; i++) cr_assert_eq(seen[i], a0[i] + run, "a target shows the value before the run");
-            }
-            clg_plan_destroy(&p);
-
-            /* every element depends on all old ones, twice in a row */
-            store_floats(st, "a", a0, N);
-            p = compile(g, CLG_LIST(clg_assign(a, clg_sub(a, clg_sum(a, CLG_ALL)))), &variants[v]);
-            OK(clg_run(p));
-            for (int i = 0; i < N; i++) want[i] = a0[i] - 190;
-            expect_floats(st, "a", want, N, "sum");
-            clg_plan_destroy(&p);
-
-            /* one value into two places, a constant, itself, and a shifted view through a permutation */
-            store_floats(st, "a", a0, N), store_floats(st, "b", b0, N);
-            next = clg_mul(a, clg_fill(g, CLG_F32, CLG_SCALAR, 3));
-            p = compile(g, CLG_LIST(clg_group(CLG_LIST(clg_assign(a, next), clg_assign(b, next)))), &variants[v]);
-            OK(clg_run(p));
-            for (int i = 0; i < N; i++) want[i] = 3 * a0[i];
-            expect_floats(st, "a", want, N, "shared"), expect_floats(st, "b", want, N, "shared");
-            clg_plan_destroy(&p);
-            p = compile(g, CLG_LIST(clg_assign(a, clg_fill(g, CLG_F32, s, 8)), clg_assign(b, b)), &variants[v]);
-            OK(clg_run(p));
-            expect_floats(st, "b", want, N, "itself");
-            for (int i = 0; i < N; i++) want[i] = 8;
-            expect_floats(st, "a", want, N, "constant");
-            clg_plan_destroy(&p);
-            store_floats(st, "a", a0, N);
-            clg_tensor *turned = clg_reshape(clg_transpose(clg_reshape(a, CLG_SHAPE(4, 5))), s);
-            p = compile(g, CLG_LIST(clg_assign(a, turned)), &variants[v]);
-            OK(clg_run(p));
-            for (int i = 0; i < N; i++) want[i] = a0[i % 4 * 5 + i / 4];
-            expect_floats(st, "a", want, N, "transposed");
-            clg_plan_destroy(&p);
-            clg_graph_destroy(&g);
-        }
-        clg_store_destroy(&st);
-        clg_device_destroy(&dev);
-    }
-}
-
-/* An update is one kernel that needs no memory beside the weight. */
-Test(plan, in_place) {
-    clg_device *dev = open_device(NULL);
-    clg_graph *g = clg_graph_create(dev, NULL);
-    clg_tensor *w = clg_param(g, "w", CLG_F32, CLG_SHAPE(1000), CLG_INIT_ONE), *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(1000));
-    clg_plan *p = compile(g, CLG_LIST(clg_assign(w, clg_sub(w, clg_scale(x, 0.1)))), NULL);
-    clg_plan_info info;
-    clg_plan_get_info(p, &info);
-    cr_assert_eq(info.n_steps, 1);
-    cr_assert_eq(info.bytes_arena, 0);
-    cr_assert_eq(info.bytes_params, 4000);
-    clg_plan_destroy(&p);
-    clg_graph_destroy(&g);
-    clg_device_destroy(&dev);
-}
-
 /* --- memory --- */
 
 Test(plan, memory) {
@@ -526,198 +315,11 @@ Test(plan, too_little_memory) {
     clg_tensor *big = clg_named(clg_matmul(clg_broadcast(x, CLG_SHAPE(100, 64, 64)), x), "big");
     cr_assert_null(clg_compile(g, CLG_LIST(clg_sum(big, CLG_ALL)), NULL));
     cr_assert_eq(clg_error_status(), CLG_ERR_NOMEM);
-    cr_assert(strstr(clg_error(), "f32[100,64,64]") && strstr(clg_error(), "peak") && strstr(clg_error(), "batch"), "%s",
-              clg_error());
+    cr_assert(strstr(clg_error(), "f32[100,64,64]") && strstr(clg_error(), "peak") && strstr(clg_error(), "batch"),
+              "%s", clg_error());
     clg_plan *p = compile(g, CLG_LIST(clg_sum(x, CLG_ALL)), NULL); /* the device still works */
     OK(clg_run(p));
     clg_plan_destroy(&p);
     clg_graph_destroy(&g);
     clg_device_destroy(&dev);
-}
-
-/* --- running allocates nothing --- */
-
-static int allocations;
-static void *counting(void *user, void *ptr, size_t size) {
-    (void)user;
-    allocations++;
-    if (size) return realloc(ptr, size);
-    free(ptr);
-    return NULL;
-}
-
-Test(plan, run_allocates_nothing) {
-    OK(clg_set_allocator(&(clg_allocator){ counting, NULL }));
-    for (int d = 0; d < 2; d++) {
-        net n = make_net(devices[d], false);
-        clg_plan *p = compile(n.g, CLG_LIST(n.loss, n.step), NULL);
-        feed(&n, p);
-        OK(clg_run(p));
-        const int before = allocations;
-        cr_assert_gt(before, 0);
-        for (int i = 0; i < 5; i++) {
-            feed(&n, p);
-            OK(clg_run(p));
-        }
-        OK(clg_device_finish(n.dev));
-        cr_assert_eq(allocations, before, "%d host allocations in 5 runs", allocations - before);
-        clg_plan_destroy(&p);
-        free_net(&n);
-    }
-}
-
-/* --- targets of every kind, views --- */
-
-Test(plan, targets) {
-    const float data[6] = { 1, 2, 3, 4, 5, 6 };
-    for (int d = 0; d < 2; d++) {
-        clg_device *dev = open_device(devices[d]);
-        clg_store *st = clg_store_create(dev, 0);
-        clg_graph *g = clg_graph_create(dev, st);
-        const clg_shape s = CLG_SHAPE(2, 3);
-        clg_tensor *x = clg_input(g, "x", CLG_F32, s), *c = clg_const(g, CLG_F32, s, data);
-        clg_tensor *f = clg_fill(g, CLG_I32, CLG_SHAPE(3), -7), *w = clg_param(g, "w", CLG_F32, s, CLG_INIT_ONE);
-        clg_tensor *y = clg_add(clg_mul(x, c), w), *view = clg_flatten(clg_reshape(y, CLG_SHAPE(3, 2)), 0);
-        clg_tensor *viewed = clg_mul(view, clg_reshape(x, CLG_SHAPE(6))), *wview = clg_reshape(w, CLG_SHAPE(6));
-        clg_tensor *none = clg_input(g, "unused", CLG_F32, s), *empty = clg_fill(g, CLG_F32, CLG_SHAPE(0, 3), 1);
-        clg_plan *p = compile(g, CLG_LIST(x, c, f, w, y, y, view, viewed, wview, empty), NULL);
-        float got[6];
-        int32_t ints[3];
-        OK(clg_write(p, x, data, sizeof data));
-        OK(clg_write(p, none, data, sizeof data));
-        OK(clg_run(p));
-        read_floats(p, x, got);
-        for (int i = 0; i < 6; i++) cr_assert_eq(got[i], data[i]);
-        read_floats(p, c, got);
-        for (int i = 0; i < 6; i++) cr_assert_eq(got[i], data[i]);
-        OK(clg_read(p, f, ints, sizeof ints));
-        for (int i = 0; i < 3; i++) cr_assert_eq(ints[i], -7);
-        read_floats(p, y, got);
-        for (int i = 0; i < 6; i++) cr_assert_eq(got[i], data[i] * data[i] + 1);
-        read_floats(p, view, got);
-        for (int i = 0; i < 6; i++) cr_assert_eq(got[i], data[i] * data[i] + 1);
-        read_floats(p, viewed, got);
-        for (int i = 0; i < 6; i++) cr_assert_eq(got[i], (data[i] * data[i] + 1) * data[i]);
-        const float zeros[6] = { 0 };
-        store_floats(st, "w", zeros, 6); /* after the run: targets keep what the run saw */
-        read_floats(p, w, got);
-        for (int i = 0; i < 6; i++) cr_assert_eq(got[i], 1.0f);
-        read_floats(p, wview, got);
-        for (int i = 0; i < 6; i++) cr_assert_eq(got[i], 1.0f);
-        OK(clg_read(p, empty, got, 0));
-        clg_plan_destroy(&p);
-        clg_graph_destroy(&g);
-        clg_store_destroy(&st);
-        clg_device_destroy(&dev);
-    }
-}
-
-/* Dropout is the identity in inference plans, and only training plans advance its counter. */
-Test(plan, inference) {
-    for (int d = 0; d < 2; d++) {
-        net n = make_net(devices[d], false);
-        clg_plan *training = compile(n.g, CLG_LIST(n.loss), NULL), *eval = compile(n.g, CLG_LIST(n.logits),
-                                                                                  clg_plan_params(.inference = true));
-        float first[240], second[240], loss[2];
-        int32_t tick = -1;
-        feed(&n, training), feed(&n, eval);
-        OK(clg_run(eval));
-        read_floats(eval, n.logits, first);
-        OK(clg_run(training));
-        read_floats(training, n.loss, &loss[0]);
-        OK(clg_run(training));
-        read_floats(training, n.loss, &loss[1]);
-        cr_assert_neq(loss[0], loss[1], "another mask in every run");
-        OK(clg_store_read(n.store, "rng.step", &tick, sizeof tick));
-        cr_assert_eq(tick, 2);
-        OK(clg_run(eval));
-        read_floats(eval, n.logits, second);
-        cr_assert_arr_eq(first, second, sizeof first);
-        OK(clg_store_read(n.store, "rng.step", &tick, sizeof tick));
-        cr_assert_eq(tick, 2);
-        clg_plan_destroy(&eval);
-        clg_plan_destroy(&training);
-        free_net(&n);
-    }
-}
-
-/* --- reports --- */
-
-Test(plan, reports) {
-    for (int d = 0; d < 2; d++) {
-        net n = make_net(devices[d], true);
-        clg_plan *p = compile(n.g, CLG_LIST(n.loss, n.step), NULL);
-        const char *const expected[] = { "matmul", "\"steps\"", "digraph plan {" };
-        for (int kind = 0; kind < 3; kind++) {
-            char *text = NULL;
-            size_t size = 0;
-            FILE *f = open_memstream(&text, &size);
-            OK(clg_plan_report(p, (enum clg_report)kind, f));
-            fclose(f);
-            cr_assert(strstr(text, expected[kind]) && strstr(text, "cross_entropy"), "%s", text);
-            free(text);
-        }
-        cr_assert_eq((int)reported(p, "n_steps"), steps_of(p));
-        cr_assert_gt(reported(p, "flops"), 0);
-        cr_assert_eq(clg_plan_report(p, (enum clg_report)9, stderr), CLG_ERR_INVALID);
-        cr_assert_eq(clg_plan_report(NULL, CLG_REPORT_TEXT, stderr), CLG_ERR_INVALID);
-        clg_plan_destroy(&p);
-        free_net(&n);
-    }
-}
-
-/* --- bad use --- */
-
-static void expect_error(clg_status got, clg_status want, const char *text) {
-    cr_expect_eq(got, want, "%s, not %s: %s", clg_status_name(got), clg_status_name(want), clg_error());
-    cr_expect(strstr(clg_error(), text), "\"%s\" is not in: %s", text, clg_error());
-}
-
-static void expect_no_plan(clg_plan *p, clg_status want, const char *text) {
-    cr_expect_null(p);
-    expect_error(clg_error_status(), want, text);
-    clg_plan_destroy(&p);
-}
-
-Test(plan, errors) {
-    for (int d = 0; d < 2; d++) {
-        clg_device *dev = open_device(devices[d]);
-        clg_graph *g = clg_graph_create(dev, NULL), *other = clg_graph_create(dev, NULL);
-        clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(3)), *y = clg_square(x);
-        clg_tensor *z = clg_input(other, "z", CLG_F32, CLG_SHAPE(3));
-        clg_tensor *w = clg_param(g, "w", CLG_F32, CLG_SHAPE(3), CLG_INIT_ZERO), *set = clg_assign(w, y);
-        float v[4] = { 0 };
-        expect_no_plan(clg_compile(NULL, CLG_LIST(x), NULL), CLG_ERR_INVALID, "graph is NULL");
-        expect_no_plan(clg_compile(g, (clg_list){ 0, NULL }, NULL), CLG_ERR_INVALID, "no targets");
-        expect_no_plan(clg_compile(g, CLG_LIST(y, NULL), NULL), CLG_ERR_INVALID, "target 1 is NULL");
-        expect_no_plan(clg_compile(g, CLG_LIST(z), NULL), CLG_ERR_INVALID, "another graph");
-        expect_no_plan(clg_compile(g, CLG_LIST(set, clg_assign(w, x)), NULL), CLG_ERR_INVALID, "w is assigned twice");
-        expect_no_plan(clg_compile(g, CLG_LIST(y), clg_plan_params(.impl = "elementwise.cpu,conv.magic")),
-                       CLG_ERR_INVALID, "conv.magic");
-        clg_plan *p = compile(g, CLG_LIST(y, set), NULL);
-        expect_error(clg_write(p, x, v, 4), CLG_ERR_INVALID, "x is f32[3] with 12 bytes, not 4");
-        expect_error(clg_write(p, y, v, 12), CLG_ERR_INVALID, "no input");
-        expect_error(clg_write(p, z, v, 12), CLG_ERR_INVALID, "another graph");
-        expect_error(clg_write(p, NULL, v, 12), CLG_ERR_INVALID, "input is NULL");
-        expect_error(clg_write(p, x, NULL, 12), CLG_ERR_INVALID, "data is NULL");
-        expect_error(clg_write(NULL, x, v, 12), CLG_ERR_INVALID, "plan is NULL");
-        expect_error(clg_run(NULL), CLG_ERR_INVALID, "plan is NULL");
-        expect_error(clg_read(p, y, v, 16), CLG_ERR_INVALID, "with 12 bytes, not 16");
-        expect_error(clg_read(p, x, v, 12), CLG_ERR_INVALID, "x is no target");
-        expect_error(clg_read(p, z, v, 12), CLG_ERR_INVALID, "no target");
-        expect_error(clg_read(p, set, v, 1), CLG_ERR_INVALID, "effect");
-        expect_error(clg_read(p, NULL, v, 12), CLG_ERR_INVALID, "target is NULL");
-        clg_tensor *late = clg_add(y, x); /* made after the plan */
-        expect_error(clg_read(p, late, v, 12), CLG_ERR_INVALID, "no target");
-        OK(clg_write(p, clg_input(g, "late", CLG_F32, CLG_SHAPE(3)), v, 12));
-        clg_add(clg_reshape(x, CLG_SHAPE(1, 3)), clg_fill(g, CLG_F32, CLG_SHAPE(5, 2), 1)); /* the graph's first error */
-        expect_no_plan(clg_compile(g, CLG_LIST(y), NULL), CLG_ERR_SHAPE, "f32[1,3]");
-        clg_graph_destroy(&g);
-        OK(clg_run(p)); /* a plan holds what it needs */
-        clg_plan_destroy(&p);
-        clg_plan_destroy(&p);
-        clg_plan_destroy(NULL);
-        clg_graph_destroy(&other);
-        clg_device_destroy(&dev);
-    }
 }

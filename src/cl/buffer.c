@@ -85,9 +85,22 @@ static clg_status fail_memory(clg_device *d, const char *what, size_t bytes, con
                     (double)bytes / 1048576, bytes, (double)s.mem_used / 1048576, cap, d->row.name, why);
 }
 
+static cl_int clear(clg_device *d, const clg_buffer *b, const char **call) {
+    const cl_uint zero = 0;
+    if (!(d->row.quirks & CLG_QUIRK_NO_FILL)) {
+        *call = "clEnqueueFillBuffer";
+        return clEnqueueFillBuffer(d->queue, b->mem, &zero, sizeof zero, 0, b->size, 0, NULL, NULL);
+    }
+    *call = "clEnqueueWriteBuffer";
+    void *zeros = clg_calloc(1, b->size);
+    if (!zeros) return CL_OUT_OF_HOST_MEMORY;
+    const cl_int err = clEnqueueWriteBuffer(d->queue, b->mem, CL_TRUE, 0, b->size, zeros, 0, NULL, NULL);
+    clg_free(zeros);
+    return err;
+}
+
 /* Creates the memory object and clears it; drivers allocate late, so the first use is where memory runs out. */
 static cl_int allocate(clg_device *d, clg_buffer *b, const char **call) {
-    const cl_uint zero = 0;
     cl_int err = CL_SUCCESS;
     *call = "clCreateBuffer";
     if (!b->mem) b->mem = clCreateBuffer(d->context, CL_MEM_READ_WRITE, b->size, NULL, &err);
@@ -95,8 +108,7 @@ static cl_int allocate(clg_device *d, clg_buffer *b, const char **call) {
         b->mem = NULL;
         return err;
     }
-    *call = "clEnqueueFillBuffer";
-    err = clEnqueueFillBuffer(d->queue, b->mem, &zero, sizeof zero, 0, b->size, 0, NULL, NULL);
+    err = clear(d, b, call);
     if (err != CL_SUCCESS) {
         clReleaseMemObject(b->mem);
         b->mem = NULL;

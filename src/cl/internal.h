@@ -41,6 +41,7 @@ void clg_row_link(clg_device_row *row);            /* points row->info at the ro
 enum clg_quirk {
     CLG_QUIRK_AVOID       = 1 << 0, /* never chosen unless asked for by name */
     CLG_QUIRK_GPU_KERNELS = 1 << 1, /* gets class gpu kernels although it is a CPU */
+    CLG_QUIRK_NO_FILL     = 1 << 2, /* buffers are cleared by writing zeros */
 };
 
 /** Sets quirks and quirk_text of a row whose strings are filled in, and what they change in its caps. */

@@ -76,12 +76,21 @@ static clg_status fail_build(clg_device *d, clg_program *p, cl_program program, 
     return clg_fail(CLG_ERR_BUILD, "%s", p->failure);
 }
 
+/* What the compiler warned of, for those who work on kernels. */
+static void log_warnings(const clg_device *d, const clg_program *p, cl_program program) {
+    if (!clg_log_on(CLG_LOG_DEBUG)) return;
+    char *log = build_log(d, program);
+    if (log && strstr(log, "warning")) clg_log_msg(CLG_LOG_DEBUG, "program %s: build log:\n%s", p->name, log);
+    clg_free(log);
+}
+
 static clg_status compile(clg_device *d, clg_program *p, const char *text) {
     cl_int err = CL_SUCCESS;
     cl_program program = clCreateProgramWithSource(d->context, 1, &text, NULL, &err);
     if (err != CL_SUCCESS) return clg_cl_fail(d, err, "clCreateProgramWithSource", "program %s", p->name);
     err = clBuildProgram(program, 1, &d->row.id, p->options, NULL, NULL);
     if (err == CL_SUCCESS) {
+        log_warnings(d, p, program);
         p->program = program;
         return CLG_OK;
     }

@@ -21,6 +21,9 @@ static const quirk_row table[] = {
     { "rusticl", "", 2300, CLG_QUIRK_AVOID,
       "rusticl of Mesa 22: loops stop silently at 65,535 rounds and clCreateSubDevices crashes, so it is not chosen "
       "by default" },
+    { "Oclgrind", "", 0, CLG_QUIRK_NO_FILL,
+      "Oclgrind: after clEnqueueFillBuffer it takes what kernels write for uninitialised, so buffers are cleared by "
+      "writing zeros" },
 };
 
 /* "3.1+debian" -> 301, "22.3.6" -> 2203; -1 if there is no number. */

@@ -1,9 +1,9 @@
 /* Matrix products by the kernels of cl/gemm.cl.
  *
- * CPU: op(A) B by `tile`, whatever the strides of A (its elements are broadcast); A B^T by `dot_tile`; A^T B^T by `tile`
- * after B is transposed into scratch. A product with one column is turned into one with one row, so that lanes are
- * full. The tile is the one with the least work for the shape and the number of cores; a shape must gain to leave the
- * usual tile, because each tile is a program to build. GPU: one kernel for all. */
+ * CPU: op(A) B by `tile`, whatever the strides of A (its elements are broadcast); A B^T by `dot_tile`; A^T B^T, and
+ * A B^T with many rows, by `tile` after B is transposed into scratch. A product with one column is turned into one with
+ * one row, so that lanes are full. The tile is the one with the least work for the shape and the number of cores; a
+ * shape must gain to leave the usual tile, because each tile is a program to build. GPU: one kernel for all. */
 #include "ops/gemm.h"
 #include <limits.h>
 
@@ -37,7 +37,7 @@ typedef struct tile {
 } tile;
 
 /* The usual tile first. The kernel needs mr <= m. */
-static const tile tiles[] = {{4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 4}};
+static const tile tiles[] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 4}};
 
 /* Vector operations a core does for the product: one a fused multiply-add, half a one a load, and starting a tile. */
 static double tile_work(tile t, const clg_emit_gemm_params *p, int cores) {
@@ -88,9 +88,10 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
 }
 
 /* Rows of a wide B lie a page or more apart: a tile that walks down them misses the TLB. Packing pays if many rows of
- * A use the copy. */
+ * A use the copy; the wider B is, the fewer are enough. */
 static bool should_pack(const clg_emit_gemm_params *p) {
-    return p->n >= 1024 && p->m >= 256 && p->k >= 64 && (p->batch == 1 || p->b_stride == 0);
+    return p->n >= 1024 && p->m >= 128 && (double)p->m * (double)p->n >= 512.0 * 1024 && p->k >= 64 &&
+        (p->batch == 1 || p->b_stride == 0);
 }
 
 static clg_status emit_packed(clg_emit *e, const clg_emit_gemm_params *p, tile t) {
@@ -108,7 +109,7 @@ static clg_status emit_packed(clg_emit *e, const clg_emit_gemm_params *p, tile t
     return emit_tile(e, &q, t, p->k * columns);
 }
 
-/* Makes B of A^T B^T a plain [k, n] in scratch. */
+/* Makes a transposed B a plain [k, n] in scratch. */
 static clg_status emit_transpose(clg_emit *e, clg_emit_gemm_params *p) {
     const int64_t batch = p->b_stride == 0 ? 1 : p->batch;
     const clg_tensor *x = p->b, *y = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(batch, p->k, p->n));
@@ -150,7 +151,8 @@ clg_status clg_emit_gemm_cpu(clg_emit *e, const clg_emit_gemm_params *p) {
     CLG_TRY(check(p));
     if (!normal(p, &q)) return CLG_OK;
     turn(&q);
-    if (q.tb && !q.ta) return emit_dot(e, &q);
+    /* `dot_tile` is bound by its loads: with many rows of A a transposed copy of B is faster */
+    if (q.tb && !q.ta && (q.m < 256 || q.n < 32)) return emit_dot(e, &q);
     if (q.tb && q.k > 0) CLG_TRY(emit_transpose(e, &q));
     const tile t = choose_tile(&q, clg_device_get_caps(clg_emit_device(e))->compute_units);
     return should_pack(&q) ? emit_packed(e, &q, t) : emit_tile(e, &q, t, 16 * t.nv);

@@ -1,8 +1,9 @@
 /* max_pool and avg_pool; max_pool_at, the gradient's gradient; and the geometry that the backward rows share.
  *
  * The position of a maximum is not stored: the backward row finds it again from x, which costs a comparison a cell,
- * keeps the forward pass free of a second output, and lets the row be differentiated again. All rows are linear in
- * their last operand: max_pool_at picks v where x is greatest, max_pool_bwd is its adjoint, max_pool is it with v = x. */
+ * keeps the forward pass free of a second output, and lets the row be differentiated again. max_pool_at,
+ * which picks v where x is greatest, and max_pool_bwd are linear in their last operand and each other's adjoint;
+ * max_pool is max_pool_at with v = x. */
 #include "ops/pool.h"
 #include <limits.h>
 

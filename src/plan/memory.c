@@ -46,8 +46,8 @@ static int by_size(const void *pa, const void *pb) {
 
 static bool overlap(const item *a, const item *b) { return a->first <= b->last && b->first <= a->last; }
 
-/* Offset for x among the placed items of an arena that live when it does, which `near` lists by offset: the tightest gap
- * between them, else behind them; SIZE_MAX: it does not fit. */
+/* Offset for x among the placed items of an arena that live when it does, which `near` lists by offset: the tightest
+ * gap between them, else behind them; SIZE_MAX: it does not fit. */
 static size_t gap(const item *x, const item *const *near, int n, size_t limit) {
     size_t best = SIZE_MAX, best_room = SIZE_MAX, at = 0;
     for (int i = 0; i < n; i++) {
@@ -142,8 +142,8 @@ static clg_status fail_memory(clg_plan *p) {
             big = v;
     }
     if (!big) return CLG_ERR_NOMEM;
-    return clg_fail_context(CLG_ERR_NOMEM, "clg_compile: the plan needs %.2f MB for intermediates at its peak and %.2f MB "
-                            "for inputs, constants and targets; its largest tensor is %s %s with %.2f MB; take a "
+    return clg_fail_context(CLG_ERR_NOMEM, "clg_compile: the plan needs %.2f MB for intermediates at its peak and %.2f "
+                            "MB for inputs, constants and targets; its largest tensor is %s %s with %.2f MB; take a "
                             "smaller batch or raise the memory cap: ", 1e-6 * (double)peak,
                             1e-6 * (double)p->info.bytes_fixed, clg_tensor_name(big->t),
                             clg_shape_text(big->t->dtype, big->t->shape, shape, sizeof shape),

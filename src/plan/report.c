@@ -23,7 +23,8 @@ static void write_outputs(const clg_plan *p, const clg_step *s, clg_str *out) {
     for (int i = 0; i < s->n_args; i++) {
         if (s->args[i].kind != CLG_ARG_OUT && s->args[i].kind != CLG_ARG_INOUT) continue;
         const clg_tensor *t = p->values[s->args[i].value].t;
-        clg_str_printf(out, "%s%s %s", comma, clg_tensor_name(t), clg_shape_text(t->dtype, t->shape, shape, sizeof shape));
+        clg_str_printf(out, "%s%s %s", comma, clg_tensor_name(t),
+                       clg_shape_text(t->dtype, t->shape, shape, sizeof shape));
         comma = ", ";
     }
 }
@@ -45,7 +46,7 @@ static bool has_times(const clg_plan *p) {
 static void text_step(const clg_plan *p, int i, bool times, clg_str *out) {
     const clg_step *s = &p->steps[i];
     char kernel[128];
-    clg_str_printf(out, "%4d  %-22s %-26s %10.3f %10.3f", i, s->impl, kernel_name(s, kernel, sizeof kernel),
+    clg_str_printf(out, "%4d  %-26s %-26s %10.3f %10.3f", i, s->impl, kernel_name(s, kernel, sizeof kernel),
                    1e-6 * s->flops, 1e-6 * s->bytes);
     if (times && s->ns > 0)
         clg_str_printf(out, " %10.1f %8.2f", 1e-3 * (double)s->ns, s->flops / (double)s->ns);
@@ -61,7 +62,7 @@ static void text_report(const clg_plan *p, clg_str *out) {
     const clg_plan_info *m = &p->info;
     const bool times = has_times(p);
     double total = 0;
-    clg_str_printf(out, "%4s  %-22s %-26s %10s %10s%s  %s\n", "step", "implementation", "kernel", "Mflop", "MB",
+    clg_str_printf(out, "%4s  %-26s %-26s %10s %10s%s  %s\n", "step", "implementation", "kernel", "Mflop", "MB",
                    times ? "         us     GF/s" : "", "ops -> outputs");
     for (int i = 0; i < p->n_steps; i++) {
         text_step(p, i, times, out);

@@ -120,7 +120,8 @@ clg_status clg_run(clg_plan *p) {
     if (!p) return clg_fail(CLG_ERR_INVALID, "clg_run: the plan is NULL");
     for (int i = 0; i < p->n_steps; i++) {
         const clg_status status = run_step(p, &p->steps[i]);
-        if (status < 0) return clg_fail_context(status, "clg_run: step %d of %d (%s): ", i, p->n_steps, p->steps[i].impl);
+        if (status < 0)
+            return clg_fail_context(status, "clg_run: step %d of %d (%s): ", i, p->n_steps, p->steps[i].impl);
     }
     p->ran = true;
     return p->caps->ref ? CLG_OK : clg_device_flush(p->device);
@@ -139,7 +140,8 @@ clg_status clg_write(clg_plan *p, clg_tensor *input, const void *data, size_t by
     if (!p || !input || (!data && bytes > 0))
         return clg_fail(CLG_ERR_INVALID, "clg_write: the %s is NULL", !p ? "plan" : !input ? "input" : "data");
     if (input->graph != p->graph)
-        return clg_fail(CLG_ERR_INVALID, "clg_write: %s belongs to another graph than the plan", clg_tensor_name(input));
+        return clg_fail(CLG_ERR_INVALID, "clg_write: %s belongs to another graph than the plan",
+                        clg_tensor_name(input));
     if (input->node->op != &clg_op_input)
         return clg_fail(CLG_ERR_INVALID, "clg_write: %s is no input (made by clg_input()) but the result of %s",
                         clg_tensor_name(input), input->node->op->name);
@@ -149,8 +151,8 @@ clg_status clg_write(clg_plan *p, clg_tensor *input, const void *data, size_t by
                         clg_shape_text(input->dtype, input->shape, shape, sizeof shape), clg_tensor_bytes(input),
                         bytes);
     }
-    if (input->id >= p->n_tensors || !p->values[input->id].upload || bytes == 0) return CLG_OK; /* this plan needs none */
-    return clg_upload_write(p->values[input->id].upload, data);
+    clg_upload *u = input->id < p->n_tensors ? p->values[input->id].upload : NULL;
+    return u && bytes > 0 ? clg_upload_write(u, data) : CLG_OK; /* NULL: this plan does not need it */
 }
 
 static const clg_target *find_target(const clg_plan *p, const clg_tensor *t) {
