@@ -48,13 +48,14 @@ static double tile_work(tile t, const clg_emit_gemm_params *p, int cores) {
 }
 
 static tile choose_tile(const clg_emit_gemm_params *p, int cores) {
-    const double gain = 0.85; /* of the work, for which another program is worth building */
+    /* for which another program is worth building: a part of the work, and some microseconds */
+    const double gain = 0.85, least = 8000;
     tile best = {0, 0};
     double best_work = 0;
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         if (tiles[i].mr > p->m) continue;
         const double work = tile_work(tiles[i], p, cores);
-        if (best.mr != 0 && work >= best_work * gain) continue;
+        if (best.mr != 0 && (work >= best_work * gain || work > best_work - least)) continue;
         best = tiles[i];
         best_work = work;
     }
