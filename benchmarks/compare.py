@@ -6,7 +6,9 @@ usage: compare.py --torch-python PYTHON [--bench build/benchmarks/clgrad-bench-t
 
 Each round is a process of either side. A peer's time for a network is the best of its rounds (and, for PyTorch, of
 its memory formats): what is left of the noise of a shared machine falls on both alike. PyTorch gets the malloc
-settings that keep its memory between steps; clgrad gets a device by $CLGRAD_DEVICE."""
+settings that keep its memory between steps, and its threads wait actively in one process of a round and passively in
+the next; clgrad gets a device by $CLGRAD_DEVICE. The load of the machine before and after stands in the result: with
+other work on the cores PyTorch's spinning threads suffer more than we do, and the ratio means nothing."""
 import argparse
 import datetime
 import json
@@ -24,6 +26,11 @@ def run(command, env=None):
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
+def cpu_name():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--torch-python", default=sys.executable, help="a Python that has torch")
@@ -38,11 +45,15 @@ def main():
     args = parser.parse_args()
     common = ["--model", args.model, "--batch", args.batch, "--momentum", args.momentum, "--seconds", args.seconds]
     tuned = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
+    passive = {**tuned, "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
     rows = []
+    load_before = os.getloadavg()[0]
     for i in range(args.rounds):
         print(f"round {i + 1} of {args.rounds}", file=sys.stderr)
         rows += run([args.bench, "--json", "-"] + common)
-        rows += run([args.torch_python, str(HERE / "peers/torch_step.py"), "--threads", args.threads] + common, tuned)
+        for env in (tuned, passive):
+            torch = [args.torch_python, str(HERE / "peers/torch_step.py"), "--threads", args.threads]
+            rows += run(torch + common, env)
     results = []
     for model in dict.fromkeys(row["model"] for row in rows):
         times = {side: [r["ms"] for r in rows if r["model"] == model and r["peer"].startswith(side)]
@@ -52,9 +63,12 @@ def main():
                         "torch_ms": round(theirs, 4), "ratio": round(ours / theirs, 4),
                         "clgrad_all": times["clgrad"], "torch_all": times["torch"]})
         print(f"{model:20} clgrad {ours:8.3f} ms   torch {theirs:8.3f} ms   ratio {ours / theirs:.2f}")
-    report = {"date": datetime.date.today().isoformat(), "machine": platform.machine(), "threads": int(args.threads),
-              "rounds": args.rounds, "momentum": float(args.momentum), "peer": next(r["peer"] for r in rows
-              if r["peer"].startswith("torch")), "results": results}
+    peer, us = next(r for r in rows if r["peer"].startswith("torch")), next(r for r in rows if r["peer"] == "clgrad")
+    report = {"date": datetime.date.today().isoformat(), "cpu": cpu_name(), "machine": platform.machine(),
+              "cores": os.cpu_count(), "load_before": round(load_before, 2),
+              "load_after": round(os.getloadavg()[0], 2), "threads": int(args.threads), "rounds": args.rounds,
+              "momentum": float(args.momentum), "clgrad": us["version"], "device": us["device"],
+              "driver": us["driver"], "peer": peer["peer"], "results": results}
     if args.out:
         pathlib.Path(args.out).write_text(json.dumps(report, indent=2) + "\n")
 

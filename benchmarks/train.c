@@ -51,9 +51,12 @@ static int report(const bench *b, int m, const clg_timing *t, const clg_plan_inf
             models[m].name, (long long)b->batch, t->seconds * 1e3, t->best * 1e3, t->spread * 100, i->n_steps,
             i->flops / t->seconds * 1e-9, (double)(i->bytes_arena + i->bytes_fixed + i->bytes_params) / 1048576);
     fflush(b->table);
-    return clg_jsonl_write(b->lines, json_pack("{s:s,s:s,s:I,s:f,s:f,s:f,s:i,s:f}", "peer", "clgrad", "model",
-        models[m].name, "batch", (json_int_t)b->batch, "ms", t->seconds * 1e3, "ms_best", t->best * 1e3, "spread",
-        t->spread, "launches", i->n_steps, "flops", i->flops));
+    clg_device_info device;
+    clg_device_get_info(b->dev, &device);
+    return clg_jsonl_write(b->lines, json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:f,s:f,s:f,s:i,s:f}", "peer", "clgrad",
+        "version", clg_version(), "device", device.name, "driver", device.driver, "model", models[m].name, "batch",
+        (json_int_t)b->batch, "ms", t->seconds * 1e3, "ms_best", t->best * 1e3, "spread", t->spread, "launches",
+        i->n_steps, "flops", i->flops));
 }
 
 static int bench_model(const bench *b, int m) {

@@ -38,8 +38,13 @@
 #define COUNT_PAD 0
 #endif
 
-/* A call that PoCL leaves a call costs more than a short row. */
+/* A call that PoCL leaves a call costs more than a short row. Oclgrind cannot run what forced inlining leaves in a
+ * program that is not optimised, so ./dev kernels switches it off. */
+#ifdef NO_FORCED_INLINE
+#define INLINE inline
+#else
 #define INLINE inline __attribute__((always_inline))
+#endif
 
 #define GEO const int d, const int h, const int w, const int od, const int oh, const int ow, const int pd, \
             const int ph, const int pw

@@ -1,6 +1,7 @@
 /* The case table on the device: one Criterion test an op, each in a process of its own. By hand:
- *   test_ops --op conv [--case 17] [--impl conv.gemm] [--seed 9] [--device D] [--small]
- * runs that part in this process and prints every failure; --small leaves out what is too much for an interpreter. */
+ *   test_ops --op conv|all [--case 17] [--impl GLOB] [--seed 9] [--device D] [--small FLOPS]
+ * runs that part in this process and prints every failure. --small is for interpreters: only cases up to so much
+ * arithmetic, values only, without CLBlast. */
 #include "check/check.h"
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -72,19 +73,12 @@ static const char *option(int argc, char **argv, const char *name) {
     return NULL;
 }
 
-static bool flag(int argc, char **argv, const char *name) {
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], name) == 0) return true;
-    return false;
-}
-
-/* --op NAME, or --op all. */
 static int by_hand(int argc, char **argv) {
     const char *only = option(argc, argv, "--op"), *number = option(argc, argv, "--case"),
-               *seed = option(argc, argv, "--seed");
+               *seed = option(argc, argv, "--seed"), *small = option(argc, argv, "--small");
     clg_check_params p = {.seed = seed ? strtoull(seed, NULL, 0) : 1, .failed = print_failure,
                           .only_impl = option(argc, argv, "--impl"), .only_case = number ? atoi(number) + 1 : 0};
-    if (flag(argc, argv, "--small")) p.max_flops = 30000, p.quick = true, p.skip_impl = "clblast";
+    if (small) p.max_flops = atof(small), p.quick = true, p.skip_impl = "clblast";
     if (!open_devices(option(argc, argv, "--device"), &p)) return 1;
     int failures = 0, seen = 0;
     for (int i = 0; i < clg_op_count(); i++) {

@@ -271,7 +271,13 @@ Test(plan, launches) {
     p = compile(g, CLG_LIST(cycle), NULL);
     clg_plan *sum = compile(g, CLG_LIST(clg_sum(e, CLG_ALL)), NULL);
     cr_assert_eq(steps_of(p), steps_of(sum) + 1);
+    const int sum_steps = steps_of(sum) - 1;
     clg_plan_destroy(&sum);
+    clg_plan_destroy(&p);
+    /* exp may join relu, and both mul, but then tanh cannot: mul waits for the sum of it */
+    clg_tensor *early = clg_tanh(e), *of = clg_sum(early, CLG_ALL), *side = clg_relu(e), *late = clg_mul(e, of);
+    p = compile(g, CLG_LIST(late, side, early), NULL);
+    cr_assert_eq(steps_of(p), sum_steps + 2, "%d", steps_of(p));
     clg_plan_destroy(&p);
     /* a long chain is cut into kernels of bounded size, and right */
     clg_tensor *chain = x;
@@ -303,6 +309,79 @@ Test(plan, memory) {
     cr_assert_lt(info.bytes_arena, info.bytes_without_reuse / 3);
     cr_assert_eq(info.bytes_fixed, 2 * 64 * 64 * 4, "x and the target");
     clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+    clg_device_destroy(&dev);
+}
+
+/* Weights are updated as soon as their gradients are there, so that these do not pile up. */
+Test(plan, updates_come_early) {
+    enum { LAYERS = 8, SIZE = 128 };
+    clg_device *dev = open_device(NULL);
+    clg_graph *g = clg_graph_create(dev, NULL);
+    clg_tensor *h = clg_input(g, "x", CLG_F32, CLG_SHAPE(2, SIZE));
+    for (int i = 0; i < LAYERS; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "fc%d", i);
+        h = clg_nn_linear(h, name, SIZE);
+    }
+    clg_tensor *loss = clg_mean(clg_square(h), CLG_ALL);
+    clg_plan *p = compile(g, CLG_LIST(clg_sgd(loss, NULL)), NULL);
+    clg_plan_info info;
+    clg_plan_get_info(p, &info);
+    cr_assert_lt(info.bytes_arena, 3 * SIZE * SIZE * 4, "%d bytes for %d gradients of %d", (int)info.bytes_arena,
+                 LAYERS, SIZE * SIZE * 4);
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+    clg_device_destroy(&dev);
+}
+
+/* A stretched operand that dies is too small to take over. */
+Test(plan, stretched_operands_keep_their_memory) {
+    enum { M = 24 };
+    float x[M * M], a[M * M], b[M * M];
+    const clg_plan_params variants[] = { { 0 }, { .no_inplace = true } };
+    clg_device *dev = open_device(NULL);
+    clg_graph *g = clg_graph_create(dev, NULL);
+    clg_tensor *in = clg_input(g, "x", CLG_F32, CLG_SHAPE(M, M)), *h = clg_matmul(in, in);
+    clg_tensor *y = clg_matmul(clg_add(clg_max(h, CLG_ALL), h), h); /* integers: exact */
+    fill_small(x, M * M);
+    for (int v = 0; v < 2; v++) {
+        clg_plan *p = compile(g, CLG_LIST(y), &variants[v]);
+        clg_plan_info info;
+        clg_plan_get_info(p, &info);
+        cr_assert_gt(info.bytes_arena, 2 * M * M * 4, "h, the sum and the maximum live together");
+        OK(clg_write(p, in, x, sizeof x));
+        OK(clg_run(p));
+        read_floats(p, y, v == 0 ? a : b);
+        clg_plan_destroy(&p);
+    }
+    cr_assert_arr_eq(a, b, sizeof a);
+    clg_graph_destroy(&g);
+    clg_device_destroy(&dev);
+}
+
+/* An operand whose memory is free from then on, and two results of one kernel that cannot both have it. */
+Test(plan, memory_in_place) {
+    enum { M = 24 };
+    float x[M * M], a[M * M], b[M * M];
+    const clg_plan_params variants[] = { { 0 }, { .no_inplace = true } };
+    clg_device *dev = open_device(NULL);
+    clg_graph *g = clg_graph_create(dev, NULL);
+    clg_tensor *in = clg_input(g, "x", CLG_F32, CLG_SHAPE(M, M)), *h = clg_matmul(in, in);
+    clg_tensor *r = clg_relu(h), *y = clg_matmul(r, clg_neg(r)); /* integers: exact */
+    fill_small(x, M * M);
+    for (int v = 0; v < 2; v++) {
+        clg_plan *p = compile(g, CLG_LIST(y), &variants[v]);
+        clg_plan_info info;
+        clg_plan_get_info(p, &info);
+        cr_assert_eq(info.bytes_without_reuse / (M * M * 4), 3);
+        cr_assert_eq(info.bytes_arena / (M * M * 4), v == 0 ? 2 : 3, "h's memory is taken over");
+        OK(clg_write(p, in, x, sizeof x));
+        OK(clg_run(p));
+        read_floats(p, y, v == 0 ? a : b);
+        clg_plan_destroy(&p);
+    }
+    cr_assert_arr_eq(a, b, sizeof a);
     clg_graph_destroy(&g);
     clg_device_destroy(&dev);
 }

@@ -6,6 +6,7 @@
 #include "check/check.h"
 
 #include <float.h>
+#include <fnmatch.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -155,7 +156,7 @@ static void check_impls(int op, const clg_case *c, int number, const expected *w
                         clg_check_result *r) {
     const char *impl;
     for (int k = 0; (impl = clg_op_impl(op, k)) != NULL; k++) {
-        if (p->only_impl && strcmp(p->only_impl, impl) != 0) continue;
+        if (p->only_impl && fnmatch(p->only_impl, impl, 0) != 0) continue;
         if (p->skip_impl && strstr(impl, p->skip_impl)) continue;
         check_plan(c, number, clg_plan_params(.impl = impl), impl, want, p, r, NULL);
     }

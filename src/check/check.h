@@ -9,7 +9,7 @@ typedef struct clg_check_params {
     clg_device *dev, *ref;   /* the device to check; the reference ("ref") */
     uint64_t    seed;        /* of the values */
     int         only_case;   /* number of one case plus 1; 0: all */
-    const char *only_impl;   /* one implementation; NULL: the default and all others */
+    const char *only_impl;   /* implementations whose name fits this glob; NULL: the default and all others */
     const char *skip_impl;   /* leave out implementations whose name contains this; NULL: none */
     double      max_flops;   /* leave out cases above; 0: none. For interpreters */
     bool        quick;       /* device against reference only: no gradients, no passes off, no bad cases */

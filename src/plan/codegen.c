@@ -24,7 +24,7 @@ enum {
 /* A buffer argument. */
 typedef struct pointer {
     int  value;             /* the root that names the memory: values in one place share a pointer */
-    bool read, written, stretched;
+    bool read, written;
 } pointer;
 
 enum pattern { FULL, ONE, STRIDED };
@@ -123,24 +123,24 @@ static void find_loads(gen *g) {
             const int root = clg_root_of(g->p, t);
             if (node_of(g, root) >= 0 || is_number(g, root)) continue;
             const int l = g->operand[i][k] = find_load(g, t);
-            pointer *x = &g->ptr[g->loads[l].pointer = find_pointer(g, root)];
-            x->read = true;
-            x->stretched |= g->loads[l].pattern != FULL;
+            g->loads[l].pointer = find_pointer(g, root);
+            g->ptr[g->loads[l].pointer].read = true;
         }
 }
 
 static bool is_stored(const gen *g, const clg_node *n) {
     const clg_value *v = &g->p->values[n->out[0]->id];
-    return v->keep || v->place == CLG_PLACE_SLOT || v->last_unit > g->position;
+    return v->keep || v->leaves || v->place == CLG_PLACE_SLOT;
 }
 
-/* An output may take the memory of an operand that dies here, if it is read element by element. */
+/* An output may take the memory of an operand that dies here, if it is read element by element: with as many elements,
+ * it is not stretched. */
 static void share_memory(gen *g, clg_value *out) {
     const clg_plan *p = g->p;
     if (p->params.no_inplace || p->params.no_reuse || out->place != CLG_PLACE_ARENA) return;
     for (int i = 0; i < g->n_ptr; i++) {
         const clg_value *v = &p->values[g->ptr[i].value];
-        if (g->ptr[i].stretched || g->ptr[i].written || v->place != CLG_PLACE_ARENA || v->keep) continue;
+        if (g->ptr[i].written || v->place != CLG_PLACE_ARENA || v->keep) continue;
         if (v->last_unit != g->position || clg_value_elems(v) != g->elems) continue;
         if (v->t->dtype != out->t->dtype) continue;
         out->mem = g->ptr[i].value;
@@ -264,10 +264,12 @@ static void write_expr(gen *g, clg_str *out, int i) {
 static void write_nodes(gen *g, clg_str *out, const char *indent) {
     for (int i = 0; i < g->u->n_nodes; i++) {
         const clg_node *n = g->u->nodes[i];
+        const char *type = value_type(g, n->out[0]->dtype);
         const bool byte = n->out[0]->dtype == CLG_U8; /* kept in range here, as a store and a load would */
-        clg_str_printf(out, "%sconst %s v%d = %s", indent, value_type(g, n->out[0]->dtype), i, byte ? "clamp(" : "");
+        clg_str_printf(out, "%sconst %s v%d = %s", indent, type, i, byte ? "clamp(" : "");
         write_expr(g, out, i);
-        clg_str_add(out, byte ? ", 0, 255);\n" : ";\n");
+        if (byte) clg_str_printf(out, ", (%s)(0), (%s)(255))", type, type);
+        clg_str_add(out, ";\n");
     }
 }
 
@@ -282,11 +284,13 @@ static void write_index(const gen *g, clg_str *out, int l, int axes, const char 
     if (!any) clg_str_add(out, "0");
 }
 
-/* The axes 0 .. axes - 1 of the position r, the fastest by the remainder. */
+/* The axes 0 .. axes - 1 of the position q<axes - 1>: q of an axis counts the outer ones with it. One division each: of
+ * a division beside a remainder LLVM makes a "freeze", which Oclgrind 21.10 does not know. */
 static void write_axes(clg_str *out, int axes, const char *type, const char *indent) {
     for (int d = axes - 1; d > 0; d--)
-        clg_str_printf(out, "%sconst %s i%d = r %% (%s)d%d; r /= (%s)d%d;\n", indent, type, d, type, d, type, d);
-    clg_str_printf(out, "%sconst %s i0 = r;\n", indent, type);
+        clg_str_printf(out, "%sconst %s q%d = q%d / (%s)d%d, i%d = q%d - q%d * (%s)d%d;\n", indent, type, d - 1, d,
+                       type, d, d, d, d - 1, type, d);
+    clg_str_printf(out, "%sconst %s i0 = q0;\n", indent, type);
 }
 
 static clg_dtype load_dtype(const gen *g, int l) { return g->p->values[g->loads[l].root].t->dtype; }
@@ -299,7 +303,7 @@ static void write_gpu(gen *g, clg_str *out, bool wide) {
     for (int i = 0; i < g->n_loads; i++) strided |= g->loads[i].pattern == STRIDED;
     clg_str_add(out, "    const size_t i = get_global_id(0);\n    if (i >= (size_t)n) return;\n");
     if (strided) {
-        clg_str_printf(out, "    %s r = (%s)i;\n", type, type);
+        clg_str_printf(out, "    const %s q%d = (%s)i;\n", type, g->n_dims - 1, type);
         write_axes(out, g->n_dims, type, "    ");
     }
     for (int i = 0; i < g->n_loads; i++) {
@@ -325,65 +329,77 @@ static void launch_gpu(gen *g, clg_step *s) {
 
 /* --- class cpu --- */
 
-/* Loads whose index does not change in the inner loop stand before it: of one element, or stretched along a row. */
-static bool is_hoisted(const gen *g, int l, bool once) {
+/* Where a load stands: in the inner loop; before it, if it is stretched along a row; before the loop over rows, if it
+ * is one element, or a single vector that all rows share. */
+enum level { INNER, ROW, ONCE };
+
+static enum level level_of(const gen *g, int l) {
     const load *x = &g->loads[l];
-    if (x->pattern == ONE) return once;
-    return !once && x->pattern == STRIDED && x->stride[g->n_dims - 1] == 0;
+    const int last = g->n_dims - 1;
+    if (x->pattern != STRIDED) return x->pattern == ONE ? ONCE : INNER;
+    if (x->stride[last] == 0) return ROW;
+    for (int d = 0; d < last; d++)
+        if (x->stride[d] != 0) return INNER;
+    return g->dim[last] <= 16 ? ONCE : INNER;
 }
 
-static void write_hoisted(gen *g, clg_str *out, bool once, const char *indent) {
+static void write_loads(gen *g, clg_str *out, enum level level, bool rows, const char *indent) {
     for (int i = 0; i < g->n_loads; i++) {
-        const char *type = value_type(g, load_dtype(g, i));
-        if (!is_hoisted(g, i, once)) continue;
-        clg_str_printf(out, "%sconst %s x%d = (%s)(LOAD(p%d, ", indent, type, i, type, g->loads[i].pointer);
-        if (once) clg_str_add(out, "0");
-        else write_index(g, out, i, g->n_dims - 1, "long");
-        clg_str_add(out, "));\n");
+        const load *l = &g->loads[i];
+        const char *type = value_type(g, load_dtype(g, i)), *stored = memory_type(load_dtype(g, i));
+        if (level_of(g, i) != level) continue;
+        clg_str_printf(out, "%sconst %s x%d = ", indent, type, i);
+        if (l->pattern == ONE) clg_str_printf(out, "(%s)(LOAD(p%d, 0))", type, l->pointer);
+        else if (level == ONCE) clg_str_printf(out, "ew_load_%s(AT(p%d, 0), (int)n)", stored, l->pointer);
+        else if (level == ROW) clg_str_printf(out, "(%s)(LOAD(p%d, b%d))", type, l->pointer, i);
+        else if (l->pattern == STRIDED)
+            clg_str_printf(out, "ew_load_%s(AT(p%d, b%d + i), left)", stored, l->pointer, i);
+        else clg_str_printf(out, "ew_load_%s(AT(p%d, at), %s)", stored, l->pointer, rows ? "wide" : "left");
+        clg_str_add(out, ";\n");
     }
 }
 
+/* At the end of a row, whole vectors that reach into the next row are faster than parts of one: what is stored there is
+ * overwritten when this work-item comes to it. Not so in place, where it is still to be read, and never beyond the rows
+ * of the work-item. */
 static void write_loop(gen *g, clg_str *out, bool rows, const char *indent) {
     char deeper[32];
     snprintf(deeper, sizeof deeper, "%s    ", indent);
-    clg_str_printf(out, "%sfor (long i = begin; i < end; i += 16) {\n%sconst int left = (int)min(end - i, (long)16);\n",
-                   indent, deeper);
-    for (int i = 0; i < g->n_loads; i++) {
-        const load *l = &g->loads[i];
-        if (is_hoisted(g, i, true) || is_hoisted(g, i, false)) continue;
-        clg_str_printf(out, "%sconst %s x%d = EW_LOAD_%s(p%d, ", deeper, value_type(g, load_dtype(g, i)), i,
-                       memory_type(load_dtype(g, i)), l->pointer);
-        if (l->pattern == STRIDED) clg_str_printf(out, "b%d + ", i);
-        else if (rows) clg_str_add(out, "row * n + ");
-        clg_str_add(out, "i);\n");
-    }
+    clg_str_printf(out, "%sfor (long i = begin; i < end; i += 16) {\n%sconst long at = %si;\n"
+                        "%sconst int left = (int)min(end - i, (long)16);\n", indent, deeper, rows ? "row * n + " : "",
+                   deeper);
+    if (rows) clg_str_printf(out, "%sconst int wide = at <= safe ? 16 : left;\n", deeper);
+    write_loads(g, out, INNER, rows, deeper);
     write_nodes(g, out, deeper);
-    for (int i = 0; i < g->u->n_nodes; i++)
-        if (is_stored(g, g->u->nodes[i]))
-            clg_str_printf(out, "%sew_store_%s(AT(p%d, %si), v%d, left);\n", deeper,
-                           memory_type(g->u->nodes[i]->out[0]->dtype),
-                           find_pointer(g, g->u->nodes[i]->out[0]->id), rows ? "row * n + " : "", i);
+    for (int i = 0; i < g->u->n_nodes; i++) {
+        const clg_tensor *t = g->u->nodes[i]->out[0];
+        if (!is_stored(g, g->u->nodes[i])) continue;
+        const int x = find_pointer(g, t->id);
+        clg_str_printf(out, "%sew_store_%s(AT(p%d, at), v%d, %s);\n", deeper, memory_type(t->dtype), x, i,
+                       rows && !g->ptr[x].read ? "wide" : "left");
+    }
     clg_str_printf(out, "%s}\n", indent);
 }
 
 static void write_cpu(gen *g, clg_str *out) {
-    const bool rows = g->n_dims > 1;
     clg_str_add(out, "    const long begin = (long)get_global_id(0) * chunk, end = min(begin + chunk, n);\n");
-    write_hoisted(g, out, true, "    ");
-    if (!rows) {
+    write_loads(g, out, ONCE, false, "    ");
+    if (g->n_dims == 1) {
         write_loop(g, out, false, "    ");
         return;
     }
     clg_str_add(out, "    const long first = (long)get_global_id(1) * block, last = min(first + block, rows);\n"
-                     "    for (long row = first; row < last; row++) {\n        long r = row;\n");
+                     "    const long safe = chunk >= n ? last * n - 16 : -1;\n"
+                     "    for (long row = first; row < last; row++) {\n");
+    clg_str_printf(out, "        const long q%d = row;\n", g->n_dims - 2);
     write_axes(out, g->n_dims - 1, "long", "        ");
     for (int i = 0; i < g->n_loads; i++) {
-        if (g->loads[i].pattern != STRIDED || is_hoisted(g, i, false)) continue;
+        if (g->loads[i].pattern != STRIDED || level_of(g, i) == ONCE) continue;
         clg_str_printf(out, "        const long b%d = ", i);
         write_index(g, out, i, g->n_dims - 1, "long");
         clg_str_add(out, ";\n");
     }
-    write_hoisted(g, out, false, "        ");
+    write_loads(g, out, ROW, true, "        ");
     write_loop(g, out, true, "        ");
     clg_str_add(out, "    }\n");
 }

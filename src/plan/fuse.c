@@ -124,15 +124,12 @@ static bool can_join(const fusion *f, const clg_node *n, int u) {
     return fits(f, u, -1, n);
 }
 
-/* Units can merge if no third one lies between them. */
-static bool can_merge(const fusion *f, int a, int b) {
+/* A unit can merge with one that runs after it if no third one lies between them. */
+static bool can_merge(const fusion *f, int a, int later) {
     const clg_plan *p = f->p;
-    for (int x = 0; x < p->n_units; x++) {
-        if (x == a || x == b) continue;
-        if (clg_reaches(p, a, x) && clg_reaches(p, x, b)) return false;
-        if (clg_reaches(p, b, x) && clg_reaches(p, x, a)) return false;
-    }
-    return fits(f, a, b, NULL);
+    for (int x = 0; x < p->n_units; x++)
+        if (x != a && x != later && clg_reaches(p, later, x) && clg_reaches(p, x, a)) return false;
+    return fits(f, a, later, NULL);
 }
 
 static void merge(fusion *f, int a, int b) {

@@ -35,6 +35,7 @@ typedef struct clg_value {
     int  first, last;      /* of mem: first and last step that touch it; first -1: none */
     bool constant;         /* known at compile time: `number` if uniform, else `host` */
     bool uniform;          /* all elements are `number` */
+    bool leaves;           /* another unit than its own reads it */
     bool scratch, keep;    /* keep: a target, or source of a copy at the end: nothing may overwrite it */
     double number;
     const void *host;      /* elements of dtype t */

@@ -40,13 +40,23 @@ static void place_effects(clg_plan *p) {
         if (!p->effects[i].in_place) p->values[p->effects[i].src].keep = true;
 }
 
-/* Arena memory that a unit's outputs take. */
+static void find_leaving(clg_plan *p) {
+    for (int u = 0; u < p->n_units; u++)
+        for (int i = 0; i < p->units[u].n_nodes; i++)
+            for (int k = 0; k < p->units[u].nodes[i]->n_in; k++) {
+                clg_value *v = clg_root_value(p, p->units[u].nodes[i]->in[k]);
+                if (v->unit != u) v->leaves = true;
+            }
+}
+
+/* Arena memory that a unit's outputs take. What stays inside a fused unit takes none. */
 static size_t takes(const clg_plan *p, const clg_unit *u) {
     size_t bytes = 0;
     for (int i = 0; i < u->n_nodes; i++)
         for (int k = 0; k < u->nodes[i]->n_out; k++) {
             const clg_value *v = &p->values[u->nodes[i]->out[k]->id];
-            if (v->place == CLG_PLACE_ARENA) bytes += clg_value_bytes(p, v);
+            const bool stored = v->leaves || v->keep || !u->elementwise;
+            if (stored && v->place == CLG_PLACE_ARENA) bytes += clg_value_bytes(p, v);
         }
     return bytes;
 }
@@ -73,6 +83,7 @@ static void note_reads(clg_plan *p, int u, int position) {
 
 clg_status clg_plan_order(clg_plan *p) {
     place_effects(p);
+    find_leaving(p);
     const size_t n = (size_t)p->n_units + 1;
     int *waits = clg_arena_array(&p->arena, n, sizeof *waits);
     int64_t *key = clg_arena_array(&p->arena, n, sizeof *key);

@@ -66,10 +66,12 @@ clg_train_part *clg_train_part_for(clg_trainer *t, int64_t rows) {
 /* --- watching --- */
 
 static int diverged(const clg_trainer *t, int32_t step) {
+    const bool kept = t->epoch > 0 || t->o.resume;
     return clg_tool_error(CLG_EXIT_DIVERGED, "the loss became NaN in step %d (epoch %lld): training stops; try a "
                           "smaller --lr than %g%s%s%s", (int)step, (long long)t->epoch + 1, t->o.lr,
                           t->o.save ? "; " : "", t->o.save ? t->o.save : "",
-                          t->o.save ? " is as it was after the last good epoch" : "");
+                          !t->o.save ? "" : kept ? " is as it was after the last good epoch"
+                                                 : " was not written: no epoch was finished");
 }
 
 /* Waits for the steps so far; returns 0 or an exit code. */
