@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void print_failure(void *user, const char *line) { fprintf(stderr, "%s\n", line); }
 
@@ -34,10 +35,15 @@ ParameterizedTest(int *op, ops, table, .timeout = 600) {
     clg_check_params p = {.seed = 1, .failed = print_failure};
     clg_check_result r;
     cr_assert(open_devices(NULL, &p));
+    clg_device_info device;
+    clg_device_get_info(p.dev, &device);
+    const bool is_pocl = strstr(device.platform, "Portable Computing Language") != NULL;
     clg_check_op(*op, &p, &r);
     close_devices(&p);
     cr_expect(r.pass, "%s: %d failures in %d cases", r.op, r.failures, r.cases);
     cr_expect(r.cases > 0 && r.runs >= r.cases, "%s: nothing was compared", r.op);
+    for (int k = 0; is_pocl && clg_op_impl(*op, k); k++) /* where every implementation can run, each has a case */
+        cr_expect(r.ran >> k & 1, "%s: no case takes %s", r.op, clg_op_impl(*op, k));
 }
 
 Test(ops, wrong_shapes) {

@@ -360,6 +360,37 @@ Test(plan, stretched_operands_keep_their_memory) {
     clg_device_destroy(&dev);
 }
 
+/* Rows that do not fill their last vector, in tensors that lie side by side without a gap: c is made after a, and stands
+ * before it in memory, because it is larger. */
+Test(plan, no_writes_behind_the_end) {
+    float x[64 * 17], got[64 * 32];
+    clg_device *dev = open_device(NULL);
+    clg_graph *g = clg_graph_create(dev, NULL);
+    clg_tensor *in = clg_input(g, "x", CLG_F32, CLG_SHAPE(64, 17)), *b = clg_input(g, "b", CLG_F32, CLG_SHAPE(17));
+    clg_tensor *half = clg_input(g, "half", CLG_F32, CLG_SHAPE(32, 17));
+    clg_tensor *a = clg_add(half, b), *row = clg_max(a, CLG_AXIS(0)), *c = clg_add(in, row);
+    clg_tensor *y = clg_matmul(c, clg_transpose(a));
+    clg_plan *p = compile(g, CLG_LIST(y), NULL);
+    fill_small(x, 64 * 17);
+    OK(clg_write(p, in, x, sizeof x));
+    OK(clg_write(p, half, x, 32 * 17 * sizeof *x));
+    OK(clg_run(p)); /* b is zero, so a is the first half of x */
+    read_floats(p, y, got);
+    for (int i = 0; i < 64; i++)
+        for (int j = 0; j < 32; j++) {
+            float want = 0;
+            for (int k = 0; k < 17; k++) {
+                float top = x[k];
+                for (int r = 1; r < 32; r++) top = fmaxf(top, x[r * 17 + k]);
+                want += (x[i * 17 + k] + top) * x[j * 17 + k];
+            }
+            cr_assert_eq(got[i * 32 + j], want, "[%d,%d]: %g, not %g", i, j, got[i * 32 + j], want);
+        }
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+    clg_device_destroy(&dev);
+}
+
 /* An operand whose memory is free from then on, and two results of one kernel that cannot both have it. */
 Test(plan, memory_in_place) {
     enum { M = 24 };

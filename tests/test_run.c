@@ -1,6 +1,7 @@
 /* Using plans, on the reference device and on the default one: effects, targets, inference, reports, what a run may not
  * do, and every message of bad use. */
 #include "support/plan.h"
+#include <math.h>
 
 /* --- effects --- */
 
@@ -187,7 +188,8 @@ Test(run, targets) {
         clg_tensor *y = clg_add(clg_mul(x, c), w), *view = clg_flatten(clg_reshape(y, CLG_SHAPE(3, 2)), 0);
         clg_tensor *viewed = clg_mul(view, clg_reshape(x, CLG_SHAPE(6))), *wview = clg_reshape(w, CLG_SHAPE(6));
         clg_tensor *none = clg_input(g, "unused", CLG_F32, s), *empty = clg_fill(g, CLG_F32, CLG_SHAPE(0, 3), 1);
-        clg_plan *p = compile(g, CLG_LIST(x, c, f, w, y, y, view, viewed, wview, empty), NULL);
+        clg_tensor *minus = clg_fill(g, CLG_F32, CLG_SHAPE(2), -0.0);
+        clg_plan *p = compile(g, CLG_LIST(x, c, f, w, y, y, view, viewed, wview, empty, minus), NULL);
         float got[6];
         int32_t ints[3];
         OK(clg_write(p, x, data, sizeof data));
@@ -212,6 +214,8 @@ Test(run, targets) {
         read_floats(p, wview, got);
         for (int i = 0; i < 6; i++) cr_assert_eq(got[i], 1.0f);
         OK(clg_read(p, empty, got, 0));
+        read_floats(p, minus, got);
+        cr_assert(got[1] == 0 && signbit(got[1]));
         clg_plan_destroy(&p);
         clg_graph_destroy(&g);
         clg_store_destroy(&st);

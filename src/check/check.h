@@ -26,6 +26,7 @@ typedef struct clg_check_result {
     double max_ulp;             /* largest error in units in the last place of the result */
     double max_gradient_error;  /* relative; the bound is 1e-6 */
     bool   deterministic, pass;
+    unsigned ran;               /* bit k: implementation k of the op has run */
     double seconds;
 } clg_check_result;
 

@@ -29,7 +29,7 @@ static void print_usage(FILE *to) {
     fprintf(to, "\nEvery command has --help.\n\nEnvironment\n"
                 "  CLGRAD_DEVICE     the device, as --device (see clgrad devices --help)\n"
                 "  CLGRAD_CACHE_DIR  where built programs are kept (default ~/.cache/clgrad)\n"
-                "  CLGRAD_MEM_CAP    most device memory to use, in bytes\n"
+                "  CLGRAD_MEM_CAP    most device memory to use: bytes, or 512M, 2G\n"
                 "  CLGRAD_LOG        none, error, warn, info, debug or trace (default warn)\n");
 }
 
