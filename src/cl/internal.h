@@ -128,6 +128,13 @@ bool clg_cache_load(clg_device *d, clg_program *p);
 /** Writes the binary of a built program with the list of its launched functions. */
 clg_status clg_cache_save(clg_device *d, clg_program *p);
 
+/** Keeps other processes with the same cache directory from making the program of this key, until unlocked: PoCL 3.1
+ *  removes and rewrites the files of a program that two processes build at once, and the loser fails or crashes
+ *  (pocl issue 1480). Returns a descriptor for clg_cache_unlock(), or -1 if there is no lock to be had; waits a minute
+ *  at most. The build lock is held: a POSIX lock belongs to the process. */
+int  clg_cache_lock(const clg_device *d, const char *key);
+void clg_cache_unlock(int lock);
+
 /** Index of a function in p->functions, added if it is new; negative clg_status if there is no memory. */
 int clg_program_function(clg_device *d, clg_program *p, const char *name);
 

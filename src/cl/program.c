@@ -135,8 +135,10 @@ static clg_status make(clg_device *d, const char *name, const char *text, const 
     const double start = now();
     clg_program *p = program_new(d, name, options, key);
     if (!p) return clg_fail_nomem("program");
+    const int lock = clg_cache_lock(d, key);
     const bool cached = clg_cache_load(d, p);
     if (!cached) status = compile(d, p, text);
+    clg_cache_unlock(lock);
     count(d, p, cached, now() - start);
     if (status < 0 && !p->failure) {
         program_free(p);
