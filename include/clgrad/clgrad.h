@@ -32,8 +32,10 @@
 #include <clgrad/base.h>
 #include <clgrad/config.h>
 #include <clgrad/data.h>
+#include <clgrad/derivative.h>
 #include <clgrad/device.h>
 #include <clgrad/graph.h>
+#include <clgrad/image.h>
 #include <clgrad/nn.h>
 #include <clgrad/ops.h>
 #include <clgrad/optim.h>

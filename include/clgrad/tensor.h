@@ -10,7 +10,7 @@ typedef struct clg_graph  clg_graph;
 typedef struct clg_tensor clg_tensor;
 
 /** F16/BF16 are storage types: arithmetic is at least f32. F64 runs on "ref" and, later, on fp64 devices. */
-typedef enum clg_dtype { CLG_F32, CLG_F16, CLG_BF16, CLG_F64, CLG_I32, CLG_U8, CLG_DTYPE_COUNT } clg_dtype;
+typedef enum clg_dtype { CLG_F32, CLG_F16, CLG_BF16, CLG_F64, CLG_I32, CLG_U8, CLG_I64, CLG_DTYPE_COUNT } clg_dtype;
 
 /** "f32", "i32", ...; "?" for unknown values. */
 CLG_API const char *clg_dtype_name(clg_dtype t);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const clg_case *const parts[] = {clg_cases_elementwise, clg_cases_shape, clg_cases_linear, clg_cases_network};
+static const clg_case *const parts[] = {clg_cases_elementwise, clg_cases_shape, clg_cases_linear, clg_cases_network,
+    clg_cases_activation, clg_cases_conv, clg_cases_index, clg_cases_loss,
+    clg_cases_norm, clg_cases_pool, clg_cases_random, clg_cases_reduce};
 
 const clg_case *clg_case_at(const char *op, int i) {
     for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++)
@@ -116,7 +118,7 @@ static clg_status what_counts(const clg_case *c, clg_case_run *r) {
 
 clg_status clg_case_open(const clg_case *c, clg_device *dev, clg_dtype real, const clg_plan_params *pp,
                          clg_case_run *r) {
-    static const char *const names[CLG_CASE_INPUTS] = {"a", "b", "c", "d"};
+    static const char *const names[CLG_CASE_INPUTS] = {"a", "b", "c", "d", "e", "f"};
     *r = (clg_case_run){.store = clg_store_create(dev, 42)};
     r->graph = r->store ? clg_graph_create(dev, r->store) : NULL;
     if (!r->graph) goto fail;

@@ -1,6 +1,7 @@
 /* Cases of the elementwise ops. Shapes: scalars, single elements, primes, below, at and above a vector of 16, empty,
  * and every way of broadcasting. The bound k of a function is what OpenCL 1.2 (table 7.4) allows it, and one more for
  * the reference's own rounding. */
+#include "check/bad.h"
 #include "check/cases.h"
 
 static clg_tensor *unary(const clg_case *c, clg_graph *g, clg_tensor *const *in) { return c->f1(in[0]); }
@@ -136,5 +137,22 @@ const clg_case clg_cases_elementwise[] = {
      .in = {{2, {3, 17}, CLG_FILL_POSITIVE}}},
     {.op = "cast_u8", .text = "i32 to u8", .build = to_type, .attr = &u8, .flags = E, .n_in = 1,
      .in = {{1, {33}, CLG_FILL_BOOL, CLG_I32}}},
+    {.op = NULL},
+};
+
+/* --- mistakes --- */
+
+BAD(add, clg_add(X(2, 3), W(2, 4)))
+BAD(add_types, clg_add(X(2, 3), T(2, 3)))
+BAD(eq, clg_eq(X(2, 3), W(3, 2)))
+BAD(where, clg_where(T(4), X(2, 3), W(2, 3)))
+BAD(broadcast, clg_broadcast(X(2, 3), CLG_SHAPE(4, 3)))
+
+const clg_bad_case clg_bad_elementwise[] = {
+    {"add", bad_add, {"add", "f32[2,3]", "f32[2,4]"}},
+    {"add", bad_add_types, {"add", "f32[2,3]", "i32[2,3]"}},
+    {"eq", bad_eq, {"eq", "f32[2,3]", "f32[3,2]"}},
+    {"where", bad_where, {"where", "i32[4]", "f32[2,3]"}},
+    {"broadcast", bad_broadcast, {"broadcast", "f32[2,3]", "4,3"}},
     {.op = NULL},
 };

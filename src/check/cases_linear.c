@@ -1,4 +1,5 @@
 /* Cases of matrix products and convolutions. */
+#include "check/bad.h"
 #include "check/cases.h"
 
 static clg_tensor *turned(clg_tensor *x, bool t) { return t ? clg_transpose(x) : x; }
@@ -109,5 +110,28 @@ const clg_case clg_cases_linear[] = {
     C("LeNet 2", NULL, 150, E | B, 4, (64, 6, 14, 14), (16, 6, 5, 5), (64, 16, 10, 10)),
     C("64-64 k3", &p1, 576, E | B, 4, (16, 64, 56, 56), (64, 64, 3, 3), (16, 64, 56, 56)),
     C("1x1", NULL, 64, E | B, 4, (16, 64, 56, 56), (256, 64, 1, 1), (16, 256, 56, 56)),
+    {.op = NULL},
+};
+
+/* --- mistakes --- */
+
+BAD(matmul, clg_matmul(X(2, 3), W(4, 5)))
+BAD(matmul_batch, clg_matmul(X(2, 2, 3), W(3, 3, 5)))
+BAD(matmul_rank, clg_matmul(X(3), W(3, 5)))
+BAD(conv_channels, clg_conv(X(1, 3, 8, 8), W(4, 2, 3, 3), NULL, NULL))
+BAD(conv_rank, clg_conv(X(1, 3, 8, 8), W(4, 3, 3), NULL, NULL))
+BAD(conv_too_small, clg_conv(X(1, 3, 2, 2), W(4, 3, 3, 3), NULL, NULL))
+BAD(conv_bias, clg_conv(X(1, 3, 8, 8), W(4, 3, 3, 3), V(3), NULL))
+BAD(conv_groups, clg_conv(X(1, 4, 8, 8), W(3, 2, 3, 3), NULL, clg_conv_params(.groups = 2)))
+
+const clg_bad_case clg_bad_linear[] = {
+    {"matmul", bad_matmul, {"matmul", "f32[2,3]", "f32[4,5]"}},
+    {"matmul", bad_matmul_batch, {"matmul", "f32[2,2,3]", "f32[3,3,5]"}},
+    {"matmul", bad_matmul_rank, {"matmul", "f32[3]", "f32[3,5]"}},
+    {"conv", bad_conv_channels, {"conv", "f32[1,3,8,8]", "f32[4,2,3,3]"}},
+    {"conv", bad_conv_rank, {"conv", "f32[1,3,8,8]", "f32[4,3,3]"}},
+    {"conv", bad_conv_too_small, {"conv", "f32[1,3,2,2]", "f32[4,3,3,3]"}},
+    {"conv", bad_conv_bias, {"conv", "f32[4,3,3,3]", "f32[3]"}},
+    {"conv", bad_conv_groups, {"conv", "f32[1,4,8,8]", "f32[3,2,3,3]"}},
     {.op = NULL},
 };

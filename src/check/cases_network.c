@@ -1,4 +1,5 @@
 /* Cases of pooling, softmax, loss, dropout, and of whole small networks. */
+#include "check/bad.h"
 #include "check/cases.h"
 
 static clg_tensor *max_pool(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
@@ -145,5 +146,24 @@ const clg_case clg_cases_network[] = {
 
     {.op = "conv", .text = "small net", .build = small_net, .k = 200, .flags = MIX, .n_in = 4,
      .in = {{4, {4, 2, 8, 8}}, {4, {3, 2, 3, 3}}, {2, {5, 27}}, {1, {4}, CLG_FILL_LABEL, CLG_I32, 5}}},
+    {.op = NULL},
+};
+
+/* --- mistakes --- */
+
+BAD(max_pool, clg_max_pool(X(1, 3, 2, 2), clg_pool_params(.kernel = {3, 3})))
+BAD(avg_pool, clg_avg_pool(X(3, 2), clg_pool_params(.kernel = {2, 2})))
+BAD(softmax, clg_softmax(X(2, 3), 2))
+BAD(cross_entropy, clg_cross_entropy(X(4, 10), T(5)))
+BAD(cross_entropy_types, clg_cross_entropy(X(4, 10), V(4)))
+BAD(sgd, clg_sgd(clg_mul(X(2), clg_param(g, "p", CLG_F32, CLG_SHAPE(2), CLG_INIT_ONE)), NULL))
+
+const clg_bad_case clg_bad_network[] = {
+    {"max_pool", bad_max_pool, {"max_pool", "f32[1,3,2,2]", "3"}},
+    {"avg_pool", bad_avg_pool, {"avg_pool", "f32[3,2]", ""}},
+    {"softmax", bad_softmax, {"softmax", "f32[2,3]", "2"}},
+    {"cross_entropy", bad_cross_entropy, {"cross_entropy", "f32[4,10]", "i32[5]"}},
+    {"cross_entropy", bad_cross_entropy_types, {"cross_entropy", "f32[4,10]", "f32[4]"}},
+    {"sgd", bad_sgd, {"sgd", "scalar", ""}},
     {.op = NULL},
 };

@@ -1,4 +1,5 @@
 /* Cases of reductions, shape changes, sources and effects. */
+#include "check/bad.h"
 #include "check/cases.h"
 
 static clg_tensor *sum(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
@@ -171,5 +172,26 @@ const clg_case clg_cases_shape[] = {
     {.op = "group", .text = "exchange", .build = exchange, .k = 3, .flags = E | CLG_CASE_EFFECT | CLG_CASE_MIXED,
      .n_in = 1, .in = {{2, {3, 17}}}},
     {.op = "stop_grad", .build = stopped, .flags = E, .n_in = 1, .in = {{2, {3, 17}}}},
+    {.op = NULL},
+};
+
+/* --- mistakes --- */
+
+BAD(sum_axis, clg_sum(X(2, 3), CLG_AXIS(4)))
+BAD(argmax_axis, clg_argmax(X(2, 3), 2))
+BAD(argmax_empty, clg_argmax(X(2, 0), 1))
+BAD(reshape, clg_reshape(X(2, 3), CLG_SHAPE(4, 2)))
+BAD(permute, clg_permute(X(2, 3), ((const int[]){1, 1})))
+BAD(assign, clg_assign(clg_state(g, "s", CLG_F32, CLG_SHAPE(2, 3), 0), X(3, 2)))
+BAD(grad, clg_grad(X(2, 3), W(2)))
+
+const clg_bad_case clg_bad_shape[] = {
+    {"sum", bad_sum_axis, {"sum", "f32[2,3]", ""}},
+    {"argmax", bad_argmax_axis, {"argmax", "f32[2,3]", "2"}},
+    {"argmax", bad_argmax_empty, {"argmax", "f32[2,0]", ""}},
+    {"reshape", bad_reshape, {"reshape", "f32[2,3]", "4,2"}},
+    {"permute", bad_permute, {"permute", "f32[2,3]", ""}},
+    {"assign", bad_assign, {"assign", "f32[2,3]", "f32[3,2]"}},
+    {"grad", bad_grad, {"grad", "f32[2,3]", ""}},
     {.op = NULL},
 };

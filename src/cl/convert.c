@@ -42,6 +42,11 @@ static double clamp_round(double x, double lo, double hi) {
     return x < lo ? lo : x > hi ? hi : nearbyint(x);
 }
 
+static int64_t to_i64(double x) {
+    if (isnan(x)) return 0;
+    return x <= -0x1p63 ? INT64_MIN : x >= 0x1p63 ? INT64_MAX : (int64_t)nearbyint(x);
+}
+
 /* Host memory need not be aligned for t, so elements go through memcpy. */
 #define EACH(type, ...)                                   \
     for (size_t i = 0; i < n; i++) {                      \
@@ -60,6 +65,7 @@ void clg_to_double(clg_dtype t, const void *from, double *to, size_t n) {
     case CLG_F64:  EACH(double, READ(v));
     case CLG_I32:  EACH(int32_t, READ((double)v));
     case CLG_U8:   EACH(uint8_t, READ((double)v));
+    case CLG_I64:  EACH(int64_t, READ((double)v));
     case CLG_DTYPE_COUNT: break;
     }
 }
@@ -72,6 +78,7 @@ void clg_from_double(clg_dtype t, const double *from, void *to, size_t n) {
     case CLG_F64:  EACH(double, WRITE(from[i]));
     case CLG_I32:  EACH(int32_t, WRITE((int32_t)clamp_round(from[i], INT32_MIN, INT32_MAX)));
     case CLG_U8:   EACH(uint8_t, WRITE((uint8_t)clamp_round(from[i], 0, UINT8_MAX)));
+    case CLG_I64:  EACH(int64_t, WRITE(to_i64(from[i])));
     case CLG_DTYPE_COUNT: break;
     }
 }

@@ -51,6 +51,7 @@ static bool type_fits(enum clg_bind_kind kind, const char *type) {
     case CLG_BIND_INT:   return strcmp(type, "int") == 0 || strcmp(type, "uint") == 0;
     case CLG_BIND_LONG:  return strcmp(type, "long") == 0 || strcmp(type, "ulong") == 0;
     case CLG_BIND_FLOAT: return strcmp(type, "float") == 0;
+    case CLG_BIND_DOUBLE: return strcmp(type, "double") == 0;
     default:             return true;
     }
 }
@@ -103,6 +104,7 @@ static cl_int set_arg(clg_kernel *k, const clg_bind *a, cl_uint at) {
     case CLG_BIND_INT:   return clSetKernelArg(k->kernel, at, sizeof i, &i);
     case CLG_BIND_LONG:  return clSetKernelArg(k->kernel, at, sizeof l, &l);
     case CLG_BIND_FLOAT: return clSetKernelArg(k->kernel, at, sizeof f, &f);
+    case CLG_BIND_DOUBLE: return clSetKernelArg(k->kernel, at, sizeof a->f, &a->f);
     case CLG_BIND_LOCAL: return clSetKernelArg(k->kernel, at, a->bytes, NULL);
     case CLG_BIND_BUFFER: break;
     }

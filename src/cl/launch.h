@@ -7,7 +7,7 @@
 
 typedef struct clg_kernel clg_kernel; /* one cl_kernel with its arguments: belongs to one step of one plan */
 
-enum clg_bind_kind { CLG_BIND_BUFFER, CLG_BIND_INT, CLG_BIND_LONG, CLG_BIND_FLOAT, CLG_BIND_LOCAL };
+enum clg_bind_kind { CLG_BIND_BUFFER, CLG_BIND_INT, CLG_BIND_LONG, CLG_BIND_FLOAT, CLG_BIND_DOUBLE, CLG_BIND_LOCAL };
 
 /** One argument. A buffer becomes two OpenCL arguments: __global pointer and ulong offset in elements. */
 typedef struct clg_bind {

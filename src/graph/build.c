@@ -184,15 +184,41 @@ static bool check_inputs(clg_graph *g, const clg_node *n) {
     return true;
 }
 
-clg_tensor *clg_node_build_in(clg_graph *g, const clg_op *op, const void *attr, clg_tensor *const *in, int n,
-                              const void *data, struct clg_slot *slot, const char *name) {
-    if (!g) return NULL;
+/* --- composites --- */
+
+/* Fills out[] with what the candidate stands for on this device. false: an error was reported. */
+static bool expand(const clg_node *n, clg_tensor **out) {
+    char made[128], inferred[128];
+    memset(out, 0, (size_t)n->n_out * sizeof *out);
+    if (!n->op->expand(n, out)) return false;
+    for (int i = 0; i < n->n_out; i++) {
+        const clg_tensor *t = out[i], *want = n->out[i];
+        if (!t) return false;
+        if (t->dtype == want->dtype && clg_shape_equal(t->shape, want->shape)) continue;
+        clg_graph_fail(n->graph, CLG_ERR_INVALID, "%s expands to %s; its rule says %s", n->op->name,
+                       clg_shape_text(t->dtype, t->shape, made, sizeof made),
+                       clg_shape_text(want->dtype, want->shape, inferred, sizeof inferred));
+        return false;
+    }
+    return true;
+}
+
+static bool expands(const clg_graph *g, const clg_op *op) {
+    return op->expand && !clg_device_get_caps(clg_graph_device(g))->ref;
+}
+
+/* Finds or makes the node, or expands it; writes all its outputs. */
+static bool build(clg_graph *g, const clg_op *op, const void *attr, clg_tensor *const *in, int n, const void *data,
+                  struct clg_slot *slot, const char *name, clg_tensor **results) {
+    memset(results, 0, (size_t)op->n_out * sizeof *results);
+    if (!g) return false;
     while (n > op->min_in && !in[n - 1]) n--; /* optional operands left out */
     for (int i = 0; i < n; i++)
-        if (!in[i]) return NULL; /* whoever made the NULL has reported it */
-    if (n < op->min_in || n > op->max_in)
-        return clg_graph_fail(g, CLG_ERR_INVALID, "%s: takes %d to %d operands, not %d", op->name, op->min_in,
-                              op->max_in, n);
+        if (!in[i]) return false; /* whoever made the NULL has reported it */
+    if (n < op->min_in || n > op->max_in) {
+        clg_graph_fail(g, CLG_ERR_INVALID, "%s: takes %d to %d operands, not %d", op->name, op->min_in, op->max_in, n);
+        return false;
+    }
     clg_tensor out[CLG_MAX_OUT], *outs[CLG_MAX_OUT];
     clg_node node = { .op = op, .graph = g, .id = g->n_nodes, .n_in = n, .n_out = op->n_out, .out = outs,
                       .attr = op->attr_size ? attr : NULL, .data = data, .slot = slot };
@@ -202,15 +228,36 @@ clg_tensor *clg_node_build_in(clg_graph *g, const clg_op *op, const void *attr, 
         outs[i] = &out[i];
     }
     out[0].name = name;
-    if (!check_inputs(g, &node)) return NULL;
+    if (!check_inputs(g, &node)) return false;
     const clg_status status = op->infer(&node);
-    if (status < 0) return clg_graph_fail(g, status, "%s", clg_error());
-    return commit(g, &node, name);
+    if (status < 0) {
+        clg_graph_fail(g, status, "%s", clg_error());
+        return false;
+    }
+    if (expands(g, op)) return expand(&node, results);
+    const clg_tensor *first = commit(g, &node, name);
+    for (int i = 0; first && i < op->n_out; i++) results[i] = first->node->out[i];
+    return first != NULL;
+}
+
+clg_tensor *clg_node_build_in(clg_graph *g, const clg_op *op, const void *attr, clg_tensor *const *in, int n,
+                              const void *data, struct clg_slot *slot, const char *name) {
+    clg_tensor *out[CLG_MAX_OUT];
+    return build(g, op, attr, in, n, data, slot, name, out) ? out[0] : NULL;
+}
+
+static clg_graph *graph_of(clg_tensor *const *in, int n) {
+    for (int i = 0; i < n; i++)
+        if (in[i]) return in[i]->graph;
+    return NULL;
 }
 
 clg_tensor *clg_node_build(const clg_op *op, const void *attr, clg_tensor *const *in, int n) {
-    clg_graph *g = NULL;
-    for (int i = 0; i < n && !g; i++)
-        if (in[i]) g = in[i]->graph;
-    return clg_node_build_in(g, op, attr, in, n, NULL, NULL, NULL);
+    return clg_node_build_in(graph_of(in, n), op, attr, in, n, NULL, NULL, NULL);
+}
+
+bool clg_node_outputs(const clg_op *op, const void *attr, clg_tensor *const *in, int n, clg_tensor **out) {
+    if (build(graph_of(in, n), op, attr, in, n, NULL, NULL, NULL, out)) return true;
+    for (int i = 0; i < op->n_out; i++) out[i] = NULL;
+    return false;
 }

@@ -39,6 +39,21 @@ static void mark(sweep *s, const clg_tensor *y, clg_list xs) {
     }
 }
 
+/* The gradient of a composite that was kept (on "ref"): that of its expansion. false: an error was reported. */
+static bool expansion_vjp(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
+    clg_tensor *out[CLG_MAX_OUT] = { 0 }, *part[CLG_MAX_IN], *xs[CLG_MAX_IN];
+    if (!n->op->expand(n, out)) return false;
+    for (int i = 0; i < n->n_in; i++)
+        xs[i] = clg_dtype_is_float(n->in[i]->dtype) && clg_wants_grad(n, i) ? n->in[i] : NULL;
+    for (int k = 0; k < n->n_out; k++) {
+        if (!gy[k]) continue;
+        clg_vjp(out[k], gy[k], (clg_list){ n->n_in, xs }, part);
+        for (int i = 0; i < n->n_in; i++)
+            if (part[i]) gx[i] = gx[i] ? clg_add(gx[i], part[i]) : part[i];
+    }
+    return true;
+}
+
 /* Adds one node's contributions to its inputs' gradients. false: an error was reported. */
 static bool step_back(sweep *s, clg_node *n) {
     clg_tensor *gy[CLG_MAX_OUT];
@@ -49,13 +64,14 @@ static bool step_back(sweep *s, clg_node *n) {
     }
     for (int k = 0; k < n->n_in; k++) wanted = wanted || s->wants[n->in[k]->id];
     if (!arrives || !wanted || n->op->flags & CLG_OP_NO_GRAD) return true;
-    if (!n->op->vjp) {
+    if (!n->op->vjp && !n->op->expand) {
         clg_graph_fail(s->g, CLG_ERR_UNSUP, "grad: %s is made by %s, which has no gradient; put clg_stop_grad() around "
                        "it", clg_tensor_name(n->out[0]), n->op->name);
         return false;
     }
     memset(s->gx, 0, (size_t)s->max_in * sizeof *s->gx);
-    n->op->vjp(n, gy, s->gx);
+    if (n->op->vjp) n->op->vjp(n, gy, s->gx);
+    else if (!expansion_vjp(n, gy, s->gx)) return false;
     if (s->g->first_error < 0) return false;
     for (int k = 0; k < n->n_in; k++) {
         clg_tensor *x = n->in[k], *gx = s->gx[k];

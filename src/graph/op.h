@@ -75,7 +75,14 @@ struct clg_op {
                                                               (value type), $V(x) (constant of that type) */
     double     (*scalar)(const double *x);                 /* elementwise: the reference of expr, x[i] = operand i */
     const clg_impl *impls;                                 /* ends with a row of NULLs; NULL for elementwise etc. */
+    const char *shapes;                                    /* for the docs: "x [N,C,S...], w [O,C/g,K...] -> [N,O,S'...]" */
+    bool       (*expand)(const clg_node *n, clg_tensor **out); /* composite: see below. false: an error was reported */
 };
+
+/* A composite is an op without kernels: a device gets the graph that expand() builds from n->in and n->attr (n may be
+ * a candidate: keep no pointer to it), one tensor for each output, of the inferred types and shapes. The device "ref"
+ * keeps the node, computes it by ref(), which knows nothing of the expansion, and differentiates the expansion: so
+ * values and gradients are checked against plain C. vjp, cost and impls stay NULL. */
 
 enum { CLG_MAX_IN = 8, CLG_MAX_OUT = 3 }; /* group takes any number of inputs */
 
@@ -88,6 +95,9 @@ enum { CLG_MAX_IN = 8, CLG_MAX_OUT = 3 }; /* group takes any number of inputs */
  * error. Equal nodes are shared unless the op has CLG_OP_EFFECT.
  */
 clg_tensor *clg_node_build(const clg_op *op, const void *attr, clg_tensor *const *in, int n);
+
+/** As clg_node_build(), for ops with several outputs: writes all op->n_out of them; all NULL and false on failure. */
+bool clg_node_outputs(const clg_op *op, const void *attr, clg_tensor *const *in, int n, clg_tensor **out);
 
 /** As above for ops without inputs, or with slot or data. */
 clg_tensor *clg_node_build_in(clg_graph *g, const clg_op *op, const void *attr, clg_tensor *const *in, int n,

@@ -1,17 +1,22 @@
 /* The list of all ops: the structural ones by name, then the elementwise table. */
 #include "graph/op.h"
 
-/* One line an op; each is a row `clg_op_NAME` in src/ops. */
-#define CLG_OPS(X)                                                                                     \
-    X(input) X(const) X(fill) X(variable) X(assign) X(group) X(stop_grad)                              \
-    X(sum) X(mean) X(max) X(argmax) X(first_max)                                                       \
-    X(reshape) X(permute)                                                                              \
-    X(matmul)                                                                                          \
-    X(conv) X(conv_bwd_data) X(conv_bwd_filter)                                                        \
-    X(max_pool) X(max_pool_at) X(max_pool_bwd) X(avg_pool) X(avg_pool_bwd)                             \
-    X(softmax) X(log_softmax)                                                                          \
-    X(cross_entropy) X(cross_entropy_bwd)                                                              \
-    X(dropout)
+/* One word an op; each is a row `clg_op_NAME` in src/ops. */
+#define CLG_OPS_SOURCE(X) X(input) X(const) X(fill) X(variable) X(assign) X(group) X(stop_grad)
+#define CLG_OPS_REDUCE(X) X(sum) X(mean) X(max) X(argmax) X(first_max)
+#define CLG_OPS_SHAPE(X)  X(reshape) X(permute)
+#define CLG_OPS_INDEX(X)
+#define CLG_OPS_LINALG(X) X(matmul)
+#define CLG_OPS_CONV(X)   X(conv) X(conv_bwd_data) X(conv_bwd_filter)
+#define CLG_OPS_POOL(X)   X(max_pool) X(max_pool_at) X(max_pool_bwd) X(avg_pool) X(avg_pool_bwd)
+#define CLG_OPS_LOSS(X)   X(softmax) X(log_softmax) X(cross_entropy) X(cross_entropy_bwd)
+#define CLG_OPS_NORM(X)
+#define CLG_OPS_RANDOM(X) X(dropout)
+#define CLG_OPS_ACTIVATION(X)
+
+#define CLG_OPS(X)                                                                                          \
+    CLG_OPS_SOURCE(X) CLG_OPS_REDUCE(X) CLG_OPS_SHAPE(X) CLG_OPS_INDEX(X) CLG_OPS_LINALG(X) CLG_OPS_CONV(X) \
+    CLG_OPS_POOL(X) CLG_OPS_LOSS(X) CLG_OPS_NORM(X) CLG_OPS_RANDOM(X) CLG_OPS_ACTIVATION(X)
 
 #define X(name) extern const clg_op clg_op_##name;
 CLG_OPS(X)
@@ -44,7 +49,8 @@ clg_status clg_op_get_info(int i, clg_op_info *info) {
                            .gradient = op->gradient ? op->gradient : "", .min_in = op->min_in, .max_in = op->max_in,
                            .n_out = op->n_out, .elementwise = op->flags & CLG_OP_ELEMENTWISE,
                            .effect = op->flags & CLG_OP_EFFECT,
-                           .differentiable = op->vjp && !(op->flags & CLG_OP_NO_GRAD) };
+                           .differentiable = (op->vjp || op->expand) && !(op->flags & CLG_OP_NO_GRAD),
+                           .shapes = op->shapes ? op->shapes : "", .composite = op->expand != NULL };
     return CLG_OK;
 }
 

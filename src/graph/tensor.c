@@ -8,6 +8,7 @@
 static const struct { const char *name; size_t size; } dtypes[CLG_DTYPE_COUNT] = {
     [CLG_F32] = { "f32", 4 }, [CLG_F16] = { "f16", 2 }, [CLG_BF16] = { "bf16", 2 },
     [CLG_F64] = { "f64", 8 }, [CLG_I32] = { "i32", 4 }, [CLG_U8] = { "u8", 1 },
+    [CLG_I64] = { "i64", 8 },
 };
 
 static bool known(clg_dtype t) {

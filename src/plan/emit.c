@@ -138,9 +138,10 @@ static clg_status set_kernel(clg_emit *e, clg_step *s, const char *kernel) {
 
 /* Sizes of 0 are 1; the global size is rounded up to whole work-groups; the local size becomes options, unless it is
  * the default of the prelude, so that equal programs are shared. */
-static clg_status set_range(clg_plan *p, clg_step *s, const clg_launch *l) {
+static clg_status set_range(clg_plan *p, clg_step *s, const clg_launch *l, bool f64) {
     clg_str options = { 0 };
     clg_str_add(&options, l->options ? l->options : "");
+    if (f64) clg_str_printf(&options, "%s-DCLG_F64", options.size ? " " : "");
     for (int i = 0; i < 3; i++) {
         const size_t local = l->local[i] ? l->local[i] : 1, global = l->global[i] ? l->global[i] : 1;
         s->local[i] = local;
@@ -152,7 +153,13 @@ static clg_status set_range(clg_plan *p, clg_step *s, const clg_launch *l) {
     return s->options ? CLG_OK : clg_fail_nomem("plan");
 }
 
-static clg_status launch_args(clg_plan *p, clg_step *s, const clg_arg *args) {
+static bool has_f64(const clg_arg *args) {
+    for (const clg_arg *a = args; a->kind != CLG_ARG_END; a++)
+        if (a->kind <= CLG_ARG_INOUT && a->t && a->t->dtype == CLG_F64) return true;
+    return false;
+}
+
+static clg_status launch_args(clg_plan *p, clg_step *s, const clg_arg *args, bool f64) {
     for (int i = 0; i < s->n_args; i++) {
         clg_step_arg *a = &s->args[i];
         const char *name = clg_arena_strdup(&p->arena, args[i].name);
@@ -161,7 +168,8 @@ static clg_status launch_args(clg_plan *p, clg_step *s, const clg_arg *args) {
             CLG_TRY(tensor_arg(p, a, args[i].kind, name, args[i].t));
             continue;
         }
-        *a = (clg_step_arg){ .kind = args[i].kind, .name = name, .value = -1 };
+        const enum clg_arg_kind kind = f64 && args[i].kind == CLG_ARG_FLOAT ? CLG_ARG_DOUBLE : args[i].kind;
+        *a = (clg_step_arg){ .kind = kind, .name = name, .value = -1 };
         memcpy(&a->u, &args[i].u, sizeof a->u);
     }
     return CLG_OK;
@@ -173,8 +181,9 @@ static clg_status add_launch(clg_emit *e, const clg_launch *l) {
     clg_step *s = clg_step_add(e->plan, CLG_STEP_KERNEL, e->unit, e->impl->name, n);
     if (!s) return CLG_ERR_NOMEM;
     CLG_TRY(set_kernel(e, s, l->kernel));
-    CLG_TRY(set_range(e->plan, s, l));
-    return launch_args(e->plan, s, l->args);
+    const bool f64 = has_f64(l->args);
+    CLG_TRY(set_range(e->plan, s, l, f64));
+    return launch_args(e->plan, s, l->args, f64);
 }
 
 clg_status clg_emit_launch(clg_emit *e, const clg_launch *l) {

@@ -5,7 +5,7 @@
 #include "graph/op.h"
 
 enum clg_arg_kind { CLG_ARG_END, CLG_ARG_IN, CLG_ARG_OUT, CLG_ARG_INOUT, CLG_ARG_INT, CLG_ARG_LONG,
-                    CLG_ARG_FLOAT, CLG_ARG_LOCAL };
+                    CLG_ARG_FLOAT, CLG_ARG_DOUBLE, CLG_ARG_LOCAL };
 
 typedef struct clg_arg {
     enum clg_arg_kind kind;
@@ -20,7 +20,7 @@ typedef struct clg_arg {
 #define INOUT(x)    { .kind = CLG_ARG_INOUT, .name = #x, .t = (x) }
 #define INT(x)      { .kind = CLG_ARG_INT,   .name = #x, .u.i = (x) }
 #define LONG(x)     { .kind = CLG_ARG_LONG,  .name = #x, .u.i = (x) }
-#define FLOAT(x)    { .kind = CLG_ARG_FLOAT, .name = #x, .u.f = (x) }
+#define FLOAT(x)    { .kind = CLG_ARG_FLOAT, .name = #x, .u.f = (x) } /* const ACC x: a double beside f64 tensors */
 #define LOCAL(x, n) { .kind = CLG_ARG_LOCAL, .name = #x, .u.bytes = (n) }
 #define ARGS(...)   ((const clg_arg[]){ __VA_ARGS__, { .kind = CLG_ARG_END } })
 
@@ -48,7 +48,8 @@ const clg_tensor *clg_emit_scratch(clg_emit *e, clg_dtype type, clg_shape shape)
 /** A table that lives as long as the plan; data is copied and uploaded once, now. */
 const clg_tensor *clg_emit_table(clg_emit *e, clg_dtype type, clg_shape shape, const void *data);
 
-/** Appends a launch. Nothing is built yet: programs are built and arguments bound once, when memory is planned. */
+/** Appends a launch. If one of its tensors is f64, the program gets -DCLG_F64 (clg.clh: T and ACC are double) and FLOAT
+ *  arguments are doubles. Nothing is built yet: programs are built and arguments bound once, when memory is planned. */
 clg_status clg_emit_launch(clg_emit *e, const clg_launch *l);
 
 /** Appends a copy of all elements of src to dst (equal element counts and types). */

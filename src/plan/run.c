@@ -47,6 +47,7 @@ static clg_status bind_kernel(clg_plan *p, clg_step *s) {
     static const enum clg_bind_kind kind_of[] = {
         [CLG_ARG_IN] = CLG_BIND_BUFFER, [CLG_ARG_OUT] = CLG_BIND_BUFFER, [CLG_ARG_INOUT] = CLG_BIND_BUFFER,
         [CLG_ARG_INT] = CLG_BIND_INT, [CLG_ARG_LONG] = CLG_BIND_LONG, [CLG_ARG_FLOAT] = CLG_BIND_FLOAT,
+        [CLG_ARG_DOUBLE] = CLG_BIND_DOUBLE,
         [CLG_ARG_LOCAL] = CLG_BIND_LOCAL,
     };
     clg_bind *binds = clg_arena_array(&p->arena, (size_t)s->n_args + 1, sizeof *binds);
@@ -57,7 +58,7 @@ static clg_status bind_kernel(clg_plan *p, clg_step *s) {
         if (a->kind <= CLG_ARG_INOUT) {
             binds[i].buffer = p->values[a->value].buffer;
             binds[i].offset = p->values[a->value].offset;
-        } else if (a->kind == CLG_ARG_FLOAT) binds[i].f = a->u.f;
+        } else if (a->kind == CLG_ARG_FLOAT || a->kind == CLG_ARG_DOUBLE) binds[i].f = a->u.f;
         else if (a->kind == CLG_ARG_LOCAL) binds[i].bytes = a->u.bytes;
         else binds[i].i = a->u.i;
     }

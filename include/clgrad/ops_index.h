@@ -1,0 +1,12 @@
+/* Operations by tensors of indices, and sorting. */
+#ifndef CLGRAD_OPS_INDEX_H_
+#define CLGRAD_OPS_INDEX_H_
+
+#include <clgrad/graph.h>
+
+CLG_BEGIN_DECLS
+
+
+CLG_END_DECLS
+
+#endif /* CLGRAD_OPS_INDEX_H_ */
