@@ -8,7 +8,7 @@
  * steps (0.999^t is close to 1), so by tanh: with h = tanh(-z/2), 1 - exp(z) = 2 h / (1 + h). */
 static clg_tensor *correction(clg_step *s, double beta) {
     clg_tensor *h = clg_tanh(clg_scale(s->t, -0.5 * log(beta)));
-    clg_tensor *one = clg_fill(s->graph, CLG_F32, CLG_SCALAR, 1);
+    clg_tensor *one = clg_fill(s->graph, clg_tensor_dtype(s->t), CLG_SCALAR, 1);
     return clg_div(clg_scale(h, 2), clg_add(one, h));
 }
 
@@ -20,12 +20,12 @@ clg_tensor *clg_adam(clg_tensor *loss, const clg_optim_params *p) {
     const double b1 = o.beta1 > 0 ? o.beta1 : 0.9, b2 = o.beta2 > 0 ? o.beta2 : 0.999, eps = o.eps > 0 ? o.eps : 1e-8;
     clg_tensor *c1 = correction(&s, b1), *c2 = correction(&s, b2);
     for (int i = 0; i < s.n; i++) {
-        clg_tensor *g = clg_grad(loss, s.param[i]);
+        clg_tensor *g = clg_step_grad(&s, i);
         clg_tensor *m = clg_step_slot(&s, i, "m"), *v = clg_step_slot(&s, i, "v");
         clg_tensor *m1 = clg_add(clg_scale(m, b1), clg_scale(g, 1 - b1));
         clg_tensor *v1 = clg_add(clg_scale(v, b2), clg_scale(clg_square(g), 1 - b2));
         clg_tensor *root = clg_sqrt(clg_div(v1, clg_step_scalar(&s, i, c2)));
-        clg_tensor *floor = clg_fill(s.graph, clg_tensor_dtype(s.param[i]), CLG_SCALAR, eps);
+        clg_tensor *floor = clg_fill(s.graph, clg_step_type(&s, i), CLG_SCALAR, eps);
         clg_step_assign(&s, m, m1);
         clg_step_assign(&s, v, v1);
         clg_step_move(&s, i, clg_div(clg_div(m1, clg_step_scalar(&s, i, c1)), clg_add(root, floor)));

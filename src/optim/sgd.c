@@ -1,4 +1,5 @@
-/* Stochastic gradient descent, with momentum if asked (Polyak 1964 in the form of Sutskever et al. 2013). */
+/* Stochastic gradient descent, with momentum if asked (Polyak 1964 in the form of Sutskever et al. 2013), which may
+ * look ahead (Nesterov 1983, in the same form). */
 #include "optim/step.h"
 
 clg_tensor *clg_sgd(clg_tensor *loss, const clg_optim_params *p) {
@@ -7,11 +8,12 @@ clg_tensor *clg_sgd(clg_tensor *loss, const clg_optim_params *p) {
     clg_step s;
     if (!clg_step_begin(&s, "sgd", loss, &o, o.lr > 0 ? o.lr : 0.01, 1)) return NULL;
     for (int i = 0; i < s.n; i++) {
-        clg_tensor *direction = clg_grad(loss, s.param[i]);
+        clg_tensor *direction = clg_step_grad(&s, i);
         if (o.momentum > 0) {
             clg_tensor *v = clg_step_slot(&s, i, "momentum");
             direction = clg_add(clg_scale(v, o.momentum), direction);
             clg_step_assign(&s, v, direction);
+            if (o.nesterov) direction = clg_add(clg_step_grad(&s, i), clg_scale(direction, o.momentum));
         }
         clg_step_move(&s, i, direction);
     }

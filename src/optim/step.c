@@ -14,6 +14,7 @@ static bool params_ok(clg_graph *g, const char *name, const clg_optim_params *p)
     const struct { const char *field; double value, high; } check[] = {
         {"lr", p->lr, INFINITY},       {"momentum", p->momentum, 1}, {"beta1", p->beta1, 1},
         {"beta2", p->beta2, 1},        {"eps", p->eps, INFINITY},    {"weight_decay", p->weight_decay, INFINITY},
+        {"alpha", p->alpha, 1},
     };
     for (size_t i = 0; i < sizeof check / sizeof check[0]; i++)
         if (!in_range(check[i].value, 0, check[i].high)) {
@@ -59,8 +60,19 @@ bool clg_step_begin(clg_step *s, const char *name, clg_tensor *loss, const clg_o
     clg_tensor *count = clg_state(g, "optim.step", CLG_I32, CLG_SCALAR, 0);
     clg_tensor *next = clg_add(count, clg_fill(g, CLG_I32, CLG_SCALAR, 1));
     s->t = clg_cast(next, CLG_F32);
+    for (int i = 0; i < s->n; i++)
+        if (clg_tensor_dtype(s->param[i]) == CLG_F64) s->t = clg_cast(next, CLG_F64);
     clg_step_assign(s, count, next);
     return true;
+}
+
+clg_dtype clg_step_type(const clg_step *s, int i) {
+    const clg_dtype t = clg_tensor_dtype(s->param[i]);
+    return t == CLG_F16 || t == CLG_BF16 ? CLG_F32 : t;
+}
+
+clg_tensor *clg_step_grad(const clg_step *s, int i) {
+    return clg_cast(clg_grad(s->loss, s->param[i]), clg_step_type(s, i));
 }
 
 clg_tensor *clg_step_slot(clg_step *s, int i, const char *what) {
@@ -69,7 +81,7 @@ clg_tensor *clg_step_slot(clg_step *s, int i, const char *what) {
     if (n < 0 || (size_t)n >= sizeof name)
         return clg_graph_fail(s->graph, CLG_ERR_INVALID, "optim: the name of param %.40s... is longer than 480",
                               clg_tensor_name(s->param[i]));
-    return clg_state(s->graph, name, clg_tensor_dtype(s->param[i]), clg_tensor_shape(s->param[i]), 0);
+    return clg_state(s->graph, name, clg_step_type(s, i), clg_tensor_shape(s->param[i]), 0);
 }
 
 void clg_step_assign(clg_step *s, clg_tensor *dst, clg_tensor *value) {
@@ -77,16 +89,16 @@ void clg_step_assign(clg_step *s, clg_tensor *dst, clg_tensor *value) {
 }
 
 clg_tensor *clg_step_scalar(const clg_step *s, int i, clg_tensor *scalar) {
-    const clg_dtype t = clg_tensor_dtype(s->param[i]);
-    return t == clg_tensor_dtype(scalar) ? scalar : clg_cast(scalar, t);
+    return clg_cast(scalar, clg_step_type(s, i));
 }
 
 void clg_step_move(clg_step *s, int i, clg_tensor *direction) {
-    clg_tensor *w = s->param[i], *kept = w;
+    clg_tensor *w = clg_cast(s->param[i], clg_step_type(s, i)), *kept = w;
     clg_tensor *lr = clg_step_scalar(s, i, s->lr);
     const bool decays = s->decay > 0 && (s->decay_all || clg_tensor_shape(w).ndim > 1);
     if (decays) kept = clg_sub(w, clg_mul(clg_scale(lr, s->decay), w));
-    clg_step_assign(s, w, clg_sub(kept, clg_mul(lr, direction)));
+    clg_tensor *moved = clg_sub(kept, clg_mul(lr, direction));
+    clg_step_assign(s, s->param[i], clg_cast(moved, clg_tensor_dtype(s->param[i])));
 }
 
 clg_tensor *clg_step_end(clg_step *s) {

@@ -10,7 +10,7 @@ typedef struct clg_step {
     clg_graph   *graph;
     clg_tensor  *loss;
     clg_tensor  *lr;         /* the state "optim.lr", f32 scalar */
-    clg_tensor  *t;          /* number of this step, from 1, f32 scalar */
+    clg_tensor  *t;          /* number of this step, from 1: a scalar, f64 if a param is */
     clg_tensor **param;      /* n trainable params */
     clg_tensor **effect;     /* what happens at the end of the run */
     int          n, n_effects, cap_effects;
@@ -21,7 +21,14 @@ typedef struct clg_step {
 /** Starts a step of the optimiser `name` with at most `slots` slots a param. false: the graph has the error. */
 bool clg_step_begin(clg_step *s, const char *name, clg_tensor *loss, const clg_optim_params *p, double lr, int slots);
 
-/** The slot "optim.<param>.<what>" of param i: zeros at first, its shape and type. */
+/** What the step of param i is computed in, and its slots are held in: its type, but f32 for floats of 16 bits, whose
+ *  range and digits are too few for squares of gradients and small steps. */
+clg_dtype clg_step_type(const clg_step *s, int i);
+
+/** The gradient of the loss with respect to param i, in that type. */
+clg_tensor *clg_step_grad(const clg_step *s, int i);
+
+/** The slot "optim.<param>.<what>" of param i: zeros at first, its shape, that type. */
 clg_tensor *clg_step_slot(clg_step *s, int i, const char *what);
 
 /** Adds: dst becomes value at the end of the run. */
@@ -30,7 +37,7 @@ void clg_step_assign(clg_step *s, clg_tensor *dst, clg_tensor *value);
 /** Adds: param i becomes (1 - lr decay) param - lr direction. */
 void clg_step_move(clg_step *s, int i, clg_tensor *direction);
 
-/** A f32 scalar in the type of param i. */
+/** A scalar in the type of the step of param i. */
 clg_tensor *clg_step_scalar(const clg_step *s, int i, clg_tensor *scalar);
 
 /** Frees what begin made; the effect of the whole step, or NULL. */
