@@ -26,7 +26,7 @@ typedef struct row {
 static clg_status measure(const bench *b, const clg_case *c, const char *impl, row *r, bool *ran) {
     clg_case_run run;
     *r = (row){.impl = impl};
-    clg_status s = clg_case_open(c, b->dev, CLG_F32, clg_plan_params(.impl = impl), &run);
+    clg_status s = clg_case_open(c, b->dev, NULL, clg_plan_params(.impl = impl), &run);
     *ran = s == CLG_OK && (!impl || clg_case_uses(&run, impl));
     if (*ran) {
         s = clg_case_fill(c, &run, 1, false);

@@ -25,25 +25,25 @@ KERNEL filter_tile(IN(gp), IN(xp), IN_T(int, offsets), OUT(gw), const int groups
 
     for (int c0 = first * TB; c0 < min(K, (first + blocks) * TB); c0 += TB) {
         const int k0 = min(c0, K - TB);
-        float16 s[MB][TB];
+        ACC16 s[MB][TB];
         int off[TB];
 #pragma unroll
         for (int j = 0; j < TB; j++) {
             off[j] = LOAD(offsets, k0 + j);
 #pragma unroll
-            for (int i = 0; i < MB; i++) s[i][j] = (float16)(0.0f);
+            for (int i = 0; i < MB; i++) s[i][j] = (ACC16)(0);
         }
         for (int u = u0; u < u1; u++) {
             const size_t ng = (size_t)(u / units_per_image) * groups + g;
             const int begin = u % units_per_image * unit, end = min(lanes, begin + unit);
             __global const T *gy = AT(gp, (ng * M + i0) * lanes), *x = AT(xp, ng * x_group);
             for (int q = begin; q < end; q += 16) {
-                float16 gv[MB];
+                ACC16 gv[MB];
 #pragma unroll
                 for (int i = 0; i < MB; i++) gv[i] = vload16(0, gy + (size_t)i * lanes + q);
 #pragma unroll
                 for (int j = 0; j < TB; j++) {
-                    const float16 xv = vload16(0, x + off[j] + q);
+                    const ACC16 xv = vload16(0, x + off[j] + q);
 #pragma unroll
                     for (int i = 0; i < MB; i++) s[i][j] = fma(gv[i], xv, s[i][j]);
                 }
@@ -62,12 +62,12 @@ KERNEL filter_tile(IN(gp), IN(xp), IN_T(int, offsets), OUT(gw), const int groups
 KERNEL sum_parts(IN(part), OUT(gw), const long n, const int parts) {
     const long i = (long)get_global_id(0) * 16;
     if (i >= n) return;
-    float16 sum = (float16)(0.0f);
+    ACC16 sum = (ACC16)(0);
     for (int s = 0; s < parts; s++) sum += LOAD16(part, s * n + i);
     if (i + 16 <= n) {
         STORE16(gw, i, sum);
     } else {
-        float t[16];
+        ACC t[16];
         vstore16(sum, 0, t);
         for (int j = 0; i + j < n; j++) STORE(gw, i + j, t[j]);
     }

@@ -23,7 +23,7 @@
 enum { PHASE_K0, PHASE_K1, PHASE_OZ, PHASE_OY, PHASE_OX, PHASE_NZ, PHASE_NY, PHASE_NX, PHASE_SIZE };
 
 /* y[i step] = t[i] for i < n, exactly: whole vectors, and one that overlaps its neighbour for the rest. */
-inline void store_lanes(__global T *y, const float *t, int n, int step) {
+inline void store_lanes(__global T *y, const ACC *t, int n, int step) {
     if (step != 1) {
         for (int i = 0; i < n; i++) y[(size_t)i * step] = t[i];
     } else if (n >= 16) {
@@ -60,26 +60,26 @@ KERNEL conv_tile(IN(xp), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), OUT(y
     const int first = get_global_id(1) * tiles;
 
     for (int q0 = first * NR; q0 < min(lanes, (first + tiles) * NR); q0 += NR) {
-        float16 c[MR][NV];
+        ACC16 c[MR][NV];
 #pragma unroll
         for (int i = 0; i < MR; i++) {
-            const float bias = has_bias ? LOAD(b, g * M + i0 + i) : 0.0f;
+            const ACC bias = has_bias ? LOAD(b, g * M + i0 + i) : 0;
 #pragma unroll
-            for (int v = 0; v < NV; v++) c[i][v] = (float16)(bias);
+            for (int v = 0; v < NV; v++) c[i][v] = (ACC16)(bias);
         }
         for (int k = ph[PHASE_K0]; k < ph[PHASE_K1]; k++) {
             __global const T *xk = x + q0 + LOAD(taps, 2 * k), *ak = a + LOAD(taps, 2 * k + 1);
-            float16 xv[NV];
+            ACC16 xv[NV];
 #pragma unroll
             for (int v = 0; v < NV; v++) xv[v] = vload16(v, xk);
 #pragma unroll
             for (int i = 0; i < MR; i++) {
-                const float16 av = (float16)(ak[(size_t)i * w_row]);
+                const ACC16 av = (ACC16)(ak[(size_t)i * w_row]);
 #pragma unroll
                 for (int v = 0; v < NV; v++) c[i][v] = fma(av, xv[v], c[i][v]);
             }
         }
-        float t[MR * NR];
+        ACC t[MR * NR];
 #pragma unroll
         for (int i = 0; i < MR; i++)
 #pragma unroll

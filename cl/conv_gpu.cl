@@ -60,7 +60,7 @@ KERNEL implicit_gemm(IN(a), IN(b), IN(bias), IN_T(int, taps), OUT(c), const int 
     const int col0 = get_group_id(0) * TILE, m0 = get_group_id(1) * TILE;
     const int z = get_group_id(2), g = z % groups, part = z / groups;
     const int tx = get_local_id(0), ty = get_local_id(1), me = ty * TS + tx;
-    __local float as[DEPTH][TILE + 1], bs[DEPTH][TILE + 1];
+    __local ACC as[DEPTH][TILE + 1], bs[DEPTH][TILE + 1];
     __local int4 col_at[TILE];   /* MODE 0, 1: the pixel; MODE 2: the tap */
     __local int col_plane[TILE]; /* MODE 0, 1: the image; MODE 2: the channel; -1: no such column */
 
@@ -76,14 +76,14 @@ KERNEL implicit_gemm(IN(a), IN(b), IN(bias), IN_T(int, taps), OUT(c), const int 
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 
-    float sum[4][4];
+    ACC sum[4][4];
     for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++) sum[i][j] = 0.0f;
+        for (int j = 0; j < 4; j++) sum[i][j] = 0;
     const int k_begin = (long)K * part / parts, k_end = (long)K * (part + 1) / parts;
     for (int k0 = k_begin; k0 < k_end; k0 += DEPTH) {
         for (int e = me; e < DEPTH * TILE; e += TS * TS) {
             const int k = k0 + e % DEPTH, m = m0 + e / DEPTH;
-            float v = 0.0f;
+            ACC v = 0;
             if (k < k_end && m < M) {
 #if MODE == 0
                 v = LOAD(a, ((size_t)g * M + m) * K + k);
@@ -105,7 +105,7 @@ KERNEL implicit_gemm(IN(a), IN(b), IN(bias), IN_T(int, taps), OUT(c), const int 
             const int image = col_plane[j], channel = k / T_taps;
             const int4 at = col_at[j], tap = tap_at(AT(taps, 0), k % T_taps);
 #endif
-            float v = 0.0f;
+            ACC v = 0;
             if (k < k_end && col_plane[j] >= 0) {
                 const int i = plane_index(s, at, tap);
                 if (i >= 0) v = LOAD(b, (((size_t)image * groups + g) * channels + channel) * b_plane + i);
@@ -114,7 +114,7 @@ KERNEL implicit_gemm(IN(a), IN(b), IN(bias), IN_T(int, taps), OUT(c), const int 
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int k = 0; k < DEPTH; k++) {
-            float av[4], bv[4];
+            ACC av[4], bv[4];
 #pragma unroll
             for (int i = 0; i < 4; i++) {
                 av[i] = as[k][ty + i * TS];
@@ -137,7 +137,7 @@ KERNEL implicit_gemm(IN(a), IN(b), IN(bias), IN_T(int, taps), OUT(c), const int 
 #if MODE == 2
             STORE(c, (((size_t)part * groups + g) * M + m) * cols + col, sum[i][j]);
 #else
-            const float start = has_bias ? LOAD(bias, g * M + m) : 0.0f;
+            const ACC start = has_bias ? LOAD(bias, g * M + m) : 0;
             STORE(c, (((size_t)(col / pixels) * groups + g) * M + m) * pixels + col % pixels, start + sum[i][j]);
 #endif
         }

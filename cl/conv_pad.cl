@@ -9,14 +9,14 @@
 
 /* Zeros at y[i] for begin <= i < stop; may write up to 15 more. */
 inline void clear(__global T *y, int begin, int stop) {
-    for (int i = begin; i < stop; i += 16) vstore16((float16)(0.0f), 0, y + i);
+    for (int i = begin; i < stop; i += 16) vstore16((ACC16)(0), 0, y + i);
 }
 
 /* Zeros exactly there. */
 inline void clear_exactly(__global T *y, int begin, int stop) {
     int i = begin;
-    for (; i + 16 <= stop; i += 16) vstore16((float16)(0.0f), 0, y + i);
-    for (; i < stop; i++) y[i] = 0.0f;
+    for (; i + 16 <= stop; i += 16) vstore16((ACC16)(0), 0, y + i);
+    for (; i < stop; i++) y[i] = 0;
 }
 
 KERNEL pad_planes(IN(x), OUT(xp), IN_T(int, phases), const int n_phases, const int in_d, const int in_h,

@@ -34,6 +34,13 @@
 #define TB 0
 #endif
 
+/* Integers as wide as ACC: what select() takes. */
+#ifdef CLG_F64
+#define INDEX16 long16
+#else
+#define INDEX16 int16
+#endif
+
 /** Needs m >= MR: the last tile of a column begins at m - MR and stores only the rows that the one before left out.
  *  Column j0 + j of b is b[j0 / NR * b_panel + k * ldb + j]: b_panel is NR, or NR * k for a packed b. */
 KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long a_row, const long a_col,
@@ -41,21 +48,21 @@ KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const l
             const long c_stride, const long a_begin, const long b_begin, const long c_begin) {
     const size_t ip = get_global_id(0), jp = get_global_id(1), z = get_global_id(2);
     const int own = (int)ip * MR, i0 = min(own, m - MR), j0 = (int)jp * NR;
-    __global const float *pa = AT(a, a_begin + (long)z * a_stride + i0 * a_row);
-    __global const float *pb = AT(b, b_begin + (long)z * b_stride + (long)jp * b_panel);
-    __global float *pc = AT(c, c_begin + (long)z * c_stride + i0 * ldc + j0);
-    float16 sum[MR][NV];
+    __global const ACC *pa = AT(a, a_begin + (long)z * a_stride + i0 * a_row);
+    __global const ACC *pb = AT(b, b_begin + (long)z * b_stride + (long)jp * b_panel);
+    __global ACC *pc = AT(c, c_begin + (long)z * c_stride + i0 * ldc + j0);
+    ACC16 sum[MR][NV];
 #pragma unroll
     for (int i = 0; i < MR; i++)
 #pragma unroll
-        for (int v = 0; v < NV; v++) sum[i][v] = (float16)(0.0f);
+        for (int v = 0; v < NV; v++) sum[i][v] = (ACC16)(0);
     for (int kk = 0; kk < k; kk++, pa += a_col, pb += ldb) {
-        float16 bv[NV];
+        ACC16 bv[NV];
 #pragma unroll
         for (int v = 0; v < NV; v++) bv[v] = vload16(v, pb);
 #pragma unroll
         for (int i = 0; i < MR; i++) {
-            const float16 av = (float16)(pa[i * a_row]);
+            const ACC16 av = (ACC16)(pa[i * a_row]);
 #pragma unroll
             for (int v = 0; v < NV; v++) sum[i][v] = fma(av, bv[v], sum[i][v]);
         }
@@ -67,7 +74,7 @@ KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const l
             for (int v = 0; v < NV; v++) vstore16(sum[i][v], v, pc + i * ldc);
         return;
     }
-    float16 edge[MR * NV]; /* a copy, so that an index known only at run time leaves sum[] in registers */
+    ACC16 edge[MR * NV]; /* a copy, so that an index known only at run time leaves sum[] in registers */
 #pragma unroll
     for (int i = 0; i < MR; i++)
 #pragma unroll
@@ -78,13 +85,13 @@ KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const l
 }
 
 /* Halves the groups of lanes of u and v that are still to be summed (of 16, 8, 4, 2 lanes); those of u come first. */
-#define HALVE16(u, v) ((float16)(u.lo, v.lo) + (float16)(u.hi, v.hi))
-#define HALVE8(u, v) ((float16)(u.s012389ab, v.s012389ab) + (float16)(u.s4567cdef, v.s4567cdef))
-#define HALVE4(u, v) ((float16)(u.s014589cd, v.s014589cd) + (float16)(u.s2367abef, v.s2367abef))
-#define HALVE2(u, v) ((float16)(u.even, v.even) + (float16)(u.odd, v.odd))
+#define HALVE16(u, v) ((ACC16)(u.lo, v.lo) + (ACC16)(u.hi, v.hi))
+#define HALVE8(u, v) ((ACC16)(u.s012389ab, v.s012389ab) + (ACC16)(u.s4567cdef, v.s4567cdef))
+#define HALVE4(u, v) ((ACC16)(u.s014589cd, v.s014589cd) + (ACC16)(u.s2367abef, v.s2367abef))
+#define HALVE2(u, v) ((ACC16)(u.even, v.even) + (ACC16)(u.odd, v.odd))
 
 /** Lane i = the sum of all lanes of s[i]. */
-inline float16 sums16(float16 *s) {
+inline ACC16 sums16(ACC16 *s) {
 #pragma unroll
     for (int i = 0; i < 8; i++) s[i] = HALVE16(s[2 * i], s[2 * i + 1]);
 #pragma unroll
@@ -100,40 +107,40 @@ KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, con
                 const long b_begin, const long c_begin) {
     const size_t jp = get_global_id(0), ip = get_global_id(1), z = get_global_id(2);
     const int i0 = (int)ip * MB, j0 = (int)jp * NB;
-    __global const float *pa[MB], *pb[NB];
-    float16 sum[MB * NB];
+    __global const ACC *pa[MB], *pb[NB];
+    ACC16 sum[MB * NB];
 #pragma unroll
     for (int i = 0; i < MB; i++) pa[i] = AT(a, a_begin + (long)z * a_stride + min(i0 + i, m - 1) * lda);
 #pragma unroll
     for (int j = 0; j < NB; j++) pb[j] = AT(b, b_begin + (long)z * b_stride + min(j0 + j, n - 1) * ldb);
 #pragma unroll
-    for (int i = 0; i < MB * NB; i++) sum[i] = (float16)(0.0f);
+    for (int i = 0; i < MB * NB; i++) sum[i] = (ACC16)(0);
     int kk = 0;
     for (; kk + 16 <= k; kk += 16) {
-        float16 bv[NB];
+        ACC16 bv[NB];
 #pragma unroll
         for (int j = 0; j < NB; j++) bv[j] = vload16(0, pb[j] + kk);
 #pragma unroll
         for (int i = 0; i < MB; i++) {
-            const float16 av = vload16(0, pa[i] + kk);
+            const ACC16 av = vload16(0, pa[i] + kk);
 #pragma unroll
             for (int j = 0; j < NB; j++) sum[i * NB + j] = fma(av, bv[j], sum[i * NB + j]);
         }
     }
     if (kk < k) { /* both sides are cleared: what lies behind may be infinite */
-        const int16 in = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) < (int16)(k - kk);
-        float16 bv[NB];
+        const INDEX16 in = (INDEX16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) < (INDEX16)(k - kk);
+        ACC16 bv[NB];
 #pragma unroll
-        for (int j = 0; j < NB; j++) bv[j] = select((float16)(0.0f), vload16(0, pb[j] + kk), in);
+        for (int j = 0; j < NB; j++) bv[j] = select((ACC16)(0), vload16(0, pb[j] + kk), in);
 #pragma unroll
         for (int i = 0; i < MB; i++) {
-            const float16 av = select((float16)(0.0f), vload16(0, pa[i] + kk), in);
+            const ACC16 av = select((ACC16)(0), vload16(0, pa[i] + kk), in);
 #pragma unroll
             for (int j = 0; j < NB; j++) sum[i * NB + j] = fma(av, bv[j], sum[i * NB + j]);
         }
     }
-    const float16 r = sums16(sum);
-    __global float *pc = AT(c, c_begin + (long)z * c_stride + i0 * ldc + j0);
+    const ACC16 r = sums16(sum);
+    __global ACC *pc = AT(c, c_begin + (long)z * c_stride + i0 * ldc + j0);
 #if MB == 4
     if (i0 + MB <= m && j0 + NB <= n) {
         vstore4(r.s0123, 0, pc);
@@ -143,14 +150,14 @@ KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, con
         return;
     }
 #endif
-    float edge[16];
+    ACC edge[16];
     vstore16(r, 0, edge);
     for (int i = 0; i < MB && i0 + i < m; i++)
         for (int j = 0; j < NB && j0 + j < n; j++) pc[i * ldc + j] = edge[i * NB + j];
 }
 
 /** One round of a perfect shuffle of 16 rows; four of them transpose a 16 x 16 block. */
-inline void shuffle16(const float16 *r, float16 *t) {
+inline void shuffle16(const ACC16 *r, ACC16 *t) {
 #pragma unroll
     for (int i = 0; i < 8; i++) {
         t[2 * i] = CLG_MIX_LO(r[i], r[i + 8]);
@@ -163,11 +170,11 @@ KERNEL transpose(IN(x), OUT(y), const int rows, const int cols, const long ldx, 
                  const long x_begin) {
     const int i0 = (int)get_global_id(0) * 16, some = min(16, rows - i0);
     const size_t z = get_global_id(1);
-    __global const float *px = AT(x, x_begin + (long)z * x_stride + i0 * ldx);
-    __global float *py = AT(y, (long)z * rows * cols + i0);
+    __global const ACC *px = AT(x, x_begin + (long)z * x_stride + i0 * ldx);
+    __global ACC *py = AT(y, (long)z * rows * cols + i0);
     int j = 0;
     for (; some == 16 && j + 16 <= cols; j += 16) {
-        float16 r[16], t[16];
+        ACC16 r[16], t[16];
 #pragma unroll
         for (int i = 0; i < 16; i++) r[i] = vload16(0, px + i * ldx + j);
         shuffle16(r, t);
@@ -186,13 +193,13 @@ KERNEL pack(IN(b), OUT(y), const int n, const int k, const long ldb, const long 
     const size_t p = get_global_id(0);
     const int k0 = (int)get_global_id(1) * block, k1 = min(k, k0 + block), some = min(NR, n - (int)p * NR);
     for (int kk = k0; kk < k1; kk++) {
-        __global const float *pb = AT(b, b_begin + kk * ldb + (long)p * NR);
-        __global float *py = AT(y, ((long)p * k + kk) * NR);
+        __global const ACC *pb = AT(b, b_begin + kk * ldb + (long)p * NR);
+        __global ACC *py = AT(y, ((long)p * k + kk) * NR);
         if (some == NR) {
 #pragma unroll
             for (int v = 0; v < NV; v++) vstore16(vload16(v, pb), v, py);
         } else {
-            for (int j = 0; j < NR; j++) py[j] = j < some ? pb[j] : 0.0f;
+            for (int j = 0; j < NR; j++) py[j] = j < some ? pb[j] : (ACC)0;
         }
     }
 }
@@ -205,32 +212,32 @@ KERNEL pack(IN(b), OUT(y), const int n, const int k, const long ldb, const long 
 KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long a_row, const long a_col,
                 const long b_row, const long b_col, const long ldc, const long a_stride, const long b_stride,
                 const long c_stride, const long a_begin, const long b_begin, const long c_begin) {
-    __local float sa[BK][BM + 1], sb[BK][BM + 1];
+    __local ACC sa[BK][BM + 1], sb[BK][BM + 1];
     const int lx = (int)get_local_id(0), ly = (int)get_local_id(1), item = ly * TS + lx;
     const int j0 = (int)get_group_id(0) * BM, i0 = (int)get_group_id(1) * BM;
     const long z = (long)get_global_id(2);
     const long a_at = a_begin + z * a_stride, b_at = b_begin + z * b_stride, c_at = c_begin + z * c_stride;
-    float sum[4][4];
+    ACC sum[4][4];
 #pragma unroll
     for (int r = 0; r < 4; r++)
 #pragma unroll
-        for (int s = 0; s < 4; s++) sum[r][s] = 0.0f;
+        for (int s = 0; s < 4; s++) sum[r][s] = (ACC)0;
     for (int k0 = 0; k0 < k; k0 += BK) {
         for (int e = item; e < BM * BK; e += TS * TS) {
             const int i = TA ? e % BM : e / BK, ka = TA ? e / BM : e % BK;
             const int j = TB ? e / BK : e % BM, kb = TB ? e % BK : e / BM;
             const bool in_a = i0 + i < m && k0 + ka < k, in_b = j0 + j < n && k0 + kb < k;
-            sa[ka][i] = in_a ? LOAD(a, a_at + (i0 + i) * a_row + (k0 + ka) * a_col) : 0.0f;
-            sb[kb][j] = in_b ? LOAD(b, b_at + (k0 + kb) * b_row + (j0 + j) * b_col) : 0.0f;
+            sa[ka][i] = in_a ? LOAD(a, a_at + (i0 + i) * a_row + (k0 + ka) * a_col) : (ACC)0;
+            sb[kb][j] = in_b ? LOAD(b, b_at + (k0 + kb) * b_row + (j0 + j) * b_col) : (ACC)0;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int kk = 0; kk < BK; kk++) {
-            float bv[4];
+            ACC bv[4];
 #pragma unroll
             for (int s = 0; s < 4; s++) bv[s] = sb[kk][lx + TS * s];
 #pragma unroll
             for (int r = 0; r < 4; r++) {
-                const float av = sa[kk][ly + TS * r];
+                const ACC av = sa[kk][ly + TS * r];
 #pragma unroll
                 for (int s = 0; s < 4; s++) sum[r][s] = fma(av, bv[s], sum[r][s]);
             }

@@ -2,7 +2,8 @@
  *
  *   x [K0, R0, K1, R1, K2, R2, K3]  ->  y [K0, K1, K2, K3]        K kept, R reduced; absent ones are 1
  *
- *   y[k0,k1,k2,k3] = join of x[k0,r0,k1,r1,k2,r2,k3] over r0, r1, r2         join: +, or the larger (NaN wins)
+ *   y[k0,k1,k2,k3] = join of x[k0,r0,k1,r1,k2,r2,k3] over r0, r1, r2
+ *                    join: +, times, or the larger or smaller (NaN wins)
  *
  * A "row" is a pair (r0, r1), a "column" an r2. A launch may cut both into parts, which gives partial results
  * [parts of rows, parts of columns, y]; a second launch joins them, in this order. Each result has one writer.
@@ -11,29 +12,45 @@
  *   cols   CPU: lanes along k3; a work-item makes `per` blocks of 16 outputs
  *   tree   GPU, K3 = 1: a work-group an output; its items stride through the part, then a tree in local memory
  *   items  GPU: a work-item an output
- *   argmax, first_max   one work-item makes `per` segments: the place of the first maximum, or a mask of it
+ *   first_place, first_mask   a work-item makes `per` segments: the place of the first maximum, or a mask of it
  *
- * -DT=float|int, -DMAX=1 (else sum), -DMEAN=1 (times scale at the end), -DFIRST=1 (only argmax and first_max). */
+ * -DT=float|double|int|long|uchar; -DMAX=1, -DMIN=1, -DPROD=1 (else sum), -DMEAN=1 (times scale at the end), -DFIRST=1
+ * (only first_place and first_mask; with -DMIN=1 of the first minimum). */
 #include "clg.clh"
 
-#define CAT_(a, b) a##b
-#define CAT(a, b)  CAT_(a, b)
-#define T16 CAT(T, 16)
-#define T8  CAT(T, 8)
-#define T4  CAT(T, 4)
-#define T2  CAT(T, 2)
-#define IS_int 1
-#if CAT(IS_, T)
-#define LOWEST INT_MIN
-#else
-#define LOWEST (-INFINITY)
-#endif
+#define T16 CLG_CAT(T, 16)
+#define T8  CLG_CAT(T, 8)
+#define T4  CLG_CAT(T, 4)
+#define T2  CLG_CAT(T, 2)
 
-/* a stays when it is not smaller, or NaN; valid for scalars and vectors. */
-#define LARGER(a, b) ((((a) >= (b)) | ((a) != (a))) ? (a) : (b))
-#ifdef MAX
-#define JOIN(a, b) LARGER(a, b)
-#define START ((T)LOWEST)
+/* The signed integer of T's width, which masks of T's vectors are made of, and the least and largest T. */
+#define MASK_float  int
+#define MASK_double long
+#define MASK_int    int
+#define MASK_long   long
+#define MASK_uchar  char
+#define LEAST_float  (-INFINITY)
+#define LEAST_double (-INFINITY)
+#define LEAST_int    INT_MIN
+#define LEAST_long   LONG_MIN
+#define LEAST_uchar  0
+#define MOST_float  INFINITY
+#define MOST_double INFINITY
+#define MOST_int    INT_MAX
+#define MOST_long   LONG_MAX
+#define MOST_uchar  UCHAR_MAX
+#define MASK16(lanes) CLG_CAT(CLG_CAT(convert_, CLG_CAT(MASK_, T)), 16)(lanes)
+
+/* a stays when it is not smaller (larger), or NaN; valid for scalars and vectors. */
+#if defined MAX
+#define JOIN(a, b) ((((a) >= (b)) | ((a) != (a))) ? (a) : (b))
+#define START ((T)CLG_CAT(LEAST_, T))
+#elif defined MIN
+#define JOIN(a, b) ((((a) <= (b)) | ((a) != (a))) ? (a) : (b))
+#define START ((T)CLG_CAT(MOST_, T))
+#elif defined PROD
+#define JOIN(a, b) ((a) * (b))
+#define START ((T)1)
 #else
 #define JOIN(a, b) ((a) + (b))
 #define START ((T)0)
@@ -69,7 +86,7 @@ static inline T join16(T16 a) {
     return JOIN(d.x, d.y);
 }
 
-KERNEL rows(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const float scale,
+KERNEL rows(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const ACC scale,
             const int per) {
     const size_t first = get_global_id(0) * per, end = min(first + per, (size_t)n);
     const size_t part = (get_global_id(1) * get_global_size(2) + get_global_id(2)) * n;
@@ -88,7 +105,7 @@ KERNEL rows(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col
                 d = JOIN(d, vload16(3, p + i));
             }
             for (; i + 16 <= col_end; i += 16) a = JOIN(a, vload16(0, p + i));
-            if (i < col_end) a = JOIN(a, select((T16)(START), vload16(0, p + i), lane < (int16)(col_end - i)));
+            if (i < col_end) a = JOIN(a, select((T16)(START), vload16(0, p + i), MASK16(lane < (int16)(col_end - i))));
         }
         a = JOIN(a, b);
         c = JOIN(c, d);
@@ -97,7 +114,7 @@ KERNEL rows(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col
     }
 }
 
-KERNEL cols(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const float scale,
+KERNEL cols(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const ACC scale,
             const int per) {
     const size_t blocks = ((size_t)k3 + 15) / 16, n_blocks = n * blocks;
     const size_t first = get_global_id(0) * per, end = min(first + per, n_blocks);
@@ -132,7 +149,7 @@ KERNEL cols(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col
     }
 }
 
-KERNEL tree(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const float scale) {
+KERNEL tree(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const ACC scale) {
     __local T part_of[WGX];
     const size_t o = get_group_id(0), part = (get_group_id(1) * get_num_groups(2) + get_group_id(2)) * n;
     const uint me = get_local_id(0);
@@ -154,7 +171,7 @@ KERNEL tree(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col
     if (me == 0) STORE(y, part + o, FINISH(part_of[0]));
 }
 
-KERNEL items(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const float scale) {
+KERNEL items(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const ACC scale) {
     const size_t at = get_global_id(0), count = (size_t)n * k3;
     if (at >= count) return;
     const size_t o = at / k3, part = (get_global_id(1) * get_global_size(2) + get_global_id(2)) * count;
@@ -181,26 +198,32 @@ KERNEL items(IN(x), OUT(y), const int n, SIZES, const int row_part, const int co
             body;                                                     \
         }
 
-/* best: place of the first maximum, the first NaN being larger than all. */
+#ifdef MIN
+#define BEYOND(v, top) ((v) < (top))
+#else
+#define BEYOND(v, top) ((v) > (top))
+#endif
+
+/* best: place of the first extreme; a NaN is beyond all. */
 #define FIND(o)                                                                     \
     const size_t segment = (o) / k3, k = (o) - segment * k3;                        \
     GEOMETRY(segment);                                                              \
     T top = LOAD(x, base + k);                                                      \
     int best = 0;                                                                   \
-    EACH(const T v = LOAD(x, e); if (v > top || (v != v && top == top)) { top = v; best = i; })
+    EACH(const T v = LOAD(x, e); if (BEYOND(v, top) || (v != v && top == top)) { top = v; best = i; })
 
 #define SEGMENTS                                                                     \
     const size_t first = get_global_id(0) * per, end = min(first + per, (size_t)n);  \
     for (size_t o = first; o < end; o++)
 
-KERNEL argmax(IN(x), OUT_T(int, y), const int n, SIZES, const int per) {
+KERNEL first_place(IN(x), OUT_T(int, y), const int n, SIZES, const int per) {
     SEGMENTS {
         FIND(o)
         STORE(y, o, best);
     }
 }
 
-KERNEL first_max(IN(x), OUT_T(uchar, y), const int n, SIZES, const int per) {
+KERNEL first_mask(IN(x), OUT_T(uchar, y), const int n, SIZES, const int per) {
     SEGMENTS {
         FIND(o)
         EACH(STORE(y, e, (uchar)(i == best)))

@@ -23,44 +23,54 @@
 #ifndef MODE
 #define MODE 0
 #endif
+#ifndef IDX
+#define IDX int
+#endif
 
-static inline float max16(float16 a) {
-    const float8 b = fmax(a.lo, a.hi);
-    const float4 c = fmax(b.lo, b.hi);
-    const float2 d = fmax(c.lo, c.hi);
+/* A mask of 16 ints as one of ACC's width. */
+#ifdef CLG_F64
+#define MASK16(lanes) convert_long16(lanes)
+#else
+#define MASK16(lanes) (lanes)
+#endif
+
+static inline ACC max16(ACC16 a) {
+    const ACC8 b = fmax(a.lo, a.hi);
+    const ACC4 c = fmax(b.lo, b.hi);
+    const ACC2 d = fmax(c.lo, c.hi);
     return fmax(d.x, d.y);
 }
 
 /* 16 values of which only the first `count` are real; the rest are -inf and vanish in max and exp. */
-static inline float16 load_lanes(const __global float *from, int count) {
+static inline ACC16 load_lanes(const __global ACC *from, int count) {
     const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    return select((float16)(-INFINITY), vload16(0, from), lane < (int16)(count));
+    return select((ACC16)((ACC)-INFINITY), vload16(0, from), MASK16(lane < (int16)(count)));
 }
 
 KERNEL rows(IN(x), OUT(y), const int n, const int classes, const int per) {
     const size_t first = get_global_id(0) * per, end = min(first + per, (size_t)n);
     for (size_t p = first; p < end; p++) {
         const __global T *from = AT(x, p * classes);
-        float16 top = (float16)(-INFINITY), sum = (float16)(0.0f);
+        ACC16 top = (ACC16)((ACC)-INFINITY), sum = (ACC16)((ACC)0);
         for (int i = 0; i < classes; i += 16) top = fmax(top, load_lanes(from + i, classes - i));
-        const float m = max16(top);
+        const ACC m = max16(top);
 #if MODE == 0
         __global T *to = AT(y, p * classes);
         if (classes <= 16) {
-            const float16 e = exp(load_lanes(from, classes) - m);
+            const ACC16 e = exp(load_lanes(from, classes) - m);
             clg_store_part(to, e / clg_sum16(e), classes);
             continue;
         }
         for (int i = 0; i < classes; i += 16) {
-            const float16 e = exp(load_lanes(from + i, classes - i) - m);
+            const ACC16 e = exp(load_lanes(from + i, classes - i) - m);
             clg_store_part(to + i, e, classes - i);
             sum += e;
         }
-        const float s = 1.0f / clg_sum16(sum);
+        const ACC s = (ACC)1 / clg_sum16(sum);
         for (int i = 0; i < classes; i += 16) clg_store_part(to + i, vload16(0, to + i) * s, classes - i);
 #else
         for (int i = 0; i < classes; i += 16) sum += exp(load_lanes(from + i, classes - i) - m);
-        const float s = log(clg_sum16(sum));
+        const ACC s = log(clg_sum16(sum));
 #if MODE == 1
         __global T *to = AT(y, p * classes);
         for (int i = 0; i < classes; i += 16) clg_store_part(to + i, vload16(0, from + i) - m - s, classes - i);
@@ -79,7 +89,7 @@ KERNEL cols(IN(x), OUT(y), const int n, const int classes, const int inner, cons
         const size_t outer = b / blocks, start = outer * classes * inner + (b - outer * blocks) * 16;
         const int lane = (int)(b - outer * blocks) * 16, count = inner - lane;
         const __global T *from = AT(x, start);
-        float16 m = (float16)(-INFINITY), s = (float16)(0.0f);
+        ACC16 m = (ACC16)((ACC)-INFINITY), s = (ACC16)((ACC)0);
         for (size_t c = 0; c < classes; c++) m = fmax(m, vload16(0, from + c * inner));
         for (size_t c = 0; c < classes; c++) s += exp(vload16(0, from + c * inner) - m);
 #if MODE == 2
@@ -93,7 +103,7 @@ KERNEL cols(IN(x), OUT(y), const int n, const int classes, const int inner, cons
         for (size_t c = 0; c < classes; c++)
             clg_store_part(to + c * inner, vload16(0, from + c * inner) - m - s, count);
 #else
-        s = 1.0f / s;
+        s = (ACC)1 / s;
         for (size_t c = 0; c < classes; c++)
             clg_store_part(to + c * inner, exp(vload16(0, from + c * inner) - m) * s, count);
 #endif
@@ -116,11 +126,11 @@ KERNEL cols(IN(x), OUT(y), const int n, const int classes, const int inner, cons
 #define PLUS(a, b) ((a) + (b))
 
 KERNEL tree(IN(x), OUT(y), const int n, const int classes) {
-    __local float part[WGX];
+    __local ACC part[WGX];
     const size_t p = get_group_id(0);
     const uint me = get_local_id(0);
     const size_t start = p * classes;
-    float m = -INFINITY, s = 0.0f;
+    ACC m = -INFINITY, s = 0;
     for (int c = me; c < classes; c += WGX) m = fmax(m, LOAD(x, start + c));
     TREE(m, fmax);
     for (int c = me; c < classes; c += WGX) s += exp(LOAD(x, start + c) - m);
@@ -134,7 +144,7 @@ KERNEL tree(IN(x), OUT(y), const int n, const int classes) {
     s = log(s);
     for (int c = me; c < classes; c += WGX) STORE(y, start + c, LOAD(x, start + c) - m - s);
 #else
-    s = 1.0f / s;
+    s = (ACC)1 / s;
     for (int c = me; c < classes; c += WGX) STORE(y, start + c, exp(LOAD(x, start + c) - m) * s);
 #endif
 }
@@ -143,7 +153,7 @@ KERNEL items(IN(x), OUT(y), const int n, const int classes, const int inner) {
     const size_t p = get_global_id(0);
     if (p >= (size_t)n) return;
     const size_t outer = p / inner, start = outer * classes * inner + (p - outer * inner);
-    float m = -INFINITY, s = 0.0f;
+    ACC m = -INFINITY, s = 0;
     for (size_t c = 0; c < classes; c++) m = fmax(m, LOAD(x, start + c * inner));
     for (size_t c = 0; c < classes; c++) s += exp(LOAD(x, start + c * inner) - m);
 #if MODE == 2
@@ -153,24 +163,27 @@ KERNEL items(IN(x), OUT(y), const int n, const int classes, const int inner) {
     s = log(s);
     for (size_t c = 0; c < classes; c++) STORE(y, start + c * inner, LOAD(x, start + c * inner) - m - s);
 #else
-    s = 1.0f / s;
+    s = (ACC)1 / s;
     for (size_t c = 0; c < classes; c++) STORE(y, start + c * inner, exp(LOAD(x, start + c * inner) - m) * s);
 #endif
 }
 
-/* --- cross-entropy --- */
+/* --- cross-entropy: -DIDX=int|long, the type of the targets --- */
 
-KERNEL loss_parts(IN(x), IN_T(int, target), IN(stat), OUT(sums), OUT(counts), const int n, const int classes,
+/* Whether t is a class. */
+#define IS_CLASS(t) ((t) >= 0 && (t) < classes)
+
+KERNEL loss_parts(IN(x), IN_T(IDX, target), IN(stat), OUT(sums), OUT(counts), const int n, const int classes,
                   const int inner, const int per) {
-    __local float part[WGX];
+    __local ACC part[WGX];
     const size_t first = get_group_id(0) * per, end = min(first + per, (size_t)n);
     const uint me = get_local_id(0);
-    float sum = 0.0f, count = 0.0f;
+    ACC sum = 0, count = 0;
     for (size_t p = first + me; p < end; p += WGX) {
-        const int t = LOAD(target, p);
+        const IDX t = LOAD(target, p);
         if (t == -1) continue;
-        count += 1.0f;
-        if (t < 0 || t >= classes) {
+        count += 1;
+        if (!IS_CLASS(t)) {
             sum = NAN;
         } else {
             const size_t outer = p / inner, at = (outer * classes + t) * inner + (p - outer * inner);
@@ -187,13 +200,13 @@ KERNEL loss_parts(IN(x), IN_T(int, target), IN(stat), OUT(sums), OUT(counts), co
 }
 
 KERNEL loss_join(IN(sums), IN(counts), OUT(loss), OUT(count), const int parts) {
-    float16 sum = (float16)(0.0f), number = (float16)(0.0f);
+    ACC16 sum = (ACC16)((ACC)0), number = (ACC16)((ACC)0);
     int i = 0;
     for (; i + 16 <= parts; i += 16) {
         sum += LOAD16(sums, i);
         number += LOAD16(counts, i);
     }
-    float s = clg_sum16(sum), c = clg_sum16(number);
+    ACC s = clg_sum16(sum), c = clg_sum16(number);
     for (; i < parts; i++) {
         s += LOAD(sums, i);
         c += LOAD(counts, i);
@@ -203,52 +216,59 @@ KERNEL loss_join(IN(sums), IN(counts), OUT(loss), OUT(count), const int parts) {
 }
 
 /* The factor of a position: 0 for target -1, NaN for targets out of range. */
-#define WEIGHT(t) (((t) == -1) ? 0.0f : (((t) < 0) | ((t) >= classes)) ? NAN : factor)
+#define WEIGHT(t) ((t) == -1 ? (ACC)0 : IS_CLASS(t) ? factor : (ACC)NAN)
 
-KERNEL loss_grad_rows(IN(x), IN_T(int, target), IN(count), IN(stat), IN(gy), OUT(gx), const int n, const int classes,
+KERNEL loss_grad_rows(IN(x), IN_T(IDX, target), IN(count), IN(stat), IN(gy), OUT(gx), const int n, const int classes,
                       const int per) {
     const size_t first = get_global_id(0) * per, end = min(first + per, (size_t)n);
-    const float factor = LOAD(gy, 0) / LOAD(count, 0);
+    const ACC factor = LOAD(gy, 0) / LOAD(count, 0);
     for (size_t p = first; p < end; p++) {
-        const int t = LOAD(target, p);
-        const float m = LOAD(stat, p), s = LOAD(stat, n + p), w = WEIGHT(t);
+        const IDX t = LOAD(target, p);
+        const ACC m = LOAD(stat, p), s = LOAD(stat, n + p), w = WEIGHT(t);
         const size_t start = p * classes;
-        if (w == 0.0f) {
-            for (int c = 0; c < classes; c++) STORE(gx, start + c, 0.0f);
+        if (t == -1) {
+            for (int c = 0; c < classes; c++) STORE(gx, start + c, (ACC)0);
             continue;
         }
         for (int c = 0; c < classes; c += 16)
             clg_store_part(AT(gx, start + c), exp(load_lanes(AT(x, start + c), classes - c) - m - s) * w, classes - c);
-        if (t >= 0 && t < classes) STORE(gx, start + t, LOAD(gx, start + t) - w);
+        if (IS_CLASS(t)) STORE(gx, start + t, LOAD(gx, start + t) - w);
     }
 }
 
-KERNEL loss_grad_cols(IN(x), IN_T(int, target), IN(count), IN(stat), IN(gy), OUT(gx), const int n, const int classes,
+/* Targets as int; those of 64 bits that do not fit are kept out of range. */
+#define TARGETS(t) CLG_CAT(TARGETS_, IDX)(t)
+#define TARGETS_int(t)  (t)
+#define TARGETS_long(t) convert_int16_sat(t)
+
+KERNEL loss_grad_cols(IN(x), IN_T(IDX, target), IN(count), IN(stat), IN(gy), OUT(gx), const int n, const int classes,
                       const int inner, const int per) {
     const size_t n_rows = (size_t)n / inner * classes;
     const size_t first = get_global_id(0) * per, end = min(first + per, n_rows);
-    const float16 factor = (float16)(LOAD(gy, 0) / LOAD(count, 0));
+    const ACC16 factor = (ACC16)(LOAD(gy, 0) / LOAD(count, 0));
     for (size_t row = first; row < end; row++) {
         const size_t outer = row / classes, p = outer * inner, start = row * inner;
         const int class = (int)(row - outer * classes);
         for (int i = 0; i < inner; i += 16) {
-            const int16 t = vload16(0, AT(target, p + i));
-            const float16 m = LOAD16(stat, p + i), s = LOAD16(stat, n + p + i);
-            const float16 hit = select((float16)(0.0f), (float16)(1.0f), t == (int16)(class));
-            float16 w = select(factor, (float16)(NAN), (t < (int16)(0)) | (t >= (int16)(classes)));
+            const int16 t = TARGETS(vload16(0, AT(target, p + i)));
+            const ACC16 m = LOAD16(stat, p + i), s = LOAD16(stat, n + p + i);
+            const ACC16 hit = select((ACC16)((ACC)0), (ACC16)((ACC)1), MASK16(t == (int16)(class)));
+            const int16 off = (t < (int16)(0)) | (t >= (int16)(classes));
+            ACC16 w = select(factor, (ACC16)((ACC)NAN), MASK16(off));
             w = (exp(LOAD16(x, start + i) - m - s) - hit) * w;
-            clg_store_part(AT(gx, start + i), select(w, (float16)(0.0f), t == (int16)(-1)), inner - i);
+            clg_store_part(AT(gx, start + i), select(w, (ACC16)((ACC)0), MASK16(t == (int16)(-1))), inner - i);
         }
     }
 }
 
-KERNEL loss_grad_items(IN(x), IN_T(int, target), IN(count), IN(stat), IN(gy), OUT(gx), const int n, const int classes,
+KERNEL loss_grad_items(IN(x), IN_T(IDX, target), IN(count), IN(stat), IN(gy), OUT(gx), const int n, const int classes,
                        const int inner) {
     const size_t i = get_global_id(0);
     if (i >= (size_t)n * classes) return;
     const size_t row = i / inner, outer = row / classes, p = outer * inner + (i - row * inner);
-    const int t = LOAD(target, p), class = (int)(row - outer * classes);
-    const float factor = LOAD(gy, 0) / LOAD(count, 0), w = WEIGHT(t);
-    const float v = (exp(LOAD(x, i) - LOAD(stat, p) - LOAD(stat, n + p)) - (t == class ? 1.0f : 0.0f)) * w;
-    STORE(gx, i, t == -1 ? 0.0f : v);
+    const IDX t = LOAD(target, p);
+    const int class = (int)(row - outer * classes);
+    const ACC factor = LOAD(gy, 0) / LOAD(count, 0), w = WEIGHT(t);
+    const ACC v = (exp(LOAD(x, i) - LOAD(stat, p) - LOAD(stat, n + p)) - (t == class ? (ACC)1 : (ACC)0)) * w;
+    STORE(gx, i, t == -1 ? (ACC)0 : v);
 }

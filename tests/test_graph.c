@@ -1,5 +1,5 @@
 /* Graphs without running them: sharing of nodes, broadcasting, exact texts of errors, and the structure of gradients.
- * What gradients are worth is for test_ops and test_golden. */
+ * What gradients are worth is for test_ops and torch_cases. */
 #include "graph/graph.h"
 
 #include <criterion/criterion.h>

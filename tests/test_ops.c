@@ -8,18 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_failure(void *user, const char *line) { fprintf(stderr, "%s\n", line); }
+enum { STRICT = 0 }; /* until every row has all that the rules ask */
+
+static void print_failure(void *user, const clg_check_failure *f) {
+    fprintf(stderr, "%s: %s\n    test_ops --op %s --seed %llu", f->op, f->text, f->op, (unsigned long long)f->seed);
+    if (f->number >= 0) fprintf(stderr, " --case %d", f->number);
+    if (f->impl) fprintf(stderr, " --impl %s", f->impl);
+    fprintf(stderr, "\n");
+}
+
+static void print_line(void *user, const char *line) { fprintf(stderr, "%s\n", line); }
 
 static bool open_devices(const char *which, clg_check_params *p) {
     p->dev = clg_device_open(which, NULL);
     p->ref = p->dev ? clg_device_open("ref", NULL) : NULL;
-    if (!p->ref) fprintf(stderr, "%s\n", clg_error());
-    return p->ref != NULL;
+    p->capped = p->ref ? clg_device_open(which, clg_device_params(.mem_cap = CLG_CHECK_CAP)) : NULL;
+    if (!p->capped) fprintf(stderr, "%s\n", clg_error());
+    return p->capped != NULL;
 }
 
 static void close_devices(clg_check_params *p) {
     clg_device_destroy(&p->dev);
     clg_device_destroy(&p->ref);
+    clg_device_destroy(&p->capped);
 }
 
 /* Criterion copies parameters between processes: so an index, and not a pointer. */
@@ -56,6 +67,15 @@ Test(ops, wrong_shapes) {
     clg_device_destroy(&p.ref);
 }
 
+Test(ops, rules, .timeout = 120) {
+    clg_device *ref = clg_device_open("ref", NULL);
+    int missing = 0;
+    cr_assert_not_null(ref);
+    for (int i = 0; i < clg_op_count(); i++) missing += clg_check_rules(i, ref, print_line, NULL);
+    cr_expect(missing == 0 || !STRICT, "%d things are missing in the table of ops", missing);
+    clg_device_destroy(&ref);
+}
+
 /* A check that cannot fail is worth nothing. The derivative of x stop_grad(x) is 2 x, its graph says x. */
 static clg_tensor *wrong(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
     return clg_mul(in[0], clg_stop_grad(in[0]));
@@ -71,6 +91,70 @@ Test(ops, gradient_check_can_fail) {
     cr_expect_eq(r.failures, 1);
     cr_expect_gt(r.max_gradient_error, 0.01);
     clg_device_destroy(&p.ref);
+}
+
+/* x^2 with the gradient 2 x, but no second derivative. */
+static clg_tensor *half_wrong(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    clg_tensor *still = clg_stop_grad(in[0]);
+    return clg_sub(clg_scale(clg_mul(in[0], still), 2), clg_square(still));
+}
+
+Test(ops, curvature_check_can_fail) {
+    const clg_case c = {.op = "mul", .build = half_wrong, .flags = CLG_CASE_GRAD, .n_in = 1, .in = {{1, {5}}}};
+    clg_check_params p = {.seed = 1};
+    clg_check_result r = {.op = "mul"};
+    p.ref = clg_device_open("ref", NULL);
+    cr_assert_not_null(p.ref);
+    clg_check_gradient(&c, 0, &p, &r);
+    cr_expect_eq(r.failures, 1);
+    cr_expect_lt(r.max_gradient_error, CLG_GRADIENT_BOUND);
+    cr_expect_gt(r.max_curvature_error, 0.01);
+    clg_device_destroy(&p.ref);
+}
+
+/* The judge's own binary16: every number comes back, and halves between two of them go to the even one. */
+Test(ops, half) {
+    for (uint32_t h = 0; h < 65536; h++) {
+        const uint16_t from = (uint16_t)h;
+        uint16_t back;
+        double v;
+        clg_bytes_to(CLG_F16, &from, 1, &v);
+        clg_bytes_from(CLG_F16, &v, 1, &back);
+        cr_expect(back == from || (v != v && (back & 0x7fff) > 0x7c00), "%04x became %g and %04x", from, v, back);
+    }
+    static const struct { double from, to; } rounded[] = {{2049, 2048}, {2051, 2052}, {65519.9, 65504}, {0x1p-25, 0},
+        {0x1.8p-24, 0x1p-23}, {1 + 0x1p-11, 1}, {1 + 0x1.8p-10, 1 + 0x1p-9}, {-0x1.ffep-15, -0x1p-14}};
+    for (size_t i = 0; i < sizeof rounded / sizeof rounded[0]; i++) {
+        uint16_t h;
+        double v;
+        clg_bytes_from(CLG_F16, &rounded[i].from, 1, &h);
+        clg_bytes_to(CLG_F16, &h, 1, &v);
+        cr_expect_eq(v, rounded[i].to, "%.17g became %.17g", rounded[i].from, v);
+    }
+}
+
+static clg_tensor *first_input(const clg_case *c, clg_graph *g, clg_tensor *const *in) { return in[0]; }
+
+/* A view holds the operand's values in its order: x through each view is x. */
+Test(ops, views) {
+    clg_device *ref = clg_device_open("ref", NULL);
+    cr_assert_not_null(ref);
+    for (int view = CLG_VIEW_PLAIN; view <= CLG_VIEW_SLICED; view++) {
+        static const clg_case c = {.build = first_input, .n_in = 1, .in = {{4, {2, 3, 5, 4}}}};
+        const clg_case_form form = {.view = (enum clg_case_view)view};
+        clg_case_run run;
+        double *want = clg_case_values(&c, 0, 9, false), *got = NULL;
+        cr_assert_eq(clg_case_open(&c, ref, &form, NULL, &run), CLG_OK, "%s", clg_error());
+        cr_assert_eq(clg_case_write(&c, &run, 0, want), CLG_OK, "%s", clg_error());
+        cr_assert_eq(clg_case_outcome(&c, &run, &got), CLG_OK, "%s", clg_error());
+        cr_assert_eq(run.n, 120);
+        cr_expect_eq(memcmp(got, want, 120 * sizeof *got), 0, "view %d", view);
+        cr_expect(view == CLG_VIEW_PLAIN || run.base[0] != run.in[0], "view %d is none", view);
+        free(want);
+        free(got);
+        clg_case_close(&run);
+    }
+    clg_device_destroy(&ref);
 }
 
 static const char *option(int argc, char **argv, const char *name) {
@@ -93,8 +177,10 @@ static int by_hand(int argc, char **argv) {
         if (clg_op_get_info(i, &info) < 0 || (strcmp(only, info.name) != 0 && strcmp(only, "all") != 0)) continue;
         clg_check_op(i, &p, &r);
         printf("%-18s %3d cases %4d plans %4d derivatives  error %8.3g of %g  gradient %8.2g  %6.2f s  %s\n", r.op,
-               r.cases, r.runs, r.gradients, r.max_error, r.bound, r.max_gradient_error, r.seconds, r.pass ? "ok" : "FAILED");
+               r.cases, r.runs, r.gradients, r.max_error, r.bound, r.max_gradient_error, r.seconds,
+               r.pass ? "ok" : "FAILED");
         fflush(stdout);
+        if (!p.quick) failures += STRICT * clg_check_rules(i, p.ref, print_line, NULL);
         failures += r.failures;
         seen++;
     }

@@ -58,6 +58,14 @@ CLG_API clg_tensor *clg_assign(clg_tensor *dst, clg_tensor *value);
 /** One effect that stands for many. */
 CLG_API clg_tensor *clg_group(clg_list effects);
 
+/** Whenever a plan that is not compiled with .inference computes trigger, it performs effect too, as if that were
+ *  listed in clg_compile(): for running statistics. Returns trigger. */
+CLG_API clg_tensor *clg_when_training(clg_tensor *trigger, clg_tensor *effect);
+
+/** infer_value in plans compiled with .inference, train_value in all others. A plan computes only the one it takes, and
+ *  gradients flow to that one. Shapes: both of one shape and type. */
+CLG_API clg_tensor *clg_phase(clg_tensor *infer_value, clg_tensor *train_value);
+
 /**
  * Gradient of the scalar (or one-element) y with respect to x: a tensor of x's shape, itself differentiable.
  * Zero-filled if y does not depend on x. Repeated calls share work.

@@ -23,6 +23,7 @@ typedef struct clg_op_info {
     const char *formula;     /* one line of plain text: "y[n,o,s] = sum ..." */
     const char *gradient;    /* one line of plain text; "" if there is none */
     const char *shapes;      /* one line: "a [...,M,K], b [...,K,N] -> [...,M,N]" */
+    const char *family;      /* "Convolution": what the docs list together */
     int  min_in, max_in, n_out;
     bool elementwise, effect, differentiable;
     bool composite;          /* no kernels of its own: devices get the ops that it expands to */

@@ -10,6 +10,16 @@ CLG_BEGIN_DECLS
  *  Philox 4x32-10 on (store seed, node, step, index): the same mask on every device. Source: Salmon et al. 2011. */
 CLG_API clg_tensor *clg_dropout(clg_tensor *x, double p);
 
+/** The same for whole planes of x [N,C,S...]: neighbouring pixels are too alike for dropout of single ones.
+ *  Source: Tompson et al. 2015, arXiv 1411.4280. */
+CLG_API clg_tensor *clg_dropout_channels(clg_tensor *x, double p);
+
+/** x + sigma z with z from N(0, 1), others in each training run; identity in inference plans. Gradient gy. Random words
+ *  as for clg_dropout(); made normal by Box and Muller (1958), so z is the same on every device but for some ulp.
+ *
+ *  Errors: CLG_ERR_INVALID if sigma is below 0 or not finite. */
+CLG_API clg_tensor *clg_gaussian_noise(clg_tensor *x, double sigma);
+
 CLG_END_DECLS
 
 #endif /* CLGRAD_OPS_RANDOM_H_ */

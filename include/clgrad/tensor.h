@@ -9,7 +9,12 @@ CLG_BEGIN_DECLS
 typedef struct clg_graph  clg_graph;
 typedef struct clg_tensor clg_tensor;
 
-/** F16/BF16 are storage types: arithmetic is at least f32. F64 runs on "ref" and, later, on fp64 devices. */
+/**
+ * Element types. F16 (IEEE binary16) and BF16 (the upper half of f32) are for storage: every device has them; each op
+ * computes in f32 and rounds its result to the nearest, ties to even. F64 runs where the device has double precision
+ * (clg_device_info.fp64), else CLG_ERR_UNSUP. U8 holds flags and bytes. I32 and I64 wrap on overflow; the device "ref"
+ * computes everything in double and so is exact for integers up to 2^53.
+ */
 typedef enum clg_dtype { CLG_F32, CLG_F16, CLG_BF16, CLG_F64, CLG_I32, CLG_U8, CLG_I64, CLG_DTYPE_COUNT } clg_dtype;
 
 /** "f32", "i32", ...; "?" for unknown values. */

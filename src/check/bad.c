@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const clg_bad_case *const parts[] = {clg_bad_elementwise, clg_bad_shape, clg_bad_linear, clg_bad_network,
-    clg_bad_activation, clg_bad_conv, clg_bad_index, clg_bad_loss,
+    clg_bad_math, clg_bad_activation, clg_bad_conv, clg_bad_index, clg_bad_linalg, clg_bad_loss, clg_bad_move,
     clg_bad_norm, clg_bad_pool, clg_bad_random, clg_bad_reduce};
 
 const clg_bad_case *clg_bad_case_at(int i) {

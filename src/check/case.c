@@ -1,13 +1,14 @@
-/* One case on one device: values, building, compiling, running, reading. */
+/* One case on one device: values, types, views, building, compiling, running, reading. */
 #include "check/check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const clg_case *const parts[] = {clg_cases_elementwise, clg_cases_shape, clg_cases_linear, clg_cases_network,
-    clg_cases_activation, clg_cases_conv, clg_cases_index, clg_cases_loss,
-    clg_cases_norm, clg_cases_pool, clg_cases_random, clg_cases_reduce};
+    clg_cases_math, clg_cases_activation, clg_cases_conv, clg_cases_index, clg_cases_linalg, clg_cases_loss,
+    clg_cases_move, clg_cases_norm, clg_cases_pool, clg_cases_random, clg_cases_reduce};
 
 const clg_case *clg_case_at(const char *op, int i) {
     for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++)
@@ -47,6 +48,14 @@ int64_t clg_input_elems(const clg_case_input *in) {
     return n;
 }
 
+int64_t clg_case_elems(const clg_case *c) {
+    int64_t n = 0;
+    for (int i = 0; i < c->n_in; i++) n += clg_input_elems(&c->in[i]);
+    return n;
+}
+
+bool clg_input_is_real(const clg_case_input *in) { return in->dtype == CLG_F32; }
+
 static double value(const clg_case_input *in, bool exact, uint64_t *s) {
     double x;
     switch (in->fill) {
@@ -83,22 +92,120 @@ double *clg_case_values(const clg_case *c, int i, uint64_t seed, bool exact) {
 
 /* --- host bytes of a type from and to doubles --- */
 
-static void to_bytes(clg_dtype t, const double *v, int64_t n, void *bytes) {
+/* IEEE 754 binary16, to nearest, ties to even; written here once more so that the library's own is checked by it. */
+static uint16_t to_half(double x) {
+    const uint16_t sign = signbit(x) ? 0x8000 : 0;
+    const double a = fabs(x);
+    if (isnan(x)) return 0x7e00;
+    if (a >= 65520) return sign | 0x7c00; /* the middle between the largest number and the next power of two */
+    const int e = a < 0x1p-14 ? -14 : ilogb(a);
+    const long m = lrint(ldexp(a, 10 - e)); /* 1024 .. 2048, below it a subnormal; a carry moves into the exponent */
+    return (uint16_t)(sign | ((e + 14) * 1024 + m));
+}
+
+static double from_half(uint16_t h) {
+    const int e = h >> 10 & 31, m = h & 1023;
+    const double a = e == 31 ? (m ? NAN : INFINITY) : e ? ldexp(1024 + m, e - 25) : ldexp(m, -24);
+    return h & 0x8000 ? -a : a;
+}
+
+/* bfloat16 is the upper half of binary32. */
+static uint16_t to_brain(double x) {
+    const float f = (float)x;
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return isnan(x) ? 0x7fc0 : (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+static double from_brain(uint16_t b) {
+    const uint32_t u = (uint32_t)b << 16;
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+void clg_bytes_from(clg_dtype t, const double *v, int64_t n, void *bytes) {
     for (int64_t i = 0; i < n; i++) switch (t) {
         case CLG_F64: ((double *)bytes)[i] = v[i]; break;
+        case CLG_F16: ((uint16_t *)bytes)[i] = to_half(v[i]); break;
+        case CLG_BF16: ((uint16_t *)bytes)[i] = to_brain(v[i]); break;
         case CLG_I32: ((int32_t *)bytes)[i] = (int32_t)v[i]; break;
+        case CLG_I64: ((int64_t *)bytes)[i] = (int64_t)v[i]; break;
         case CLG_U8: ((uint8_t *)bytes)[i] = (uint8_t)v[i]; break;
         default: ((float *)bytes)[i] = (float)v[i];
         }
 }
 
-static void from_bytes(clg_dtype t, const void *bytes, int64_t n, double *v) {
+void clg_bytes_to(clg_dtype t, const void *bytes, int64_t n, double *v) {
     for (int64_t i = 0; i < n; i++) switch (t) {
         case CLG_F64: v[i] = ((const double *)bytes)[i]; break;
+        case CLG_F16: v[i] = from_half(((const uint16_t *)bytes)[i]); break;
+        case CLG_BF16: v[i] = from_brain(((const uint16_t *)bytes)[i]); break;
         case CLG_I32: v[i] = ((const int32_t *)bytes)[i]; break;
+        case CLG_I64: v[i] = (double)((const int64_t *)bytes)[i]; break;
         case CLG_U8: v[i] = ((const uint8_t *)bytes)[i]; break;
         default: v[i] = ((const float *)bytes)[i];
         }
+}
+
+/* --- operands that are views of the graph's inputs --- */
+
+/* Where element 0 of an operand lies in its base, how far its axes go there, and the shape of the base. */
+typedef struct layout {
+    clg_shape base;
+    int64_t   stride[CLG_MAX_DIMS], offset;
+} layout;
+
+/* A slice takes every second element of the first and the last axis, and leaves one out at each end of all. */
+static int64_t slice_step(int axis, int ndim) { return axis == 0 || axis == ndim - 1 ? 2 : 1; }
+
+static layout layout_of(const clg_case_input *in, enum clg_case_view view) {
+    layout l = {.base = {in->ndim, {0}}};
+    const int n = in->ndim;
+    int64_t step = 1;
+    memcpy(l.base.dim, in->dim, sizeof l.base.dim);
+    if (view == CLG_VIEW_TRANSPOSED && n >= 2) l.base.dim[n - 1] = in->dim[n - 2], l.base.dim[n - 2] = in->dim[n - 1];
+    for (int d = 0; d < n && view == CLG_VIEW_SLICED; d++) l.base.dim[d] = slice_step(d, n) * in->dim[d] + 2;
+    for (int d = n - 1; d >= 0; step *= l.base.dim[d--]) {
+        l.stride[d] = step;
+        if (view != CLG_VIEW_SLICED) continue;
+        l.stride[d] *= slice_step(d, n);
+        l.offset += step;
+    }
+    if (view == CLG_VIEW_TRANSPOSED && n >= 2) {
+        const int64_t t = l.stride[n - 1];
+        l.stride[n - 1] = l.stride[n - 2], l.stride[n - 2] = t;
+    }
+    return l;
+}
+
+/* The operand as graph over its base. */
+static clg_tensor *view_of(clg_tensor *base, const clg_case_input *in, enum clg_case_view view) {
+    if (view == CLG_VIEW_TRANSPOSED && in->ndim >= 2) return clg_transpose(base);
+    for (int d = 0; view == CLG_VIEW_SLICED && d < in->ndim; d++) {
+        const int64_t step = slice_step(d, in->ndim);
+        base = clg_slice(base, d, 1, 1 + step * in->dim[d], step);
+    }
+    return base;
+}
+
+/* The base with the values at the operand's places, and elsewhere what would show in any result. */
+static double *spread(const layout *l, const clg_case_input *in, const double *v) {
+    const int64_t n = clg_input_elems(in);
+    int64_t all = 1, index[CLG_MAX_DIMS] = {0};
+    for (int d = 0; d < in->ndim; d++) all *= l->base.dim[d];
+    double *x = malloc((size_t)(all + 1) * sizeof *x);
+    for (int64_t i = 0; x && i < all; i++) x[i] = clg_input_is_real(in) ? NAN : 119;
+    for (int64_t i = 0, at = l->offset; x && i < n; i++) {
+        x[at] = v[i];
+        for (int d = in->ndim - 1; d >= 0; d--) {
+            at += l->stride[d];
+            if (++index[d] < in->dim[d]) break;
+            at -= l->stride[d] * in->dim[d];
+            index[d] = 0;
+        }
+    }
+    return x;
 }
 
 /* --- a case on a device --- */
@@ -116,25 +223,36 @@ static clg_status what_counts(const clg_case *c, clg_case_run *r) {
     return CLG_OK;
 }
 
-clg_status clg_case_open(const clg_case *c, clg_device *dev, clg_dtype real, const clg_plan_params *pp,
-                         clg_case_run *r) {
+static clg_dtype type_in(const clg_case_input *in, const clg_case_form *form) {
+    if (clg_input_is_real(in)) return form->real;
+    return in->dtype == CLG_I32 && form->integer ? form->integer : in->dtype;
+}
+
+clg_status clg_case_build(const clg_case *c, clg_device *dev, const clg_case_form *form, clg_case_run *r) {
     static const char *const names[CLG_CASE_INPUTS] = {"a", "b", "c", "d", "e", "f"};
     *r = (clg_case_run){.store = clg_store_create(dev, 42)};
+    if (form) r->form = *form;
     r->graph = r->store ? clg_graph_create(dev, r->store) : NULL;
-    if (!r->graph) goto fail;
+    if (!r->graph) return clg_error_status();
     for (int i = 0; i < c->n_in; i++) {
-        clg_shape s = {c->in[i].ndim, {0}};
-        memcpy(s.dim, c->in[i].dim, sizeof s.dim);
-        const clg_dtype t = c->in[i].dtype == CLG_F32 ? real : c->in[i].dtype;
-        r->in[i] = clg_input(r->graph, names[i], t, s);
+        const layout l = layout_of(&c->in[i], r->form.view);
+        r->base[i] = clg_input(r->graph, names[i], type_in(&c->in[i], &r->form), l.base);
+        r->in[i] = view_of(r->base[i], &c->in[i], r->form.view);
     }
     r->y = c->build(c, r->graph, r->in);
-    r->plan = clg_compile(r->graph, (clg_list){1, &r->y}, pp);
-    if (!r->plan || what_counts(c, r) < 0) goto fail;
-    return CLG_OK;
-fail:
-    clg_case_close(r);
+    if (r->y && clg_graph_status(r->graph) == CLG_OK) return CLG_OK;
     return clg_error_status() < 0 ? clg_error_status() : CLG_ERR_INVALID;
+}
+
+clg_status clg_case_open(const clg_case *c, clg_device *dev, const clg_case_form *form, const clg_plan_params *pp,
+                         clg_case_run *r) {
+    clg_status s = clg_case_build(c, dev, form, r);
+    if (s == CLG_OK) {
+        r->plan = clg_compile(r->graph, (clg_list){1, &r->y}, pp);
+        s = r->plan ? what_counts(c, r) : clg_error_status();
+    }
+    if (s < 0) clg_case_close(r);
+    return s;
 }
 
 void clg_case_close(clg_case_run *r) {
@@ -144,12 +262,16 @@ void clg_case_close(clg_case_run *r) {
 }
 
 clg_status clg_case_write(const clg_case *c, clg_case_run *r, int i, const double *values) {
-    const int64_t n = clg_input_elems(&c->in[i]);
-    const size_t bytes = clg_tensor_bytes(r->in[i]);
+    const size_t bytes = clg_tensor_bytes(r->base[i]), size = clg_dtype_size(clg_tensor_dtype(r->base[i]));
+    const layout l = layout_of(&c->in[i], r->form.view);
     void *host = malloc(bytes + 1);
-    if (!host) return CLG_ERR_NOMEM;
-    to_bytes(clg_tensor_dtype(r->in[i]), values, n, host);
-    const clg_status s = clg_write(r->plan, r->in[i], host, bytes);
+    double *base = r->form.view ? spread(&l, &c->in[i], values) : NULL;
+    clg_status s = host && (base || !r->form.view) ? CLG_OK : CLG_ERR_NOMEM;
+    if (s == CLG_OK) {
+        clg_bytes_from(clg_tensor_dtype(r->base[i]), base ? base : values, (int64_t)(bytes / size), host);
+        s = clg_write(r->plan, r->base[i], host, bytes);
+    }
+    free(base);
     free(host);
     return s;
 }
@@ -172,7 +294,7 @@ clg_status clg_case_outcome(const clg_case *c, clg_case_run *r, double **out) {
     clg_status s = host && v ? clg_run(r->plan) : CLG_ERR_NOMEM;
     if (s == CLG_OK && effect) s = clg_run(r->plan);
     if (s == CLG_OK) s = effect ? clg_store_read(r->store, "s", host, bytes) : clg_read(r->plan, r->y, host, bytes);
-    if (s == CLG_OK) from_bytes(r->dtype, host, r->n, v);
+    if (s == CLG_OK) clg_bytes_to(r->dtype, host, r->n, v);
     free(host);
     if (s == CLG_OK) *out = v;
     else free(v);

@@ -2,10 +2,8 @@
  * and every way of broadcasting. The bound k of a function is what OpenCL 1.2 (table 7.4) allows it, and one more for
  * the reference's own rounding. */
 #include "check/bad.h"
-#include "check/cases.h"
+#include "check/operands.h"
 
-static clg_tensor *unary(const clg_case *c, clg_graph *g, clg_tensor *const *in) { return c->f1(in[0]); }
-static clg_tensor *binary(const clg_case *c, clg_graph *g, clg_tensor *const *in) { return c->f2(in[0], in[1]); }
 static clg_tensor *where(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
     return clg_where(in[0], in[1], in[2]);
 }
@@ -33,37 +31,16 @@ static clg_tensor *fork_join(const clg_case *c, clg_graph *g, clg_tensor *const 
     return clg_div(e, clg_sum(e, CLG_AXIS(1)));
 }
 
-static const clg_dtype f32 = CLG_F32, i32 = CLG_I32, u8 = CLG_U8;
+static const clg_dtype f32 = CLG_F32, i32 = CLG_I32, i64 = CLG_I64, u8 = CLG_U8;
 static const clg_shape to_2_3_4 = {3, {2, 3, 4}}, to_5_17 = {2, {5, 17}}, to_1_1 = {2, {1, 1}};
+static const clg_shape to_0_5 = {2, {0, 5}};
 
-#define E CLG_CASE_EXACT
-#define G CLG_CASE_GRAD
+/* Sizes of 1 and 0. */
+#define CAST_OF(op_, to, kind, ...) \
+    {.op = op_, .text = "to " #to, .build = to_type_scaled, .attr = &to, .flags = E, .n_in = 1, \
+     .in = {{__VA_ARGS__, .fill = kind}}}
+#define CAST(op, to, kind) CAST_OF(op, to, kind, 2, {1, 1}), CAST_OF(op, to, kind, 2, {0, 3})
 
-#define U1(name, fill_, k_, flags_, ...) \
-    {.op = #name, .build = unary, .f1 = clg_##name, .k = k_, .flags = flags_, .n_in = 1, \
-     .in = {{__VA_ARGS__, .fill = CLG_FILL_##fill_}}}
-#define UNARY(name, fill, k, flags)                                                        \
-    U1(name, fill, k, flags, 1, {7}), U1(name, fill, k, flags, 0),                          \
-    U1(name, fill, k, flags, 3, {3, 5, 37}), U1(name, fill, k, flags, 2, {0, 4}),           \
-    U1(name, fill, k, (flags) & ~G, 2, {64, 16}), U1(name, fill, k, (flags) | CLG_CASE_BENCH, 2, {256, 16384})
-
-#define B2(name, fa, fb, k_, flags_, na, da, nb, db) \
-    {.op = #name, .build = binary, .f2 = clg_##name, .k = k_, .flags = flags_, .n_in = 2, \
-     .in = {{na, DIMS da, CLG_FILL_##fa}, {nb, DIMS db, CLG_FILL_##fb}}}
-#define DIMS(...) {__VA_ARGS__}
-#define BINARY(name, fa, fb, k, flags)                                                          \
-    B2(name, fa, fb, k, flags, 1, (7), 1, (7)), B2(name, fa, fb, k, flags, 2, (3, 37), 2, (3, 37)), \
-    B2(name, fa, fb, k, flags, 2, (3, 17), 1, (17)), B2(name, fa, fb, k, flags, 3, (2, 1, 5), 3, (1, 3, 1)), \
-    B2(name, fa, fb, k, flags, 0, (0), 2, (2, 3)), B2(name, fa, fb, k, flags, 4, (2, 3, 4, 5), 3, (3, 1, 1)), \
-    B2(name, fa, fb, k, flags, 2, (0, 3), 2, (1, 3)), B2(name, fa, fb, k, (flags) & ~G, 2, (64, 16), 2, (64, 1)), \
-    B2(name, fa, fb, k, (flags) | CLG_CASE_BENCH, 2, (256, 16384), 2, (256, 16384))
-
-#define I2(name, fa, fb) /* the same on integers */ \
-    {.op = #name, .build = binary, .f2 = clg_##name, .k = 0, .flags = E, .n_in = 2, \
-     .in = {{2, {3, 17}, CLG_FILL_##fa, CLG_I32}, {1, {17}, CLG_FILL_##fb, CLG_I32}}}
-#define I1(name) \
-    {.op = #name, .build = unary, .f1 = clg_##name, .k = 0, .flags = E, .n_in = 1, \
-     .in = {{2, {3, 17}, CLG_FILL_UNIT, CLG_I32}}}
 
 const clg_case clg_cases_elementwise[] = {
     BINARY(add, UNIT, UNIT, 1, E | G), I2(add, UNIT, UNIT),
@@ -75,10 +52,12 @@ const clg_case clg_cases_elementwise[] = {
     BINARY(mul, UNIT, UNIT, 1, E | G), I2(mul, UNIT, UNIT),
     {.op = "mul", .text = "scale 2.5", .build = scaled, .k = 1, .flags = E | G, .n_in = 1, .in = {{2, {3, 17}}}},
     BINARY(div, UNIT, AWAY, 4, G),
-    {.op = "div_i32", .build = binary, .f2 = clg_div, .flags = E, .n_in = 2,
+    {.op = "div_int", .build = binary, .f2 = clg_div, .flags = E, .n_in = 2,
      .in = {{2, {3, 17}, CLG_FILL_UNIT, CLG_I32}, {1, {17}, CLG_FILL_AWAY, CLG_I32}}},
-    {.op = "div_i32", .text = "zeros", .build = binary, .f2 = clg_div, .flags = E, .n_in = 2,
+    {.op = "div_int", .text = "zeros", .build = binary, .f2 = clg_div, .flags = E, .n_in = 2,
      .in = {{1, {40}, CLG_FILL_UNIT, CLG_I32}, {1, {40}, CLG_FILL_UNIT, CLG_I32}}},
+    {.op = "div_int", .build = binary, .f2 = clg_div, .flags = E, .n_in = 2,
+     .in = {{2, {0, 3}, CLG_FILL_UNIT, CLG_I32}, {1, {1}, CLG_FILL_AWAY, CLG_I32}}},
     BINARY(pow, POSITIVE, UNIT, 17, G),
     BINARY(maximum, DISTINCT, DISTINCT, 0, E), I2(maximum, UNIT, UNIT),
     {.op = "maximum", .text = "apart", .build = binary, .f2 = clg_maximum, .flags = E | G, .n_in = 2,
@@ -101,7 +80,8 @@ const clg_case clg_cases_elementwise[] = {
     UNARY(sin, UNIT, 5, G),
     UNARY(cos, UNIT, 5, G),
     UNARY(abs, AWAY, 0, E | G),
-    {.op = "abs_i32", .build = unary, .f1 = clg_abs, .flags = E, .n_in = 1, .in = {{2, {3, 17}, CLG_FILL_UNIT, CLG_I32}}},
+    TYPED1(abs_int, clg_abs, CLG_I32, 2, {3, 17}), TYPED1(abs_int, clg_abs, CLG_I32, 2, {1, 1}),
+    TYPED1(abs_int, clg_abs, CLG_I32, 2, {0, 4}),
     UNARY(sign, AWAY, 0, E), I1(sign),
     UNARY(relu, AWAY, 0, E | G), I1(relu),
     UNARY(sigmoid, UNIT, 6, G),
@@ -124,6 +104,11 @@ const clg_case clg_cases_elementwise[] = {
     {.op = "broadcast", .text = "to 1,1", .build = stretch, .attr = &to_1_1, .flags = E | G, .n_in = 1,
      .in = {{1, {1}}}},
 
+    {.op = "broadcast", .text = "to 0,5", .build = stretch, .attr = &to_0_5, .flags = E, .n_in = 1,
+     .in = {{2, {0, 1}}}},
+
+    CAST("cast", f32, CLG_FILL_UNIT), CAST("cast_i32", i32, CLG_FILL_UNIT), CAST("cast_i64", i64, CLG_FILL_UNIT),
+    CAST("cast_u8", u8, CLG_FILL_POSITIVE),
     {.op = "cast", .text = "i32 to f32", .build = to_type, .attr = &f32, .flags = E, .n_in = 1,
      .in = {{2, {3, 17}, CLG_FILL_UNIT, CLG_I32}}},
     {.op = "cast", .text = "to f32", .build = to_type, .attr = &f32, .flags = E | G, .n_in = 1, .in = {{2, {3, 17}}}},
@@ -133,6 +118,10 @@ const clg_case clg_cases_elementwise[] = {
      .in = {{2, {3, 17}, CLG_FILL_AWAY}}},
     {.op = "cast_i32", .text = "u8 to i32", .build = to_type, .attr = &i32, .flags = E, .n_in = 1,
      .in = {{1, {33}, CLG_FILL_UNIT, CLG_U8}}},
+    {.op = "cast_i64", .text = "f32 to i64", .build = to_type_scaled, .attr = &i64, .flags = E, .n_in = 1,
+     .in = {{2, {3, 17}, CLG_FILL_AWAY}}},
+    {.op = "cast_i64", .text = "i32 to i64", .build = to_type, .attr = &i64, .flags = E, .n_in = 1,
+     .in = {{1, {33}, CLG_FILL_UNIT, CLG_I32}}},
     {.op = "cast_u8", .text = "f32 to u8", .build = to_type_scaled, .attr = &u8, .flags = E, .n_in = 1,
      .in = {{2, {3, 17}, CLG_FILL_POSITIVE}}},
     {.op = "cast_u8", .text = "i32 to u8", .build = to_type, .attr = &u8, .flags = E, .n_in = 1,
@@ -144,14 +133,23 @@ const clg_case clg_cases_elementwise[] = {
 
 BAD(add, clg_add(X(2, 3), W(2, 4)))
 BAD(add_types, clg_add(X(2, 3), T(2, 3)))
-BAD(eq, clg_eq(X(2, 3), W(3, 2)))
+PAIR(sub) PAIR(mul) PAIR(div) PAIR(pow) PAIR(maximum) PAIR(minimum)
+PAIR(eq) PAIR(ne) PAIR(lt) PAIR(le) PAIR(gt) PAIR(ge)
+INTEGERS(sqrt) INTEGERS(exp) INTEGERS(log) INTEGERS(sin) INTEGERS(cos) INTEGERS(sigmoid) INTEGERS(tanh)
+BYTES(neg) BYTES(square) BYTES(abs) BYTES(sign) BYTES(relu)
+BAD(div_int, clg_div(T(2, 3), clg_input(g, "n", CLG_I32, CLG_SHAPE(2))))
 BAD(where, clg_where(T(4), X(2, 3), W(2, 3)))
 BAD(broadcast, clg_broadcast(X(2, 3), CLG_SHAPE(4, 3)))
 
 const clg_bad_case clg_bad_elementwise[] = {
     {"add", bad_add, {"add", "f32[2,3]", "f32[2,4]"}},
     {"add", bad_add_types, {"add", "f32[2,3]", "i32[2,3]"}},
-    {"eq", bad_eq, {"eq", "f32[2,3]", "f32[3,2]"}},
+    SAYS_PAIR(sub), SAYS_PAIR(mul), SAYS_PAIR(div), SAYS_PAIR(pow), SAYS_PAIR(maximum), SAYS_PAIR(minimum),
+    SAYS_PAIR(eq), SAYS_PAIR(ne), SAYS_PAIR(lt), SAYS_PAIR(le), SAYS_PAIR(gt), SAYS_PAIR(ge),
+    SAYS_INTEGERS(sqrt), SAYS_INTEGERS(exp), SAYS_INTEGERS(log), SAYS_INTEGERS(sin), SAYS_INTEGERS(cos),
+    SAYS_INTEGERS(sigmoid), SAYS_INTEGERS(tanh),
+    SAYS_BYTES(neg), SAYS_BYTES(square), SAYS_BYTES(abs), SAYS_BYTES(sign), SAYS_BYTES(relu),
+    {"div_int", bad_div_int, {"div_int", "i32[2,3]", "i32[2]"}},
     {"where", bad_where, {"where", "i32[4]", "f32[2,3]"}},
     {"broadcast", bad_broadcast, {"broadcast", "f32[2,3]", "4,3"}},
     {.op = NULL},

@@ -1,24 +1,7 @@
-/* Cases of reductions, shape changes, sources and effects. */
+/* Cases of shape changes, sources and effects. */
 #include "check/bad.h"
 #include "check/cases.h"
 
-static clg_tensor *sum(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
-    return clg_sum(in[0], *(const unsigned *)c->attr);
-}
-static clg_tensor *mean(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
-    return clg_mean(in[0], *(const unsigned *)c->attr);
-}
-static clg_tensor *max(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
-    return clg_max(in[0], *(const unsigned *)c->attr);
-}
-static clg_tensor *max_grad(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
-    clg_tensor *gx = NULL;
-    clg_vjp(clg_max(in[0], *(const unsigned *)c->attr), in[1], (clg_list){1, &in[0]}, &gx);
-    return gx;
-}
-static clg_tensor *argmax(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
-    return clg_argmax(in[0], *(const int *)c->attr);
-}
 static clg_tensor *reshape(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
     return clg_reshape(in[0], *(const clg_shape *)c->attr);
 }
@@ -87,10 +70,6 @@ static clg_tensor *stopped(const clg_case *c, clg_graph *g, clg_tensor *const *i
     return clg_grad(clg_sum(y, CLG_ALL), in[0]); /* x, not 2 x */
 }
 
-static const unsigned all = CLG_ALL, a0 = CLG_AXIS(0), a1 = CLG_AXIS(1), a2 = CLG_AXIS(2),
-                      a02 = CLG_AXIS(0) | CLG_AXIS(2), a12 = CLG_AXIS(1) | CLG_AXIS(2),
-                      a023 = CLG_AXIS(0) | CLG_AXIS(2) | CLG_AXIS(3);
-static const int axis0 = 0, axis1 = 1, last = -1;
 static const clg_shape to_6_m1 = {2, {6, -1}}, to_scalar = {0, {0}}, to_1_1_7 = {3, {1, 1, 7}}, to_0_2 = {2, {0, 2}};
 static const int order_201[] = {2, 0, 1}, order_0213[] = {0, 2, 1, 3}, order_3210[] = {3, 2, 1, 0}, order_10[] = {1, 0},
                  order_012[] = {0, 1, 2}, order_021[] = {0, 2, 1}, order_102[] = {1, 0, 2};
@@ -101,42 +80,12 @@ static const enum clg_init init_zero = CLG_INIT_ZERO, init_one = CLG_INIT_ONE, i
 #define G CLG_CASE_GRAD
 #define B CLG_CASE_BENCH
 #define DIMS(...) {__VA_ARGS__}
-#define R(op_, fill_, attr_, k_, flags_, n, dims) \
-    {.op = #op_, .text = #attr_, .build = op_, .attr = &attr_, .k = k_, .flags = flags_, .n_in = 1, \
-     .in = {{n, DIMS dims, CLG_FILL_##fill_}}}
-/* Contiguous and strided reductions, inner runs below and above 16, sizes of 1, long ones. */
-#define TERMS(n) n
-#define EIGHT(n) 8
-#define REDUCE(op, fill, flags, K)                                                                                \
-    R(op, fill, all, K(105), flags, 3, (3, 5, 7)), R(op, fill, a0, K(6), flags, 2, (6, 33)),                         \
-    R(op, fill, a0, K(40), flags, 2, (40, 3)), R(op, fill, a1, K(37), flags, 2, (5, 37)),                            \
-    R(op, fill, a1, K(1), flags, 2, (4, 1)), R(op, fill, a1, K(5), flags, 3, (2, 5, 19)),                            \
-    R(op, fill, a02, K(14), flags, 3, (2, 3, 7)), R(op, fill, a12, K(66), flags, 3, (3, 2, 33)),                     \
-    R(op, fill, a023, K(60), flags, 4, (3, 6, 4, 5)), R(op, fill, a2, K(17), flags, 3, (1, 1, 17)),                  \
-    R(op, fill, all, K(1), flags, 0, (0)), R(op, fill, all, K(1), flags, 1, (1)),                                    \
-    R(op, fill, all, K(5000), (flags) & ~G, 1, (5000)), R(op, fill, a0, K(1500), (flags) & ~G, 2, (1500, 2)),        \
-    R(op, fill, a1, K(2049), (flags) & ~G, 2, (3, 2049)), R(op, fill, a0, K(1024), (flags) | B, 2, (1024, 4096)),    \
-    R(op, fill, a1, K(4096), (flags) | B, 2, (1024, 4096)), R(op, fill, all, K(10000), (flags) | B, 2, (1024, 4096))
-#define MAX_GRAD(attr_, flags_, n, dims, ny, dimsy) \
-    {.op = "first_max", .text = #attr_, .build = max_grad, .attr = &attr_, .flags = flags_, .n_in = 2, \
-     .in = {{n, DIMS dims, CLG_FILL_DISTINCT}, {ny, DIMS dimsy}}}
 #define P(attr_, flags_, n, dims)                                                                    \
     {.op = "permute", .text = #attr_, .build = permute, .attr = attr_, .flags = flags_, .n_in = 1,  \
      .in = {{n, DIMS dims}}}
 #define INIT(attr_, k_) {.op = "variable", .text = #attr_, .build = initial, .attr = &attr_, .k = k_}
 
 const clg_case clg_cases_shape[] = {
-    REDUCE(sum, UNIT, E | G, TERMS),
-    {.op = "sum", .text = "empty", .build = sum, .attr = &a0, .flags = E, .n_in = 1, .in = {{2, {0, 3}}}},
-    REDUCE(mean, UNIT, G, EIGHT),
-    REDUCE(max, DISTINCT, E | G, TERMS),
-    MAX_GRAD(all, E | G, 2, (3, 5), 0, (0)), MAX_GRAD(a1, E | G, 2, (5, 37), 2, (5, 1)),
-    MAX_GRAD(a02, E | G, 3, (2, 3, 7), 3, (1, 3, 1)), MAX_GRAD(a0, E, 2, (40, 33), 2, (1, 33)),
-    R(argmax, DISTINCT, axis1, 0, E, 2, (7, 10)), R(argmax, DISTINCT, last, 0, E, 2, (64, 33)),
-    R(argmax, DISTINCT, axis0, 0, E, 2, (40, 3)), R(argmax, DISTINCT, axis1, 0, E, 3, (2, 5, 19)),
-    R(argmax, DISTINCT, axis0, 0, E, 1, (1)), R(argmax, DISTINCT, axis1, 0, E, 2, (3, 1)),
-    R(argmax, DISTINCT, last, 0, E | B, 2, (4096, 1000)),
-
     {.op = "reshape", .text = "to 6,-1", .build = reshape, .attr = &to_6_m1, .flags = E | G, .n_in = 1,
      .in = {{3, {3, 4, 5}}}},
     {.op = "reshape", .text = "to scalar", .build = reshape, .attr = &to_scalar, .flags = E | G, .n_in = 1,
@@ -177,18 +126,12 @@ const clg_case clg_cases_shape[] = {
 
 /* --- mistakes --- */
 
-BAD(sum_axis, clg_sum(X(2, 3), CLG_AXIS(4)))
-BAD(argmax_axis, clg_argmax(X(2, 3), 2))
-BAD(argmax_empty, clg_argmax(X(2, 0), 1))
 BAD(reshape, clg_reshape(X(2, 3), CLG_SHAPE(4, 2)))
 BAD(permute, clg_permute(X(2, 3), ((const int[]){1, 1})))
 BAD(assign, clg_assign(clg_state(g, "s", CLG_F32, CLG_SHAPE(2, 3), 0), X(3, 2)))
 BAD(grad, clg_grad(X(2, 3), W(2)))
 
 const clg_bad_case clg_bad_shape[] = {
-    {"sum", bad_sum_axis, {"sum", "f32[2,3]", ""}},
-    {"argmax", bad_argmax_axis, {"argmax", "f32[2,3]", "2"}},
-    {"argmax", bad_argmax_empty, {"argmax", "f32[2,0]", ""}},
     {"reshape", bad_reshape, {"reshape", "f32[2,3]", "4,2"}},
     {"permute", bad_permute, {"permute", "f32[2,3]", ""}},
     {"assign", bad_assign, {"assign", "f32[2,3]", "f32[3,2]"}},

@@ -2,7 +2,8 @@
  *   default plan, small integers: equal in every bit; reals: within the bound; a second run: equal bits;
  *   each implementation of the op, forced: the same two comparisons;
  *   each pass switched off: the bits of the default plan;
- *   gradients (gradient.c). */
+ *   gradients and second derivatives (gradient.c).
+ * Then, for one case of the op, other types and views as operands (forms.c), and huge operands (sizes.c). */
 #include "check/check.h"
 
 #include <float.h>
@@ -22,18 +23,30 @@ double clg_check_now(void) {
 
 void clg_check_fail(const clg_check_params *p, clg_check_result *r, int number, const char *impl, const char *fmt,
                     ...) {
-    char what[512], line[1024], shapes[256] = "";
+    char text[1024] = "";
+    const clg_case *c = number >= 0 ? clg_case_at(r->op, number) : NULL;
     va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(what, sizeof what, fmt, ap);
-    va_end(ap);
     r->failures++;
     if (!p->failed) return;
-    const clg_case *c = number >= 0 ? clg_case_at(r->op, number) : NULL;
-    if (c) clg_case_text(c, shapes, sizeof shapes);
-    snprintf(line, sizeof line, "%s: %s: %s  [--op %s --case %d%s%s --seed %llu]", r->op, shapes, what, r->op, number,
-             impl ? " --impl " : "", impl ? impl : "", (unsigned long long)p->seed);
-    p->failed(p->user, line);
+    if (c) clg_case_text(c, text, 256);
+    size_t at = strlen(text);
+    if (at) at += (size_t)snprintf(text + at, sizeof text - at, ": ");
+    va_start(ap, fmt);
+    vsnprintf(text + at, sizeof text - at, fmt, ap);
+    va_end(ap);
+    p->failed(p->user, &(clg_check_failure){r->op, impl, number, p->seed, text});
+}
+
+/* "f16: " before a message about a form. */
+static const char *form_prefix(const clg_check_job *j, char *text, size_t size) {
+    snprintf(text, size, "%s%s", j->what ? j->what : "", j->what ? ": " : "");
+    return text;
+}
+
+static void fail_status(const clg_check_job *j, const char *impl, clg_status s) {
+    char form[32];
+    clg_check_fail(j->p, j->r, j->number, impl, "%s%s: %s", form_prefix(j, form, sizeof form), clg_status_name(s),
+                   s == clg_error_status() ? clg_error() : "out of host memory");
 }
 
 /* --- comparison --- */
@@ -52,159 +65,187 @@ static double ulps(double x, double y) {
     return fabs(x - y) / ulp;
 }
 
-static void compare(const clg_case *c, int number, const char *impl, bool exact, const double *x, const double *y,
-                    int64_t n, const clg_check_params *p, clg_check_result *r) {
-    double scale = c->flags & CLG_CASE_SMALL ? 0 : 1, worst = 0;
+/* What an error of 1 is at a reference of y: eps of the larger of |y| and scale, but no less than the spacing of the
+ * type's subnormal numbers. */
+static double unit_of(const clg_check_job *j, double scale, double y) {
+    const double unit = j->eps * fmax(scale, fabs(y));
+    return j->form.real == CLG_F16 ? fmax(unit, 0x1p-24) : unit;
+}
+
+static void compare(const clg_check_job *j, const char *impl, bool exact, const double *x, const double *y, int64_t n) {
+    const bool small = j->c->flags & CLG_CASE_SMALL;
+    double scale = small ? 0 : 1, worst = 0;
     int64_t at = -1;
-    for (int64_t i = 0; i < n && c->flags & CLG_CASE_SMALL; i++) scale = fmax(scale, fabs(y[i]));
+    for (int64_t i = 0; i < n && small; i++) scale = fmax(scale, fabs(y[i]));
     for (int64_t i = 0; i < n; i++) {
         if (same(x[i], y[i])) continue;
-        const double unit = FLT_EPSILON * fmax(scale, fabs(y[i]));
-        const double error = unit > 0 ? fabs(x[i] - y[i]) / unit : INFINITY;
-        if (!exact && isfinite(error)) r->max_ulp = fmax(r->max_ulp, ulps(x[i], y[i]));
+        const double unit = unit_of(j, scale, y[i]);
+        double error = unit > 0 ? fabs(x[i] - y[i]) / unit : INFINITY;
+        if (exact && !(fabs(y[i]) > j->whole)) error = INFINITY;
+        if (!exact && isfinite(error) && !j->what) j->r->max_ulp = fmax(j->r->max_ulp, ulps(x[i], y[i]));
         if (at < 0 || !(error <= worst)) worst = isnan(error) ? INFINITY : error, at = i;
     }
-    if (!exact && (r->bound == 0 || worst * r->bound > r->max_error * c->k)) r->max_error = worst, r->bound = c->k;
-    if (at >= 0 && (exact || worst > c->k))
-        clg_check_fail(p, r, number, impl, "%s: element %lld of %lld is %.9g, reference %.9g: error %.3g, bound %d",
-                       exact ? "small integers" : "reals", (long long)at, (long long)n, x[at], y[at], worst,
-                       exact ? 0 : c->k);
+    if (!exact && (*j->bound == 0 || worst * *j->bound > *j->max_error * j->k)) *j->max_error = worst, *j->bound = j->k;
+    if (at >= 0 && !(worst <= j->k)) {
+        char form[32];
+        clg_check_fail(j->p, j->r, j->number, impl, "%s%s: element %lld of %lld is %.9g, reference %.9g: error %.3g, "
+                       "bound %g", form_prefix(j, form, sizeof form), exact ? "small integers" : "reals",
+                       (long long)at, (long long)n, x[at], y[at], fabs(x[at] - y[at]) / unit_of(j, scale, y[at]),
+                       exact && !(fabs(y[at]) > j->whole) ? 0 : j->k);
+    }
 }
 
 /* --- one plan --- */
 
-/* The outcome of a case on a device under a plan's params; NULL after reporting a failure. */
-static double *outcome(const clg_case *c, int number, clg_device *dev, const clg_plan_params *pp, bool exact,
-                       int64_t *n, const clg_check_params *p, clg_check_result *r) {
+double *clg_check_outcome(const clg_check_job *j, clg_device *dev, const clg_plan_params *pp, bool exact, int64_t *n) {
     clg_case_run run;
     double *v = NULL;
-    clg_status s = clg_case_open(c, dev, CLG_F32, pp, &run);
-    if (s == CLG_OK) s = clg_case_fill(c, &run, p->seed, exact);
-    if (s == CLG_OK) s = clg_case_outcome(c, &run, &v);
-    if (s < 0) clg_check_fail(p, r, number, pp ? pp->impl : NULL, "%s: %s", clg_status_name(s), clg_error());
+    clg_status s = clg_case_open(j->c, dev, &j->form, pp, &run);
+    if (s == CLG_OK) s = clg_case_fill(j->c, &run, j->p->seed, exact);
+    if (s == CLG_OK) s = clg_case_outcome(j->c, &run, &v);
+    if (s < 0) fail_status(j, pp ? pp->impl : NULL, s);
     *n = run.n;
     clg_case_close(&run);
     return v;
 }
 
-/* What the reference says of a case, computed once and compared with many times. */
-typedef struct expected {
-    double *exact, *real; /* NULL: not asked */
-    int64_t n;
-} expected;
+void clg_expected_free(clg_expected *want) {
+    free(want->exact);
+    free(want->real);
+    *want = (clg_expected){0};
+}
+
+bool clg_check_expect(const clg_check_job *j, clg_expected *want) {
+    *want = (clg_expected){0};
+    if (j->c->flags & CLG_CASE_EXACT && !(want->exact = clg_check_outcome(j, j->p->ref, NULL, true, &want->n)))
+        return false;
+    want->real = clg_check_outcome(j, j->p->ref, NULL, false, &want->n);
+    if (!want->real) clg_expected_free(want);
+    return want->real != NULL;
+}
 
 /* Compares a compiled run with the reference; keeps the reals in *out if that is not NULL. */
-static void check_run(const clg_case *c, int number, const char *impl, clg_case_run *run, const expected *want,
-                      const clg_check_params *p, clg_check_result *r, double **out) {
+static void check_run(const clg_check_job *j, const char *impl, clg_case_run *run, const clg_expected *want,
+                      double **out) {
     double *first = NULL, *second = NULL;
     clg_status s = CLG_OK;
-    r->runs++;
-    const bool again = !(c->flags & (CLG_CASE_EFFECT | CLG_CASE_RANDOM));
+    const bool again = !(j->c->flags & (CLG_CASE_EFFECT | CLG_CASE_RANDOM));
     if (want->exact) {
-        s = clg_case_fill(c, run, p->seed, true);
-        if (s == CLG_OK) s = clg_case_outcome(c, run, &first);
-        if (s == CLG_OK) compare(c, number, impl, true, first, want->exact, run->n, p, r);
+        s = clg_case_fill(j->c, run, j->p->seed, true);
+        if (s == CLG_OK) s = clg_case_outcome(j->c, run, &first);
+        if (s == CLG_OK) compare(j, impl, true, first, want->exact, run->n);
         free(first);
         first = NULL;
     }
     /* Effects and random numbers have moved on: reals need a plan of their own, which the caller opened for them. */
     if (s == CLG_OK && want->real) {
-        s = clg_case_fill(c, run, p->seed, false);
-        if (s == CLG_OK) s = clg_case_outcome(c, run, &first);
-        if (s == CLG_OK) compare(c, number, impl, false, first, want->real, run->n, p, r);
-        if (s == CLG_OK && again) s = clg_case_outcome(c, run, &second);
+        s = clg_case_fill(j->c, run, j->p->seed, false);
+        if (s == CLG_OK) s = clg_case_outcome(j->c, run, &first);
+        if (s == CLG_OK) compare(j, impl, false, first, want->real, run->n);
+        if (s == CLG_OK && again) s = clg_case_outcome(j->c, run, &second);
         if (s == CLG_OK && again && !same_bits(first, second, run->n)) {
-            r->deterministic = false;
-            clg_check_fail(p, r, number, impl, "a second run gave other bits");
+            j->r->deterministic = false;
+            clg_check_fail(j->p, j->r, j->number, impl, "%sa second run gave other bits",
+                           form_prefix(j, (char[32]){""}, 32));
         }
     }
-    if (s < 0) clg_check_fail(p, r, number, impl, "%s: %s", clg_status_name(s), clg_error());
+    if (s < 0) fail_status(j, impl, s);
     free(second);
     if (out) *out = first;
     else free(first);
 }
 
-/* Opens a plan and checks it. Cases that change by running get one plan for integers and another for reals. */
-static void check_plan(const clg_case *c, int number, const clg_plan_params *pp, const char *must_use,
-                       const expected *want, const clg_check_params *p, clg_check_result *r, double **out) {
-    const bool moves = c->flags & (CLG_CASE_EFFECT | CLG_CASE_RANDOM);
+/* Cases that change by running get one plan for integers and another for reals. */
+bool clg_check_plan(const clg_check_job *j, const clg_plan_params *pp, const char *must_use, const clg_expected *want,
+                    double **out) {
+    const bool moves = j->c->flags & (CLG_CASE_EFFECT | CLG_CASE_RANDOM);
     const char *impl = pp ? pp->impl : NULL;
+    bool used = false;
     for (int pass = 0; pass < (moves && want->exact ? 2 : 1); pass++) {
         clg_case_run run;
-        expected part = *want;
+        clg_expected part = *want;
         if (moves && want->exact) {
             if (pass == 0) part.real = NULL;
             else part.exact = NULL;
         }
-        if (clg_case_open(c, p->dev, CLG_F32, pp, &run) < 0) {
-            clg_check_fail(p, r, number, impl, "%s: %s", clg_status_name(clg_error_status()), clg_error());
-            return;
+        const clg_status s = clg_case_open(j->c, j->p->dev, &j->form, pp, &run);
+        if (s < 0) {
+            fail_status(j, impl, s);
+            return used;
         }
         if (run.n != want->n)
-            clg_check_fail(p, r, number, impl, "%lld elements, reference %lld", (long long)run.n, (long long)want->n);
+            clg_check_fail(j->p, j->r, j->number, impl, "%lld elements, reference %lld", (long long)run.n,
+                           (long long)want->n);
         else if (!must_use || clg_case_uses(&run, must_use)) {
-            if (must_use && pass == 0) r->impls++;
-            check_run(c, number, impl, &run, &part, p, r, part.real ? out : NULL);
+            used = true;
+            check_run(j, impl, &run, &part, part.real ? out : NULL);
         }
         clg_case_close(&run);
     }
+    return used;
+}
+
+unsigned clg_check_impls(const clg_check_job *j, const clg_expected *want) {
+    const char *impl;
+    unsigned ran = 0;
+    for (int k = 0; (impl = clg_op_impl(j->op, k)) != NULL; k++) {
+        if (j->p->only_impl && fnmatch(j->p->only_impl, impl, 0) != 0) continue;
+        if (j->p->skip_impl && strstr(impl, j->p->skip_impl)) continue;
+        if (clg_check_plan(j, clg_plan_params(.impl = impl), impl, want, NULL) && k < 32) ran |= 1u << k;
+    }
+    return ran;
 }
 
 /* --- the variations of a case --- */
 
-static void check_impls(int op, const clg_case *c, int number, const expected *want, const clg_check_params *p,
-                        clg_check_result *r) {
-    const char *impl;
-    for (int k = 0; (impl = clg_op_impl(op, k)) != NULL; k++) {
-        if (p->only_impl && fnmatch(p->only_impl, impl, 0) != 0) continue;
-        if (p->skip_impl && strstr(impl, p->skip_impl)) continue;
-        const int before = r->impls;
-        check_plan(c, number, clg_plan_params(.impl = impl), impl, want, p, r, NULL);
-        if (r->impls > before && k < 32) r->ran |= 1u << k;
-    }
+static int count_bits(unsigned set) {
+    int n = 0;
+    for (; set; set &= set - 1) n++;
+    return n;
 }
 
-static void check_passes(const clg_case *c, int number, const double *bits, const clg_check_params *p,
-                         clg_check_result *r) {
+static void check_passes(const clg_check_job *j, const double *bits) {
     const struct { const char *name; clg_plan_params params; } off[] = {
         {"no_fuse", {.no_fuse = true}},   {"no_fold", {.no_fold = true}},
         {"no_reuse", {.no_reuse = true}}, {"no_inplace", {.no_inplace = true}},
     };
     for (size_t i = 0; i < sizeof off / sizeof off[0]; i++) {
         int64_t n;
-        double *v = outcome(c, number, p->dev, &off[i].params, false, &n, p, r);
-        if (v && !same_bits(v, bits, n)) clg_check_fail(p, r, number, NULL, "%s gives other bits", off[i].name);
+        double *v = clg_check_outcome(j, j->p->dev, &off[i].params, false, &n);
+        if (v && !same_bits(v, bits, n))
+            clg_check_fail(j->p, j->r, j->number, NULL, "%s gives other bits", off[i].name);
         free(v);
-        r->runs++;
+        j->r->runs++;
     }
 }
 
-static bool too_large(const clg_case *c, int number, const clg_check_params *p, clg_check_result *r) {
+static bool too_large(const clg_case *c, const clg_check_params *p) {
     if (c->flags & CLG_CASE_BENCH) return true;
     if (p->max_flops <= 0) return false;
     clg_case_run run;
     clg_plan_info info = {0};
-    if (clg_case_open(c, p->ref, CLG_F32, NULL, &run) == CLG_OK) clg_plan_get_info(run.plan, &info);
+    if (clg_case_open(c, p->ref, NULL, NULL, &run) == CLG_OK) clg_plan_get_info(run.plan, &info);
     clg_case_close(&run);
     return info.flops + info.bytes_moved / 4 > p->max_flops;
 }
 
 static void check_case(int op, const clg_case *c, int number, const clg_check_params *p, clg_check_result *r) {
+    const clg_check_job j = {.op = op, .number = number, .c = c, .eps = FLT_EPSILON, .k = c->k, .whole = INFINITY,
+                             .p = p, .r = r, .max_error = &r->max_error, .bound = &r->bound};
     clg_op_info info;
-    expected want = {0};
+    clg_expected want;
     double *bits = NULL;
     r->cases++;
-    if (c->flags & CLG_CASE_EXACT) want.exact = outcome(c, number, p->ref, NULL, true, &want.n, p, r);
-    want.real = outcome(c, number, p->ref, NULL, false, &want.n, p, r);
-    if (!want.real || (c->flags & CLG_CASE_EXACT && !want.exact)) goto end;
-    if (!p->only_impl) check_plan(c, number, NULL, NULL, &want, p, r, &bits);
-    check_impls(op, c, number, &want, p, r);
-    if (!p->quick && bits && c->flags & CLG_CASE_MIXED) check_passes(c, number, bits, p, r);
+    if (!clg_check_expect(&j, &want)) return;
+    if (!p->only_impl) r->runs += clg_check_plan(&j, NULL, NULL, &want, &bits);
+    const unsigned ran = clg_check_impls(&j, &want);
+    r->ran |= ran;
+    r->impls += count_bits(ran);
+    r->runs += count_bits(ran);
+    if (!p->quick && bits && c->flags & CLG_CASE_MIXED) check_passes(&j, bits);
     const bool differentiable = clg_op_get_info(op, &info) == CLG_OK && info.differentiable;
     if (!p->quick && !p->only_impl && differentiable && c->flags & CLG_CASE_GRAD) clg_check_gradient(c, number, p, r);
-end:
-    free(want.exact);
-    free(want.real);
+    clg_expected_free(&want);
     free(bits);
 }
 
@@ -220,8 +261,10 @@ void clg_check_op(int op, const clg_check_params *p, clg_check_result *r) {
     const clg_case *c;
     for (int i = 0; (c = clg_case_at(info.name, i)) != NULL; i++) {
         if (p->only_case && p->only_case != i + 1) continue;
-        if (!too_large(c, i, p, r)) check_case(op, c, i, p, r);
+        if (!too_large(c, p)) check_case(op, c, i, p, r);
     }
+    if (!p->quick) clg_check_forms(op, p, r);
+    if (!p->quick && !p->only_impl && !p->only_case) clg_check_sizes(op, p, r);
     const bool all = !p->only_case && !p->only_impl && p->max_flops <= 0;
     if (all && r->cases == 0) clg_check_fail(p, r, -1, NULL, "the op has no case: add one to src/check");
     if (all && !p->quick && info.differentiable && r->gradients == 0)

@@ -161,8 +161,8 @@ size_t clg_device_elem_size(const clg_device *d, clg_dtype t) {
 }
 
 clg_status clg_device_accepts(const clg_device *d, clg_dtype t) {
-    if (d->caps.ref ? clg_dtype_size(t) > 0 : t == CLG_F32 || t == CLG_I32 || t == CLG_U8) return CLG_OK;
     if (clg_dtype_size(t) == 0) return clg_fail(CLG_ERR_INVALID, "no such element type: %d", (int)t);
-    return clg_fail(CLG_ERR_UNSUP, "tensors of type %s are not yet supported on %s: use f32, i32 or u8, or the device "
-                    "\"ref\"", clg_dtype_name(t), d->row.name);
+    if (t != CLG_F64 || d->caps.fp64 || d->caps.ref) return CLG_OK;
+    return clg_fail(CLG_ERR_UNSUP, "tensors of type f64 need double precision, which device %s lacks (no cl_khr_fp64): "
+                    "use f32, or the device \"ref\"", d->row.name);
 }

@@ -39,6 +39,7 @@ void clg_graph_destroy(clg_graph **g) {
     clg_free(dead->nodes);
     clg_free(dead->tensors);
     clg_free(dead->table);
+    clg_free(dead->training);
     clg_arena_free(&dead->arena);
     clg_store_destroy(&dead->store); /* it holds the device */
     clg_free(dead);
@@ -90,6 +91,30 @@ uint64_t clg_graph_seed(const clg_graph *g) {
 
 clg_device *clg_graph_device(const clg_graph *g) {
     return g->device;
+}
+
+bool clg_has_training_effect(const clg_tensor *trigger) {
+    const clg_graph *g = trigger->graph;
+    for (int i = 0; i < g->n_training; i++)
+        if (g->training[i].trigger == trigger) return true;
+    return false;
+}
+
+clg_tensor *clg_when_training(clg_tensor *trigger, clg_tensor *effect) {
+    if (!trigger || !effect) return NULL;
+    clg_graph *g = trigger->graph;
+    if (effect->graph != g)
+        return clg_graph_fail(g, CLG_ERR_INVALID, "when_training(%s, %s): the tensors belong to different graphs",
+                              clg_tensor_name(trigger), clg_tensor_name(effect));
+    if (!(effect->node->op->flags & CLG_OP_EFFECT))
+        return clg_graph_fail(g, CLG_ERR_INVALID, "when_training(%s, %s): %s is no effect; clg_assign() makes one",
+                              clg_tensor_name(trigger), clg_tensor_name(effect), clg_tensor_name(effect));
+    if (!clg_grow(&g->training, &g->cap_training, g->n_training + 1, sizeof *g->training))
+        return clg_graph_fail(g, CLG_ERR_NOMEM, "when_training(%s, %s): out of host memory", clg_tensor_name(trigger),
+                              clg_tensor_name(effect));
+    g->training[g->n_training].trigger = trigger;
+    g->training[g->n_training++].effect = effect;
+    return trigger;
 }
 
 /* Marks what y is computed from, through everything that passes a gradient on, and lists the params in it. */

@@ -21,6 +21,8 @@ struct clg_graph {
     char       *first_error_text; /* in the arena; NULL if the arena had no memory left */
     enum clg_init init;
     uint32_t    next_random;
+    struct { const clg_tensor *trigger, *effect; } *training; /* clg_when_training(), in order */
+    int         n_training, cap_training;
     const unsigned char *wants;   /* during clg_vjp(): by tensor id, whether its gradient is needed; else NULL */
     int         n_wants;
 };

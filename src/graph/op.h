@@ -45,6 +45,7 @@ enum clg_op_flags {
     CLG_OP_SOURCE      = 1 << 3, /* input, const, fill, variable: no inputs, emits nothing */
     CLG_OP_TRAIN_ONLY  = 1 << 4, /* a view of input 0 in inference plans (dropout) */
     CLG_OP_NO_GRAD     = 1 << 5, /* no gradient by nature (compare, argmax, stop_grad) */
+    CLG_OP_PHASE       = 1 << 6, /* a view of input 0 in inference plans, of input 1 in all others; with VIEW */
 };
 
 typedef struct clg_knob { const char *name; int value[8]; } clg_knob; /* zero-terminated, default first */
@@ -84,7 +85,7 @@ struct clg_op {
  * keeps the node, computes it by ref(), which knows nothing of the expansion, and differentiates the expansion: so
  * values and gradients are checked against plain C. vjp, cost and impls stay NULL. */
 
-enum { CLG_MAX_IN = 8, CLG_MAX_OUT = 3 }; /* group takes any number of inputs */
+enum { CLG_MAX_IN = 16, CLG_MAX_OUT = 3 }; /* group takes any number of inputs */
 
 /* --- building nodes (src/graph/build.c) --- */
 
@@ -116,6 +117,9 @@ char *clg_shape_text(clg_dtype t, clg_shape s, char *buf, size_t size);
 uint32_t clg_graph_next_random(clg_graph *g);
 uint64_t clg_graph_seed(const clg_graph *g);
 clg_device *clg_graph_device(const clg_graph *g);
+
+/** Whether clg_when_training() was called with this trigger. */
+bool clg_has_training_effect(const clg_tensor *trigger);
 
 /* --- accessors for rows --- */
 static inline clg_shape in_shape(const clg_node *n, int i) { return n->in[i]->shape; }

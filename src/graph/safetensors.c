@@ -19,7 +19,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "elements are copied a
 /* All types of the format; dtype CLG_DTYPE_COUNT are those this library cannot hold. */
 static const struct { const char *name; clg_dtype dtype; int size; } types[] = {
     { "F32", CLG_F32, 4 }, { "F16", CLG_F16, 2 }, { "BF16", CLG_BF16, 2 }, { "F64", CLG_F64, 8 },
-    { "I32", CLG_I32, 4 }, { "U8", CLG_U8, 1 },   { "I64", CLG_I32, 8 },
+    { "I32", CLG_I32, 4 }, { "U8", CLG_U8, 1 },   { "I64", CLG_I64, 8 },
     { "BOOL", CLG_DTYPE_COUNT, 1 }, { "I8", CLG_DTYPE_COUNT, 1 },  { "F8_E5M2", CLG_DTYPE_COUNT, 1 },
     { "I16", CLG_DTYPE_COUNT, 2 },  { "U16", CLG_DTYPE_COUNT, 2 }, { "F8_E4M3", CLG_DTYPE_COUNT, 1 },
     { "U32", CLG_DTYPE_COUNT, 4 },  { "U64", CLG_DTYPE_COUNT, 8 },
@@ -102,7 +102,6 @@ static clg_status parse_tensor(const char *name, const json_t *json, uint64_t da
         return clg_fail(CLG_ERR_FORMAT, "tensor \"%s\": unknown dtype \"%s\"", show(name).text, show(type).text);
     t->name = name;
     t->dtype = types[k].dtype;
-    t->is_i64 = strcmp(type, "I64") == 0;
     t->type_name = types[k].name;
     CLG_TRY(parse_shape(json_object_get(json, "shape"), name, &t->shape));
     const json_t *offsets = json_object_get(json, "data_offsets");

@@ -13,7 +13,6 @@
 typedef struct clg_st_tensor {
     const char *name;
     clg_dtype   dtype;     /* CLG_DTYPE_COUNT: known to the format, not to this library */
-    bool        is_i64;    /* dtype is then CLG_I32: the values must be converted */
     const char *type_name; /* as the file has it */
     clg_shape   shape;
     uint64_t    begin, end; /* bytes within the data */

@@ -99,7 +99,7 @@ typedef struct item {
     const clg_st_tensor *from;
     clg_slot   *to;       /* NULL until it is made */
     const void *data;
-    int32_t    *narrowed; /* the values of an I64 tensor; else NULL */
+    int32_t    *narrowed; /* the values of an I64 tensor for an i32 one; else NULL */
     bool        is_new;   /* made by this load */
 } item;
 
@@ -138,11 +138,13 @@ static clg_status choose_item(loading *l, const clg_st_tensor *t) {
         return clg_fail(CLG_ERR_FORMAT, "tensor \"%s\": %s", t->name, why);
     item *it = &l->items[l->n++];
     *it = (item){ .from = t, .to = clg_store_find(l->store, t->name), .data = l->file + l->header.data_at + t->begin };
-    if (it->to && (it->to->dtype != t->dtype || !clg_shape_equal(it->to->shape, t->shape)))
+    /* PyTorch counts in I64; a counter of this library may be i32. */
+    const bool narrows = it->to && it->to->dtype == CLG_I32 && t->dtype == CLG_I64;
+    if (it->to && ((it->to->dtype != t->dtype && !narrows) || !clg_shape_equal(it->to->shape, t->shape)))
         return clg_fail(CLG_ERR_SHAPE, "\"%s\" is %s in the file and %s in the store", t->name,
                         clg_shape_text(t->dtype, t->shape, have, sizeof have),
                         clg_shape_text(it->to->dtype, it->to->shape, want, sizeof want));
-    return t->is_i64 ? narrow(it, (size_t)clg_shape_elems(t->shape)) : CLG_OK;
+    return narrows ? narrow(it, (size_t)clg_shape_elems(t->shape)) : CLG_OK;
 }
 
 /* Everything of the store that fits the pattern must be in the file. */

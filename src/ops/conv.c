@@ -1,5 +1,5 @@
-/* conv: cross-correlation over 1 to 3 spatial axes with stride, dilation, padding on every side and groups.
- * Dumoulin & Visin 2016 (arXiv:1603.07285) has the arithmetic of the sizes. */
+/* conv: cross-correlation over 1 to 3 spatial axes with stride, dilation, padding on every side and groups; convolve:
+ * the same with the filter flipped. Dumoulin & Visin 2016 (arXiv:1603.07285) has the arithmetic of the sizes. */
 #include "ops/conv_shape.h"
 
 static clg_status infer(clg_node *n) {
@@ -13,24 +13,28 @@ static clg_status infer(clg_node *n) {
     return set_out(n, 0, in_dtype(n, 0), y);
 }
 
-static void ref(const clg_node *n, const double *const *in, double *const *out) {
+/* The sum over all taps; flip: tap t of a pixel meets the filter's tap T-1-t, which is the flip of all axes. */
+static void correlate(const clg_node *n, bool flip, const double *const *in, double *const *out) {
     const clg_conv_geom g = clg_conv_geometry(n);
     const double *x = in[0], *w = in[1], *b = n->n_in == 3 ? in[2] : NULL;
     double *y = out[0];
     for (int64_t i = 0; i < g.N * g.O * g.Q; i++) y[i] = b ? b[i / g.Q % g.O] : 0.0;
     for (int64_t q = 0; q < g.Q; q++)
         for (int64_t t = 0; t < g.T; t++) {
-            const int64_t i = clg_conv_index(&g, q, t);
+            const int64_t i = clg_conv_index(&g, q, t), tw = flip ? g.T - 1 - t : t;
             if (i < 0) continue;
             for (int64_t im = 0; im < g.N; im++)
                 for (int64_t o = 0; o < g.O; o++) {
-                    const double *xg = x + (im * g.C + o / g.Og * g.Cg) * g.I + i, *wo = w + o * g.Cg * g.T + t;
+                    const double *xg = x + (im * g.C + o / g.Og * g.Cg) * g.I + i, *wo = w + o * g.Cg * g.T + tw;
                     double s = 0;
                     for (int64_t c = 0; c < g.Cg; c++) s += xg[c * g.I] * wo[c * g.T];
                     y[(im * g.O + o) * g.Q + q] += s;
                 }
         }
 }
+
+static void ref(const clg_node *n, const double *const *in, double *const *out) { correlate(n, false, in, out); }
+static void flipped_ref(const clg_node *n, const double *const *in, double *const *out) { correlate(n, true, in, out); }
 
 static void vjp(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
     const clg_conv_attr attr = *(const clg_conv_attr *)n->attr;
@@ -47,35 +51,59 @@ clg_cost clg_conv_cost(const clg_node *n) {
 }
 
 static const clg_impl impls[] = {
+    { "conv.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise, clg_conv_fwd_pointwise, NULL, false },
     { "conv.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_fwd_cpu, NULL, false },
     { "conv.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_fwd_gpu, NULL, false },
     { "conv.gemm", 0, clg_conv_accept_gemm, clg_conv_fwd_gemm, NULL, false },
     { 0 },
 };
 
+#define SHAPES "x [N,C,S...], w [O,C/groups,K...], b [O] or none -> [N,O,S'...], " \
+               "S' = (S + pad + pad_end - dilation (K-1) - 1) / stride + 1, rounded down"
+
 const clg_op clg_op_conv = {
     .name = "conv",
     .formula = "y[n,o,q] = b[o] + sum_{c,t} x[n, c, q stride + t dilation - pad] w[o,c,t]",
     .gradient = "gx = conv_bwd_data(gy, w); gw = conv_bwd_filter(x, gy); gb = sum of gy over n and q",
+    .shapes = SHAPES,
     .min_in = 2, .max_in = 3, .n_out = 1,
     .attr_size = sizeof(clg_conv_attr),
     .infer = infer, .ref = ref, .vjp = vjp, .cost = clg_conv_cost, .impls = impls,
 };
 
-static int64_t or_one(int64_t v) { return v ? v : 1; }
+/* w with its taps in the reverse order. */
+static clg_tensor *flip_filter(clg_tensor *w) {
+    unsigned spatial = 0;
+    for (int i = 2; i < w->shape.ndim; i++) spatial |= CLG_AXIS(i);
+    return clg_flip(w, spatial);
+}
+
+static bool flipped_expand(const clg_node *n, clg_tensor **out) {
+    clg_tensor *const in[] = { n->in[0], flip_filter(n->in[1]), in_tensor(n, 2) };
+    out[0] = clg_node_build(&clg_op_conv, n->attr, in, n->n_in);
+    return out[0] != NULL;
+}
+
+const clg_op clg_op_convolve = {
+    .name = "convolve",
+    .formula = "y[n,o,q] = b[o] + sum_{c,t} x[n, c, q stride + t dilation - pad] w[o, c, K-1-t]",
+    .gradient = "that of conv(x, flip(w), b)",
+    .shapes = SHAPES,
+    .min_in = 2, .max_in = 3, .n_out = 1,
+    .attr_size = sizeof(clg_conv_attr),
+    .infer = infer, .ref = flipped_ref, .expand = flipped_expand,
+};
 
 clg_tensor *clg_conv(clg_tensor *x, clg_tensor *w, clg_tensor *b, const clg_conv_params *p) {
     const clg_conv_params none = { 0 };
     if (!p) p = &none;
-    clg_conv_attr a = { .groups = or_one(p->groups) };
-    const int axes = x && x->shape.ndim > 2 && x->shape.ndim < 6 ? x->shape.ndim - 2 : CLG_MAX_SPATIAL;
-    for (int i = 0; i < 3; i++) {
-        const int from = i - (3 - axes); /* the caller's axes start at 0, ours end at W */
-        const bool used = from >= 0;
-        a.stride[i] = used ? or_one(p->stride[from]) : 1;
-        a.dilation[i] = used ? or_one(p->dilation[from]) : 1;
-        a.pad[i] = used ? p->pad[from] : 0;
-        a.pad_end[i] = used ? (p->asymmetric ? p->pad_end[from] : p->pad[from]) : 0;
-    }
-    return clg_node_build(&clg_op_conv, &a, (clg_tensor *[]){ x, w, b }, b ? 3 : 2);
+    if (!x || !w) return NULL;
+    const clg_op *op = p->flip ? &clg_op_convolve : &clg_op_conv;
+    const bool ranks = x->shape.ndim >= 3 && x->shape.ndim <= 5;
+    const bool fit = ranks && w->shape.ndim == x->shape.ndim;
+    clg_conv_attr a;
+    if (!clg_conv_attributes(p, op->name, x, w, ranks ? x->shape.ndim - 2 : CLG_MAX_SPATIAL, x->shape.dim + 2,
+                             fit ? w->shape.dim + 2 : NULL, &a))
+        return NULL;
+    return clg_node_build(op, &a, (clg_tensor *[]){ x, w, b }, b ? 3 : 2);
 }

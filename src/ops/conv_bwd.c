@@ -103,6 +103,8 @@ static void vjp_filter(clg_node *n, clg_tensor *const *g, clg_tensor **gx) {
 }
 
 static const clg_impl data_impls[] = {
+    { "conv_bwd_data.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise,
+      clg_conv_data_pointwise, NULL, false },
     { "conv_bwd_data.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_data_cpu, NULL, false },
     { "conv_bwd_data.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_data_gpu, NULL, false },
     { "conv_bwd_data.gemm", 0, clg_conv_accept_gemm, clg_conv_data_gemm, NULL, false },
@@ -113,12 +115,15 @@ const clg_op clg_op_conv_bwd_data = {
     .name = "conv_bwd_data",
     .formula = "gx[n,c,i] = sum over o and all (q, t) with q stride + t dilation - pad = i of gy[n,o,q] w[o,c,t]",
     .gradient = "for ggx: ggy = conv(ggx, w); gw = conv_bwd_filter(ggx, gy)",
+    .shapes = "gy [N,O,S'...], w [O,C/groups,K...] -> [N,C,S...]",
     .min_in = 2, .max_in = 2, .n_out = 1,
     .attr_size = sizeof(clg_conv_attr),
     .infer = infer_data, .ref = ref_data, .vjp = vjp_data, .cost = clg_conv_cost, .impls = data_impls,
 };
 
 static const clg_impl filter_impls[] = {
+    { "conv_bwd_filter.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise,
+      clg_conv_filter_pointwise, NULL, false },
     { "conv_bwd_filter.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_filter_cpu, NULL, false },
     { "conv_bwd_filter.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_filter_gpu, NULL, false },
     { "conv_bwd_filter.gemm", 0, clg_conv_accept_gemm, clg_conv_filter_gemm, NULL, false },
@@ -129,6 +134,7 @@ const clg_op clg_op_conv_bwd_filter = {
     .name = "conv_bwd_filter",
     .formula = "gw[o,c,t] = sum_{n,q} gy[n,o,q] x[n, c, q stride + t dilation - pad]",
     .gradient = "for ggw: gx = conv_bwd_data(gy, ggw); ggy = conv(x, ggw)",
+    .shapes = "x [N,C,S...], gy [N,O,S'...] -> [O,C/groups,K...]",
     .min_in = 2, .max_in = 2, .n_out = 1,
     .attr_size = sizeof(clg_conv_attr),
     .infer = infer_filter, .ref = ref_filter, .vjp = vjp_filter, .cost = clg_conv_cost, .impls = filter_impls,

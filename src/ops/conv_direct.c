@@ -192,6 +192,7 @@ static clg_status data_tables(const clg_conv_geom *g, const clg_conv_planes *p, 
 
 clg_status clg_conv_data_cpu(clg_emit *e, const clg_node *n) {
     const clg_conv_geom g = clg_conv_geometry(n);
+    if (g.I == 0) return CLG_OK; /* nothing but padding */
     clg_conv_planes p = gradient_planes(&g);
     clg_conv_planes_layout(&p, true);
     clg_conv_tiling c = {

@@ -95,7 +95,7 @@ clg_status clg_conv_filter_cpu(clg_emit *e, const clg_node *n) {
     const double work = (double)units / (double)parts * (double)unit / 16 * t.mb * t.tb + 200;
     int64_t blocks = clg_min64((int64_t)(4000 / work) + 1, rows * columns * groups * parts / 128);
     blocks = clg_max64(1, clg_min64(blocks, columns));
-    if (parts > 1) gw = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(parts, clg_shape_elems(result->shape)));
+    if (parts > 1) gw = clg_emit_scratch(e, in_dtype(n, 0), CLG_SHAPE(parts, clg_shape_elems(result->shape)));
     CLG_TRY(clg_emit_launch(e, &(clg_launch){
         .kernel = "conv_bwd.filter_tile",
         .options = options,

@@ -6,48 +6,27 @@
  *                  sums them; each chunk gives a partial sum, added in order. */
 #include "ops/conv_shape.h"
 
-enum { CHUNK_BYTES = 64 << 20, ITEMS = 64 };
+#include "ops/gemm.h"
 
-/* Images of a chunk: as many as keep `floats` per image below the limit. */
-static int64_t chunk_images(const clg_conv_geom *g, const clg_device *d, int64_t floats) {
+enum { CHUNK_BYTES = 64 << 20 };
+
+/* Images of a chunk: as many as keep `elems` of type t per image below the limit. */
+static int64_t chunk_images(const clg_conv_geom *g, const clg_device *d, clg_dtype t, int64_t elems) {
     const size_t most = clg_device_get_caps(d)->max_alloc / 4;
     const int64_t bytes = most < CHUNK_BYTES ? (int64_t)most : CHUNK_BYTES;
-    return clg_max64(1, clg_min64(g->N, bytes / 4 / clg_max64(1, floats)));
+    return clg_max64(1, clg_min64(g->N, bytes / (int64_t)clg_dtype_size(t) / clg_max64(1, elems)));
 }
 
 bool clg_conv_accept_gemm(const clg_node *n, const clg_device *d) {
     const clg_conv_geom g = clg_conv_geometry(n);
-    const double column_bytes = 4.0 * ((double)g.C * (double)g.T + (double)g.O) * (double)g.Q;
-    return clg_conv_fits_int(n) && column_bytes < (double)clg_device_get_caps(d)->max_alloc;
+    const double size = (double)clg_dtype_size(in_dtype(n, 0));
+    const double column_bytes = size * ((double)g.C * (double)g.T + (double)g.O) * (double)g.Q;
+    return clg_conv_fits_int(n) && clg_gemm_fits(in_dtype(n, 0), g.O, g.Q, g.C * g.T, g.N) &&
+           column_bytes < (double)clg_device_get_caps(d)->max_alloc;
 }
 
-static size_t group_size(const clg_emit *e) {
-    const clg_device_caps *caps = clg_device_get_caps(clg_emit_device(e));
-    return caps->max_group < ITEMS ? 1 : ITEMS;
-}
-
-typedef struct columns {
-    const clg_tensor *src, *dst;
-    int64_t n0, images, image_stride, row_stride;
-} columns;
-
-/* Between g.N images of g.C planes and their columns; one work-item per column entry, or per pixel for col2im. */
-static clg_status emit_columns(clg_emit *e, const clg_conv_geom *g, bool gather, const columns *c) {
-    const clg_tensor *src = c->src, *dst = c->dst, *taps = NULL;
-    CLG_TRY(clg_conv_tap_table(e, g, &taps));
-    const int64_t n0 = c->n0, C = g->C, T_taps = g->T, image_stride = c->image_stride, row_stride = c->row_stride;
-    const int64_t in_d = g->in[0], in_h = g->in[1], in_w = g->in[2];
-    const int64_t out_d = g->out[0], out_h = g->out[1], out_w = g->out[2];
-    const int64_t step_d = g->stride[0], step_h = g->stride[1], step_w = g->stride[2];
-    const int64_t pad_d = g->pad[0], pad_h = g->pad[1], pad_w = g->pad[2];
-    return clg_emit_launch(e, &(clg_launch){
-        .kernel = gather ? "conv_gemm.col2im" : "conv_gemm.im2col",
-        .global = { (size_t)(gather ? g->I : g->Q), (size_t)(gather ? C : C * T_taps), (size_t)c->images },
-        .local = { group_size(e) },
-        .args = ARGS(IN(src), OUT(dst), IN(taps), INT(n0), INT(C), INT(T_taps), LONG(image_stride), LONG(row_stride),
-                     INT(in_d), INT(in_h), INT(in_w), INT(out_d), INT(out_h), INT(out_w), INT(step_d), INT(step_h),
-                     INT(step_w), INT(pad_d), INT(pad_h), INT(pad_w)),
-    });
+static clg_status emit_columns(clg_emit *e, const clg_conv_geom *g, const clg_conv_columns *c) {
+    return clg_conv_emit_columns(e, g, clg_device_get_caps(clg_emit_device(e))->cls, c);
 }
 
 /* One product per image and group, batched along whichever there is more of. p: the matrices of image 0, group 0. */
@@ -68,33 +47,24 @@ static clg_status emit_products(clg_emit *e, clg_emit_gemm_params p, int64_t ima
     return CLG_OK;
 }
 
-static clg_status emit_bias(clg_emit *e, const clg_conv_geom *g, const clg_tensor *y, const clg_tensor *b) {
-    const int64_t O = g->O, Q = g->Q;
-    return clg_emit_launch(e, &(clg_launch){
-        .kernel = "conv_gemm.add_bias",
-        .global = { (size_t)Q, (size_t)O, (size_t)g->N }, .local = { group_size(e) },
-        .args = ARGS(INOUT(y), IN(b), INT(O), INT(Q)),
-    });
-}
-
 clg_status clg_conv_fwd_gemm(clg_emit *e, const clg_node *n) {
     const clg_conv_geom g = clg_conv_geometry(n);
     if (g.N == 0) return CLG_OK;
     const bool pointwise = clg_conv_is_pointwise(&g); /* x is its own column matrix */
     const int64_t K = g.Cg * g.T, image = g.C * g.T * g.Q;
-    const int64_t chunk = pointwise ? g.N : chunk_images(&g, clg_emit_device(e), image);
-    const clg_tensor *col = pointwise ? n->in[0] : clg_emit_scratch(e, CLG_F32, CLG_SHAPE(chunk, image));
+    const int64_t chunk = pointwise ? g.N : chunk_images(&g, clg_emit_device(e), in_dtype(n, 0), image);
+    const clg_tensor *col = pointwise ? n->in[0] : clg_emit_scratch(e, in_dtype(n, 0), CLG_SHAPE(chunk, image));
     for (int64_t n0 = 0; n0 < g.N; n0 += chunk) {
         const int64_t images = clg_min64(chunk, g.N - n0);
         if (!pointwise)
-            CLG_TRY(emit_columns(e, &g, false, &(columns){ .src = n->in[0], .dst = col, .n0 = n0, .images = images,
-                                                           .image_stride = image, .row_stride = g.Q }));
+            CLG_TRY(emit_columns(e, &g, &(clg_conv_columns){ .src = n->in[0], .dst = col, .n0 = n0, .images = images,
+                                                             .image_stride = image, .row_stride = g.Q }));
         const clg_emit_gemm_params p = { .m = g.Og, .n = g.Q, .k = K, .a = n->in[1], .b = col, .c = n->out[0],
                                          .c_off = n0 * g.O * g.Q };
         CLG_TRY(emit_products(e, p, images, g.G, (int64_t[]){ 0, image, g.O * g.Q },
                               (int64_t[]){ g.Og * K, K * g.Q, g.Og * g.Q }));
     }
-    return n->n_in == 3 ? emit_bias(e, &g, n->out[0], n->in[2]) : CLG_OK;
+    return n->n_in == 3 ? clg_conv_emit_bias(e, &g, n->out[0], n->in[2]) : CLG_OK;
 }
 
 clg_status clg_conv_data_gemm(clg_emit *e, const clg_node *n) {
@@ -102,8 +72,8 @@ clg_status clg_conv_data_gemm(clg_emit *e, const clg_node *n) {
     if (g.N == 0) return CLG_OK;
     const bool pointwise = clg_conv_is_pointwise(&g);
     const int64_t K = g.Cg * g.T, image = g.C * g.T * g.Q;
-    const int64_t chunk = pointwise ? g.N : chunk_images(&g, clg_emit_device(e), image);
-    const clg_tensor *col = pointwise ? n->out[0] : clg_emit_scratch(e, CLG_F32, CLG_SHAPE(chunk, image));
+    const int64_t chunk = pointwise ? g.N : chunk_images(&g, clg_emit_device(e), in_dtype(n, 0), image);
+    const clg_tensor *col = pointwise ? n->out[0] : clg_emit_scratch(e, in_dtype(n, 0), CLG_SHAPE(chunk, image));
     for (int64_t n0 = 0; n0 < g.N; n0 += chunk) {
         const int64_t images = clg_min64(chunk, g.N - n0);
         const clg_emit_gemm_params p = { .ta = true, .m = K, .n = g.Q, .k = g.Og, .a = n->in[1], .b = n->in[0],
@@ -111,8 +81,9 @@ clg_status clg_conv_data_gemm(clg_emit *e, const clg_node *n) {
         CLG_TRY(emit_products(e, p, images, g.G, (int64_t[]){ 0, g.O * g.Q, image },
                               (int64_t[]){ g.Og * K, g.Og * g.Q, K * g.Q }));
         if (!pointwise)
-            CLG_TRY(emit_columns(e, &g, true, &(columns){ .src = col, .dst = n->out[0], .n0 = n0, .images = images,
-                                                          .image_stride = image, .row_stride = g.Q }));
+            CLG_TRY(emit_columns(e, &g, &(clg_conv_columns){ .src = col, .dst = n->out[0], .gather = true, .n0 = n0,
+                                                             .images = images, .image_stride = image,
+                                                             .row_stride = g.Q }));
     }
     return CLG_OK;
 }
@@ -133,30 +104,32 @@ static clg_conv_geom gradient_geometry(const clg_conv_geom *g) {
 
 /* An empty batch: the sum of no parts. */
 static clg_status emit_zero(clg_emit *e, const clg_tensor *gw) {
-    const clg_tensor *none = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(1));
+    const clg_tensor *none = clg_emit_scratch(e, gw->dtype, CLG_SHAPE(1));
     return clg_conv_emit_sum(e, none, gw, 0, NULL, 1);
 }
 
 clg_status clg_conv_filter_gemm(clg_emit *e, const clg_node *n) {
     const clg_conv_geom g = clg_conv_geometry(n), gg = gradient_geometry(&g);
     const clg_tensor *gw = n->out[0];
+    const clg_dtype t = gw->dtype;
     if (g.N == 0) return emit_zero(e, gw);
     const int64_t K = g.Cg * g.T, weights = g.O * K, rows = g.C * g.T;
-    const int64_t chunk = chunk_images(&g, clg_emit_device(e), (rows + g.O) * g.Q), parts = clg_div_up(g.N, chunk);
-    const clg_tensor *col = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(rows, chunk * g.Q));
-    const clg_tensor *gp = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(g.O, chunk * g.Q));
-    const clg_tensor *part = parts > 1 ? clg_emit_scratch(e, CLG_F32, CLG_SHAPE(parts, weights)) : gw;
+    const int64_t chunk = chunk_images(&g, clg_emit_device(e), t, (rows + g.O) * g.Q), parts = clg_div_up(g.N, chunk);
+    const clg_tensor *col = clg_emit_scratch(e, t, CLG_SHAPE(rows, chunk * g.Q));
+    const clg_tensor *gp = clg_emit_scratch(e, t, CLG_SHAPE(g.O, chunk * g.Q));
+    const clg_tensor *part = parts > 1 ? clg_emit_scratch(e, t, CLG_SHAPE(parts, weights)) : gw;
     for (int64_t i = 0; i < parts; i++) {
         const int64_t n0 = i * chunk, images = clg_min64(chunk, g.N - n0), k = images * g.Q;
-        columns c = { .src = n->in[0], .dst = col, .n0 = n0, .images = images, .image_stride = g.Q, .row_stride = k };
-        CLG_TRY(emit_columns(e, &g, false, &c));
+        clg_conv_columns c = { .src = n->in[0], .dst = col, .n0 = n0, .images = images, .image_stride = g.Q,
+                               .row_stride = k };
+        CLG_TRY(emit_columns(e, &g, &c));
         c.src = n->in[1];
         c.dst = gp;
-        CLG_TRY(emit_columns(e, &gg, false, &c));
+        CLG_TRY(emit_columns(e, &gg, &c));
         CLG_TRY(clg_emit_gemm(e, &(clg_emit_gemm_params){
             .tb = true, .m = g.Og, .n = K, .k = k, .batch = g.G, .a_stride = g.Og * k, .b_stride = K * k,
             .c_stride = g.Og * K, .a = gp, .b = col, .c = part, .c_off = i * weights,
         }));
     }
-    return parts > 1 ? clg_conv_emit_sum(e, part, gw, parts, NULL, group_size(e)) : CLG_OK;
+    return parts > 1 ? clg_conv_emit_sum(e, part, gw, parts, NULL, clg_conv_group_size(e)) : CLG_OK;
 }

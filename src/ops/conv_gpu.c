@@ -4,10 +4,10 @@
 enum { MODE_FWD, MODE_DATA, MODE_FILTER };
 
 /* Side of the square work-group: 16 where the device allows it, smaller where groups or local memory are small. */
-static int group_side(const clg_device *d) {
+static int group_side(const clg_device *d, size_t elem) {
     const clg_device_caps *caps = clg_device_get_caps(d);
     for (int side = 16; side > 1; side /= 2) {
-        const size_t tile = 4 * (size_t)side, local = 2 * 16 * (tile + 1) * 4 + tile * 20;
+        const size_t tile = 4 * (size_t)side, local = 2 * 16 * (tile + 1) * elem + tile * 20;
         if ((size_t)side * (size_t)side <= caps->max_group && (size_t)side <= caps->max_item[0] &&
             (size_t)side <= caps->max_item[1] && local <= caps->local_mem)
             return side;
@@ -41,10 +41,10 @@ static clg_status emit_mode(clg_emit *e, const clg_node *n, int mode) {
     const int64_t pad_d = s.pad[0], pad_h = s.pad[1], pad_w = s.pad[2];
     if (cols == 0) return CLG_OK; /* an empty batch */
     CLG_TRY(clg_conv_tap_table(e, &s, &taps));
-    const int side = group_side(clg_emit_device(e));
+    const int side = group_side(clg_emit_device(e), clg_dtype_size(in_dtype(n, 0)));
     const int64_t tile = 4 * side, tiles_x = clg_div_up(cols, tile), tiles_y = clg_div_up(M, tile);
     const int64_t parts = filter ? choose_parts(&s, tiles_x * tiles_y * groups) : 1;
-    if (parts > 1) c = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(parts, clg_shape_elems(result->shape)));
+    if (parts > 1) c = clg_emit_scratch(e, in_dtype(n, 0), CLG_SHAPE(parts, clg_shape_elems(result->shape)));
     CLG_TRY(clg_emit_launch(e, &(clg_launch){
         .kernel = "conv_gpu.implicit_gemm",
         .options = clg_emit_options(e, "-DTS=%d -DMODE=%d", side, mode),

@@ -73,7 +73,7 @@ clg_status clg_conv_emit_planes(clg_emit *e, const clg_conv_planes *p, const clg
     if (p->direct || n == 0) return CLG_OK;
     CLG_TRY(phase_table(e, p, &phases));
     const int64_t n_phases = clg_conv_planes_count(p), planes = n * n_phases;
-    const clg_tensor *xp = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(planes, p->size));
+    const clg_tensor *xp = clg_emit_scratch(e, src->dtype, CLG_SHAPE(planes, p->size));
     /* enough items for a few per core, but not below some 4000 entries each */
     const int64_t rows = p->rows[0] * p->rows[1];
     const int64_t chunks = clg_max64(1, clg_min64(clg_div_up(64, planes), rows * p->pitch / 4096));

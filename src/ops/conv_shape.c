@@ -2,21 +2,19 @@
 #include "ops/conv_shape.h"
 
 #include "base/alloc.h"
-#include <limits.h>
+
 #include <string.h>
 
-enum { SIZE_LIMIT = INT_MAX }; /* of spatial sizes and attributes: keeps every sum below far from overflow */
-
-static clg_status check_attr(const clg_node *n, const clg_conv_attr *a, int first) {
-    for (int i = first; i < 3; i++) {
+clg_status clg_conv_check_attr(const clg_node *n, const clg_conv_attr *a, int axes) {
+    const int64_t limit = CLG_CONV_SIZE_LIMIT;
+    for (int i = clg_conv_axis(axes, 0); i < 3; i++) {
         if (a->stride[i] < 1) return clg_fail_op(n, "stride must be positive, got %lld", (long long)a->stride[i]);
         if (a->dilation[i] < 1)
             return clg_fail_op(n, "dilation must be positive, got %lld", (long long)a->dilation[i]);
-        if (a->pad[i] < 0 || a->pad_end[i] < 0)
-            return clg_fail_op(n, "padding must not be negative, got %lld and %lld", (long long)a->pad[i],
-                               (long long)a->pad_end[i]);
-        if (a->stride[i] > SIZE_LIMIT || a->dilation[i] > SIZE_LIMIT || a->pad[i] > SIZE_LIMIT ||
-            a->pad_end[i] > SIZE_LIMIT)
+        if (a->pad[i] < 0)
+            return clg_fail_op(n, "padding must not be negative, got %lld", (long long)a->pad[i]);
+        if (a->stride[i] > limit || a->dilation[i] > limit || a->pad[i] > limit || a->pad_end[i] > limit ||
+            a->pad_end[i] < -limit)
             return clg_fail_op(n, "stride, dilation and padding must be below 2^31");
     }
     if (a->groups < 1) return clg_fail_op(n, "groups must be positive, got %lld", (long long)a->groups);
@@ -34,27 +32,31 @@ static clg_status check_channels(const clg_node *n, const clg_conv_attr *a, clg_
     return CLG_OK;
 }
 
+clg_status clg_conv_check_axis(const clg_node *n, const clg_conv_attr *a, int axis, int64_t size, int64_t k, int i,
+                               int64_t *out) {
+    if (k < 1) return clg_fail_op(n, "filter sizes must be positive");
+    if (size > CLG_CONV_SIZE_LIMIT || k > CLG_CONV_SIZE_LIMIT)
+        return clg_fail_op(n, "spatial sizes must be below 2^31");
+    const int64_t padded = size + a->pad[axis] + a->pad_end[axis], extent = a->dilation[axis] * (k - 1) + 1;
+    if (extent > padded)
+        return clg_fail_op(n, "filter of %lld (dilation included) is larger than the padded input of %lld on spatial "
+                              "axis %d", (long long)extent, (long long)padded, i);
+    *out = (padded - extent) / a->stride[axis] + 1;
+    return CLG_OK;
+}
+
 clg_status clg_conv_check(const clg_node *n, clg_shape x, clg_shape w, clg_shape *y) {
     const clg_conv_attr *a = n->attr;
     if (x.ndim < 3 || x.ndim > 5)
         return clg_fail_op(n, "x must be [N, C, S...] with 1 to 3 spatial axes, got %d axes", x.ndim);
     if (w.ndim != x.ndim) return clg_fail_op(n, "filter must be [O, C/groups, K...] with as many axes as x");
-    const int axes = x.ndim - 2, first = 3 - axes;
-    CLG_TRY(check_attr(n, a, first));
+    const int axes = x.ndim - 2;
+    CLG_TRY(clg_conv_check_attr(n, a, axes));
     CLG_TRY(check_channels(n, a, x, w));
     clg_shape out = x;
     out.dim[1] = w.dim[0];
-    for (int i = 0; i < axes; i++) {
-        const int64_t size = x.dim[2 + i], k = w.dim[2 + i];
-        if (k < 1) return clg_fail_op(n, "filter sizes must be positive");
-        if (size > SIZE_LIMIT || k > SIZE_LIMIT) return clg_fail_op(n, "spatial sizes must be below 2^31");
-        const int64_t padded = size + a->pad[first + i] + a->pad_end[first + i];
-        const int64_t extent = a->dilation[first + i] * (k - 1) + 1;
-        if (extent > padded)
-            return clg_fail_op(n, "filter of %lld (dilation included) is larger than the padded input of %lld on "
-                                  "spatial axis %d", (long long)extent, (long long)padded, i);
-        out.dim[2 + i] = (padded - extent) / a->stride[first + i] + 1;
-    }
+    for (int i = 0; i < axes; i++)
+        CLG_TRY(clg_conv_check_axis(n, a, clg_conv_axis(axes, i), x.dim[2 + i], w.dim[2 + i], i, &out.dim[2 + i]));
     *y = out;
     return CLG_OK;
 }
@@ -69,7 +71,7 @@ clg_conv_geom clg_conv_geometry(const clg_node *n) {
     g.Cg = g.C / g.G;
     g.Og = g.O / g.G;
     g.I = g.T = g.Q = 1;
-    const int first = 3 - (x.ndim - 2);
+    const int first = clg_conv_axis(x.ndim - 2, 0);
     for (int i = 0; i < 3; i++) {
         const bool used = i >= first;
         g.in[i] = used ? x.dim[2 + i - first] : 1;
@@ -110,18 +112,24 @@ bool clg_conv_is_pointwise(const clg_conv_geom *g) {
     return true;
 }
 
-bool clg_conv_fits_int(const clg_node *n) {
-    const clg_conv_geom g = clg_conv_geometry(n);
-    const double filter = (double)g.Og * (double)g.Cg * (double)g.T, limit = 2e9;
-    double padded = (double)g.Cg, made = (double)g.Og;
+bool clg_conv_geom_fits(const clg_conv_geom *g) {
+    const double filter = (double)g->Og * (double)g->Cg * (double)g->T, limit = 2e9;
+    double padded = (double)g->Cg, made = (double)g->Og;
     for (int a = 0; a < 3; a++) {
-        const double extent = (double)(g.out[a] * g.stride[a] + g.k[a] * g.dil[a]);
-        padded *= extent > (double)(g.in[a] + g.pad[a]) ? extent : (double)(g.in[a] + g.pad[a]);
+        const double extent = (double)g->out[a] * (double)g->stride[a] + (double)g->k[a] * (double)g->dil[a];
+        const double source = (double)(g->in[a] + g->pad[a]);
+        if (extent + source > limit) return false;
+        padded *= extent > source ? extent : source;
         made *= extent;
     }
-    return in_dtype(n, 0) == CLG_F32 && filter < limit && padded < limit && made < limit &&
-           (double)g.N * (double)g.Q < limit && (double)g.N * (double)g.I < limit &&
-           (double)g.C * (double)g.T < limit && (double)g.N * (double)g.G < limit;
+    return filter < limit && padded < limit && made < limit && (double)g->N * (double)g->Q < limit &&
+           (double)g->N * (double)g->I < limit && (double)g->C * (double)g->T < limit &&
+           (double)g->N * (double)g->G < limit;
+}
+
+bool clg_conv_fits_int(const clg_node *n) {
+    const clg_conv_geom g = clg_conv_geometry(n);
+    return (in_dtype(n, 0) == CLG_F32 || in_dtype(n, 0) == CLG_F64) && clg_conv_geom_fits(&g);
 }
 
 clg_status clg_conv_tap_table(clg_emit *e, const clg_conv_geom *g, const clg_tensor **table) {

@@ -7,7 +7,8 @@
 #include "plan/emit.h"
 
 typedef struct clg_conv_attr {
-    int64_t stride[3], dilation[3], pad[3], pad_end[3]; /* axes D, H, W */
+    int64_t stride[3], dilation[3], pad[3], pad_end[3]; /* axes D, H, W; pad_end below 0: that many elements of x are
+                                                           not seen (conv_transpose with output padding) */
     int64_t size[3]; /* conv_bwd_data: spatial sizes of x; conv_bwd_filter: of w; conv: 0 */
     int64_t groups;
 } clg_conv_attr;
@@ -19,10 +20,28 @@ typedef struct clg_conv_geom {
     int64_t I, T, Q;   /* elements of an input plane, of a filter plane, of an output plane */
 } clg_conv_geom;
 
-extern const clg_op clg_op_conv, clg_op_conv_bwd_data, clg_op_conv_bwd_filter;
+enum { CLG_CONV_SIZE_LIMIT = INT32_MAX }; /* of spatial sizes and attributes: keeps every sum far from overflow */
 
-/** The geometry of a node of one of the three ops, once inferred. */
+extern const clg_op clg_op_conv, clg_op_convolve, clg_op_conv_bwd_data, clg_op_conv_bwd_filter;
+
+/** The geometry of a node of conv, convolve or one of the backward ops, once inferred. */
 clg_conv_geom clg_conv_geometry(const clg_node *n);
+
+/** The attributes that p asks of the op `name` for operands x and w (NULL: none). size, kernel: their spatial sizes,
+ *  `axes` of them; kernel NULL: unknown, as x or w have no such axes; infer() will say so. false: an error was
+ *  reported. */
+bool clg_conv_attributes(const clg_conv_params *p, const char *name, const clg_tensor *x, const clg_tensor *w, int axes,
+                         const int64_t *size, const int64_t *kernel, clg_conv_attr *a);
+
+/** Spatial axis i of `axes` of the caller becomes this one of D, H, W. */
+static inline int clg_conv_axis(int axes, int i) { return 3 - axes + i; }
+
+/** Checks stride, dilation, padding of the last `axes` of D, H, W, and groups. */
+clg_status clg_conv_check_attr(const clg_node *n, const clg_conv_attr *a, int axes);
+
+/** Output size of spatial axis i, which is `axis` of D, H, W in the attributes, checked. */
+clg_status clg_conv_check_axis(const clg_node *n, const clg_conv_attr *a, int axis, int64_t size, int64_t k, int i,
+                               int64_t *out);
 
 /** Checks x and w against the attributes of n and computes the shape of y. */
 clg_status clg_conv_check(const clg_node *n, clg_shape x, clg_shape w, clg_shape *y);
@@ -39,8 +58,9 @@ clg_cost clg_conv_cost(const clg_node *n);
 /** True if y is x seen as a matrix product: taps of size 1, no stride, no padding. */
 bool clg_conv_is_pointwise(const clg_conv_geom *g);
 
-/** True if the node is f32 and every plane, filter row and tile index fits an int. */
+/** True if the node is f32 or f64 and every plane, filter row and tile index fits an int. */
 bool clg_conv_fits_int(const clg_node *n);
+bool clg_conv_geom_fits(const clg_conv_geom *g);
 
 static inline int64_t clg_div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t clg_max64(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -54,18 +74,41 @@ clg_status clg_conv_tap_table(clg_emit *e, const clg_conv_geom *g, const clg_ten
 clg_status clg_conv_emit_sum(clg_emit *e, const clg_tensor *part, const clg_tensor *gw, int64_t parts,
                              const char *options, size_t group);
 
-/* Implementations. direct_cpu: conv_direct.c and conv_filter.c; direct_gpu: conv_gpu.c; gemm: conv_gemm.c. */
+/** Between images and columns, of n0 .. n0 + images - 1 of the images: im2col, or (gather) col2im. */
+typedef struct clg_conv_columns {
+    const clg_tensor *src, *dst;
+    bool    gather;
+    int64_t n0, images;
+    int64_t image_stride, row_stride; /* of the columns */
+} clg_conv_columns;
+
+/** Appends it; cls: whose kernels. */
+clg_status clg_conv_emit_columns(clg_emit *e, const clg_conv_geom *g, enum clg_device_class cls,
+                                 const clg_conv_columns *c);
+
+/** Items of a one-dimensional work-group: 1 on class cpu. */
+size_t clg_conv_group_size(const clg_emit *e);
+
+/** Appends y += b over output channels, in place. */
+clg_status clg_conv_emit_bias(clg_emit *e, const clg_conv_geom *g, const clg_tensor *y, const clg_tensor *b);
+
+/* Implementations. direct_cpu: conv_direct.c and conv_filter.c; direct_gpu: conv_gpu.c; gemm: conv_gemm.c;
+ * pointwise: conv_pointwise.c. */
 bool clg_conv_accept_cpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_gemm(const clg_node *n, const clg_device *d);
+bool clg_conv_accept_pointwise(const clg_node *n, const clg_device *d);
 clg_status clg_conv_fwd_cpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_gpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_gemm(clg_emit *e, const clg_node *n);
+clg_status clg_conv_fwd_pointwise(clg_emit *e, const clg_node *n);
 clg_status clg_conv_data_cpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_data_gpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_data_gemm(clg_emit *e, const clg_node *n);
+clg_status clg_conv_data_pointwise(clg_emit *e, const clg_node *n);
 clg_status clg_conv_filter_cpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_filter_gpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_filter_gemm(clg_emit *e, const clg_node *n);
+clg_status clg_conv_filter_pointwise(clg_emit *e, const clg_node *n);
 
 #endif /* CLG_OPS_CONV_SHAPE_H_ */

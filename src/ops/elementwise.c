@@ -1,9 +1,11 @@
-/* Elementwise ops: the rows of elementwise_rows.h made into clg_ops, and their builders. They have no kernels of their
+/* Elementwise ops: the rows of elementwise_rows.h, math_rows.h and activation_rows.h made into clg_ops, and their
+ * builders. They have no kernels of their
  * own: src/plan/codegen.c writes those from the expressions, fused. All operands broadcast as in NumPy.
  *
  * A gradient is first built in the shape of y and then summed down to its operand (clg_sum_to), the adjoint of
  * broadcasting. */
 #include "graph/op.h"
+#include "ops/activation.h"
 #include <math.h>
 #include <string.h>
 
@@ -22,6 +24,28 @@ static clg_tensor *lit(clg_tensor *t, double v) {
 
 static clg_tensor *cast_back(clg_tensor *x, clg_tensor *gy) {
     return clg_dtype_is_float(x->dtype) ? clg_cast(gy, x->dtype) : NULL;
+}
+
+static bool is_integer(const clg_tensor *x) { return x && (x->dtype == CLG_I32 || x->dtype == CLG_I64); }
+
+/* 1 - x^2; near 1 no digits cancel but those of x itself. */
+static clg_tensor *one_less_square(clg_tensor *x) {
+    return clg_mul(clg_sub(lit(x, 1), x), clg_add(lit(x, 1), x));
+}
+
+static clg_tensor *erf_slope(clg_tensor *x) { return clg_scale(clg_exp(clg_neg(clg_square(x))), M_2_SQRTPI); }
+
+/* gy where lo < y < hi, else 0 */
+static clg_tensor *pass_between(clg_tensor *y, clg_tensor *gy, clg_tensor *lo, clg_tensor *hi) {
+    return clg_where(clg_gt(y, lo), clg_where(clg_lt(y, hi), gy, lit(gy, 0)), lit(gy, 0));
+}
+
+/* x, but at least lo; NaN stays. */
+static double above(double x, double lo) { return x < lo ? lo : x; }
+
+static double floored_remainder(double a, double b) {
+    const double r = fmod(a, b);
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 
 static double to_integer(double v, double lo, double hi) {
@@ -66,8 +90,8 @@ static clg_status infer_number(clg_node *n) {
 
 static clg_status infer_integer(clg_node *n) {
     CLG_TRY(same_type(n, 0));
-    if (in_dtype(n, 0) != CLG_I32) return clg_fail_op(n, "wants i32; clg_cast() the operands");
-    return infer_as(n, CLG_I32);
+    if (!is_integer(n->in[0])) return clg_fail_op(n, "wants i32 or i64; clg_cast() the operands");
+    return infer_as(n, in_dtype(n, 0));
 }
 
 static clg_status infer_compare(clg_node *n) {
@@ -75,8 +99,19 @@ static clg_status infer_compare(clg_node *n) {
     return infer_as(n, CLG_U8);
 }
 
+static clg_status infer_classify(clg_node *n) {
+    if (!clg_dtype_is_float(in_dtype(n, 0))) return clg_fail_op(n, "wants floats; integers are always finite");
+    return infer_as(n, CLG_U8);
+}
+
+static clg_status infer_flags(clg_node *n) {
+    for (int i = 0; i < n->n_in; i++)
+        if (in_dtype(n, i) != CLG_U8) return clg_fail_op(n, "wants u8 flags; compare with 0 by clg_ne() first");
+    return infer_as(n, CLG_U8);
+}
+
 static clg_status infer_where(clg_node *n) {
-    if (clg_dtype_is_float(in_dtype(n, 0))) return clg_fail_op(n, "the condition must be u8 or i32");
+    if (clg_dtype_is_float(in_dtype(n, 0))) return clg_fail_op(n, "the condition must be u8, i32 or i64");
     CLG_TRY(same_type(n, 1));
     return infer_as(n, in_dtype(n, 1));
 }
@@ -140,9 +175,15 @@ static void fit_gradients(const clg_node *n, clg_tensor *const *g, clg_tensor **
     static double name##_scalar(const double *x) { OPERANDS_##arity; return reference; }  \
     static clg_cost name##_cost(const clg_node *n) { return cost_of(n, (flops) * (double)out_elems(n, 0)); }
 
+#define SHAPES_1 "x [S...] -> [S...]"
+#define SHAPES_2 "a, b that broadcast to [S...] -> [S...]"
+#define SHAPES_3 "a, b, c that broadcast to [S...] -> [S...]"
+
 #define OP(name, arity, attribute, infer, expr, formula, gradient, flags, vjp)                                       \
     static const clg_op op_##name = { #name, formula, gradient, arity, arity, 1, CLG_OP_ELEMENTWISE | (flags),       \
-                                      attribute, infer_##infer, ref_loop, vjp, name##_cost, expr, name##_scalar, NULL };
+                                      attribute, infer_##infer, ref_loop, vjp, name##_cost, expr, name##_scalar, NULL, \
+                                      (attribute) == sizeof(clg_shape) ? "x [R...] -> [S...], R broadcasts to S"     \
+                                                                       : SHAPES_##arity };
 
 #define ROW(name, arity, attribute, infer, expr, reference, gradient, formula, text, flops)                 \
     COMMON(name, arity, reference, flops)                                                                   \
@@ -160,6 +201,8 @@ static void fit_gradients(const clg_node *n, clg_tensor *const *g, clg_tensor **
     OP(name, arity, attribute, infer, expr, formula, NULL, CLG_OP_NO_GRAD, NULL)
 
 #include "ops/elementwise_rows.h"
+#include "ops/math_rows.h"
+#include "ops/activation_rows.h"
 
 #undef ROW
 #undef FLAT
@@ -167,6 +210,8 @@ static void fit_gradients(const clg_node *n, clg_tensor *const *g, clg_tensor **
 #define FLAT(name, ...) &op_##name,
 const clg_op *const clg_elementwise_ops[] = {
 #include "ops/elementwise_rows.h"
+#include "ops/math_rows.h"
+#include "ops/activation_rows.h"
 };
 const int clg_n_elementwise_ops = (int)(sizeof clg_elementwise_ops / sizeof *clg_elementwise_ops);
 
@@ -183,17 +228,57 @@ static clg_tensor *build2(const clg_op *op, clg_tensor *a, clg_tensor *b) {
 #define UNARY(name)  clg_tensor *clg_##name(clg_tensor *x) { return build1(&op_##name, NULL, x); }
 #define BINARY(name) clg_tensor *clg_##name(clg_tensor *a, clg_tensor *b) { return build2(&op_##name, a, b); }
 
-BINARY(add) BINARY(sub) BINARY(mul) BINARY(pow) BINARY(maximum) BINARY(minimum)
+BINARY(add) BINARY(sub) BINARY(mul) BINARY(pow) BINARY(maximum) BINARY(minimum) BINARY(fmod) BINARY(atan2)
 BINARY(eq) BINARY(ne) BINARY(lt) BINARY(le) BINARY(gt) BINARY(ge)
-UNARY(neg) UNARY(square) UNARY(sqrt) UNARY(exp) UNARY(log) UNARY(sin) UNARY(cos)
-UNARY(sign) UNARY(relu) UNARY(sigmoid) UNARY(tanh)
+BINARY(logical_and) BINARY(logical_or) BINARY(logical_xor) UNARY(logical_not)
+UNARY(neg) UNARY(square) UNARY(sqrt) UNARY(rsqrt) UNARY(reciprocal) UNARY(sign)
+UNARY(exp) UNARY(exp2) UNARY(expm1) UNARY(log) UNARY(log2) UNARY(log1p)
+UNARY(sin) UNARY(cos) UNARY(tan) UNARY(asin) UNARY(acos) UNARY(atan)
+UNARY(sinh) UNARY(cosh) UNARY(tanh) UNARY(asinh) UNARY(acosh) UNARY(atanh) UNARY(erf) UNARY(erfc)
+UNARY(floor) UNARY(ceil) UNARY(round) UNARY(trunc) UNARY(isnan) UNARY(isinf) UNARY(isfinite)
+UNARY(relu) UNARY(relu6) UNARY(unit_step) UNARY(sigmoid) UNARY(hard_sigmoid) UNARY(hard_swish) UNARY(log_sigmoid)
+UNARY(softsign) UNARY(silu) UNARY(mish) UNARY(gelu) UNARY(gelu_tanh)
+
+/* With numbers of x's type as the other operands. */
+static clg_tensor *with_number(const clg_op *op, clg_tensor *x, double b) { return build2(op, x, lit(x, b)); }
+
+static clg_tensor *with_numbers(const clg_op *op, clg_tensor *x, double b, double c) {
+    return clg_node_build(op, NULL, (clg_tensor *const[]){ x, lit(x, b), lit(x, c) }, 3);
+}
+
+clg_tensor *clg_leaky_relu(clg_tensor *x, double slope) { return with_number(&op_leaky_relu, x, slope); }
+clg_tensor *clg_elu(clg_tensor *x, double alpha) { return with_number(&op_elu, x, alpha); }
+
+clg_tensor *clg_threshold(clg_tensor *x, double t, double value) { return with_numbers(&op_threshold, x, t, value); }
+
+/* What lies between lo and hi, for clamp and hard_tanh. */
+static clg_tensor *between(const clg_op *op, clg_tensor *x, double lo, double hi) {
+    if (x && !(lo <= hi))
+        return clg_graph_fail(x->graph, CLG_ERR_INVALID, "%s(%s, %g, %g): the bounds must be in order and no NaN",
+                              op->name, clg_tensor_name(x), lo, hi);
+    return with_numbers(op, x, lo, hi);
+}
+
+clg_tensor *clg_clamp(clg_tensor *x, double lo, double hi) { return between(&op_clamp, x, lo, hi); }
+clg_tensor *clg_hard_tanh(clg_tensor *x, double lo, double hi) { return between(&op_hard_tanh, x, lo, hi); }
+
+clg_tensor *clg_softplus(clg_tensor *x, double beta) {
+    if (x && !(beta > 0 && isfinite(beta)))
+        return clg_graph_fail(x->graph, CLG_ERR_INVALID, "softplus(%s, %g): beta must be above 0 and finite",
+                              clg_tensor_name(x), beta);
+    return with_number(&op_softplus, x, beta);
+}
+
+clg_tensor *clg_remainder(clg_tensor *a, clg_tensor *b) {
+    return build2(is_integer(a) ? &op_remainder_int : &op_remainder, a, b);
+}
 
 clg_tensor *clg_abs(clg_tensor *x) {
-    return build1(x && x->dtype == CLG_I32 ? &op_abs_i32 : &op_abs, NULL, x);
+    return build1(is_integer(x) ? &op_abs_int : &op_abs, NULL, x);
 }
 
 clg_tensor *clg_div(clg_tensor *a, clg_tensor *b) {
-    return build2(a && a->dtype == CLG_I32 ? &op_div_i32 : &op_div, a, b);
+    return build2(is_integer(a) ? &op_div_int : &op_div, a, b);
 }
 
 clg_tensor *clg_where(clg_tensor *cond, clg_tensor *a, clg_tensor *b) {
@@ -202,7 +287,8 @@ clg_tensor *clg_where(clg_tensor *cond, clg_tensor *a, clg_tensor *b) {
 
 clg_tensor *clg_scale(clg_tensor *x, double factor) {
     if (!x || factor == 1) return x;
-    if (!clg_dtype_is_float(x->dtype) && !(factor == trunc(factor) && fabs(factor) <= INT32_MAX))
+    const double most = x->dtype == CLG_I64 ? 0x1p53 : INT32_MAX;
+    if (!clg_dtype_is_float(x->dtype) && !(factor == trunc(factor) && fabs(factor) <= most))
         return clg_graph_fail(x->graph, CLG_ERR_INVALID, "scale(%s, %g): integers lack such a factor; clg_cast() first",
                               clg_tensor_name(x), factor);
     return clg_mul(x, lit(x, factor));
@@ -222,5 +308,7 @@ clg_tensor *clg_cast(clg_tensor *x, clg_dtype type) {
     if (!x || x->dtype == type) return x;
     if ((unsigned)type >= CLG_DTYPE_COUNT)
         return clg_graph_fail(x->graph, CLG_ERR_INVALID, "cast(%s): %d is no type", clg_tensor_name(x), (int)type);
-    return build1(type == CLG_I32 ? &op_cast_i32 : type == CLG_U8 ? &op_cast_u8 : &op_cast, &attr, x);
+    const clg_op *op = type == CLG_I32 ? &op_cast_i32 : type == CLG_I64 ? &op_cast_i64
+        : type == CLG_U8 ? &op_cast_u8 : &op_cast;
+    return build1(op, &attr, x);
 }

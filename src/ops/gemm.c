@@ -11,7 +11,7 @@ static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 bool clg_gemm_fits(clg_dtype t, int64_t m, int64_t n, int64_t k, int64_t batch) {
     const int64_t most = INT_MAX - 1024; /* room to round up to tiles */
-    return t == CLG_F32 && m <= most && n <= most && k <= most && batch <= most;
+    return (t == CLG_F32 || t == CLG_F64) && m <= most && n <= most && k <= most && batch <= most;
 }
 
 /* Defaults filled in; false if there is nothing to compute. */
@@ -25,9 +25,10 @@ static bool normal(const clg_emit_gemm_params *p, clg_emit_gemm_params *q) {
 }
 
 static clg_status check(const clg_emit_gemm_params *p) {
-    if (!clg_gemm_fits(p->c->dtype, p->m, p->n, p->k, p->batch) || p->a->dtype != CLG_F32 || p->b->dtype != CLG_F32)
+    const clg_dtype t = p->c->dtype;
+    if (!clg_gemm_fits(t, p->m, p->n, p->k, p->batch) || p->a->dtype != t || p->b->dtype != t)
         return clg_fail(CLG_ERR_UNSUP, "matmul: no kernel for %s, m %lld, n %lld, k %lld, batch %lld; the kernels take "
-                        "f32 and sizes below 2^31", clg_dtype_name(p->c->dtype), (long long)p->m, (long long)p->n,
+                        "f32 or f64 and sizes below 2^31", clg_dtype_name(t), (long long)p->m, (long long)p->n,
                         (long long)p->k, (long long)p->batch);
     return CLG_OK;
 }
@@ -36,8 +37,10 @@ typedef struct tile {
     int mr, nv; /* rows; columns in vectors of 16 */
 } tile;
 
-/* The usual tile first. The kernel needs mr <= m. */
-static const tile tiles[] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 4}};
+/* The usual tile first. The kernel needs mr <= m. A vector of doubles is twice as long, so half as many fit. */
+enum { N_TILES = 8 };
+static const tile tiles_f32[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 4}};
+static const tile tiles_f64[N_TILES] = {{6, 2}, {4, 2}, {8, 1}, {12, 1}, {4, 1}, {2, 2}, {1, 2}, {1, 1}};
 
 /* Vector operations a core does for the product: one a fused multiply-add, half a one a load, and starting a tile. */
 static double tile_work(tile t, const clg_emit_gemm_params *p, int cores) {
@@ -50,9 +53,10 @@ static double tile_work(tile t, const clg_emit_gemm_params *p, int cores) {
 static tile choose_tile(const clg_emit_gemm_params *p, int cores) {
     /* for which another program is worth building: a part of the work, and some microseconds */
     const double gain = 0.85, least = 8000;
+    const tile *tiles = p->c->dtype == CLG_F64 ? tiles_f64 : tiles_f32;
     tile best = {0, 0};
     double best_work = 0;
-    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
+    for (int i = 0; i < N_TILES; i++) {
         if (tiles[i].mr > p->m) continue;
         const double work = tile_work(tiles[i], p, cores);
         if (best.mr != 0 && (work >= best_work * gain || work > best_work - least)) continue;
@@ -97,7 +101,7 @@ static bool should_pack(const clg_emit_gemm_params *p) {
 
 static clg_status emit_packed(clg_emit *e, const clg_emit_gemm_params *p, tile t) {
     const int64_t columns = 16 * t.nv, panels = div_up(p->n, columns), block = 64;
-    const clg_tensor *b = p->b, *y = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(panels, p->k, columns));
+    const clg_tensor *b = p->b, *y = clg_emit_scratch(e, p->c->dtype, CLG_SHAPE(panels, p->k, columns));
     CLG_TRY(clg_emit_launch(e, &(clg_launch){"gemm.pack", clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
         {(size_t)panels, (size_t)div_up(p->k, block)}, {0},
         ARGS(IN(b), OUT(y), INT_AS(n, p->n), INT_AS(k, p->k), LONG_AS(ldb, p->ldb), LONG_AS(b_begin, p->b_off),
@@ -113,7 +117,7 @@ static clg_status emit_packed(clg_emit *e, const clg_emit_gemm_params *p, tile t
 /* Makes a transposed B a plain [k, n] in scratch. */
 static clg_status emit_transpose(clg_emit *e, clg_emit_gemm_params *p) {
     const int64_t batch = p->b_stride == 0 ? 1 : p->batch;
-    const clg_tensor *x = p->b, *y = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(batch, p->k, p->n));
+    const clg_tensor *x = p->b, *y = clg_emit_scratch(e, p->c->dtype, CLG_SHAPE(batch, p->k, p->n));
     CLG_TRY(clg_emit_launch(e, &(clg_launch){"gemm.transpose", NULL, {(size_t)div_up(p->n, 16), (size_t)batch}, {0},
         ARGS(IN(x), OUT(y), INT_AS(rows, p->n), INT_AS(cols, p->k), LONG_AS(ldx, p->ldb),
              LONG_AS(x_stride, p->b_stride), LONG_AS(x_begin, p->b_off))}));
@@ -165,8 +169,10 @@ clg_status clg_emit_gemm_gpu(clg_emit *e, const clg_emit_gemm_params *p) {
     if (!normal(p, &q)) return CLG_OK;
     p = &q;
     const clg_device_caps *caps = clg_device_get_caps(clg_emit_device(e));
+    const size_t depth = 16, size = clg_dtype_size(p->c->dtype); /* BK of the kernel */
     size_t side = 16;
-    while (side > 1 && (side * side > caps->max_group || side > caps->max_item[1])) side /= 2;
+    while (side > 1 && (side * side > caps->max_group || side > caps->max_item[1] ||
+                        2 * depth * (4 * side + 1) * size > caps->local_mem)) side /= 2;
     const int64_t block = 4 * (int64_t)side;
     const clg_tensor *a = p->a, *b = p->b, *c = p->c;
     return clg_emit_launch(e, &(clg_launch){"gemm.tile_gpu",

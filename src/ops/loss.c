@@ -16,7 +16,8 @@ static clg_softmax_form form_of(const clg_node *n) { return clg_softmax_form_of(
 static clg_status infer(clg_node *n) {
     const clg_shape x = in_shape(n, LOGITS), t = in_shape(n, TARGET);
     if (!clg_dtype_is_float(in_dtype(n, LOGITS))) return clg_fail_op(n, "the logits must be floats; clg_cast() them");
-    if (in_dtype(n, TARGET) != CLG_I32) return clg_fail_op(n, "the targets must be i32; clg_cast() them");
+    if (in_dtype(n, TARGET) != CLG_I32 && in_dtype(n, TARGET) != CLG_I64)
+        return clg_fail_op(n, "the targets must be i32 or i64; clg_cast() them");
     bool fits = x.ndim >= 2 && t.ndim == x.ndim - 1 && x.dim[0] == t.dim[0];
     for (int i = 1; fits && i < t.ndim; i++) fits = t.dim[i] == x.dim[i + 1];
     if (!fits) return clg_fail_op(n, "logits [N, C, ...] want targets [N, ...]");
@@ -62,21 +63,52 @@ static void vjp(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
     if (gy[LOSS]) gx[LOGITS] = clg_node_build(&clg_op_cross_entropy_bwd, NULL, in, 5);
 }
 
+/** The target as [N, 1, ...], beside the logits, and the constant v of its type. */
+static clg_tensor *beside(const clg_node *n) {
+    clg_shape s = in_shape(n, LOGITS);
+    s.dim[1] = 1;
+    return clg_reshape(n->in[TARGET], s);
+}
+static clg_tensor *lit(const clg_tensor *like, double v) { return clg_fill(like->graph, like->dtype, CLG_SCALAR, v); }
+
+/** With p = softmax(x) and w = gy / count where a position counts: gx = (p - [class = target]) w. Against u, the
+ *  derivative by x is w p (u - sum of u p), by gy the sum of u gx / gy. count and stat are functions of the other
+ *  inputs that the forward op keeps; what depends on x through them is in the first term. */
+static void vjp_bwd(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
+    clg_tensor *const u = gy[0], *const count = n->in[COUNT_IN], *const t = beside(n);
+    if (clg_wants_grad(n, LOGITS)) {
+        clg_tensor *const p = clg_softmax(n->in[LOGITS], 1), *const w = clg_div(n->in[GY], count);
+        clg_tensor *const below = clg_where(clg_lt(t, lit(t, (double)in_dim(n, LOGITS, 1))), w, lit(w, NAN));
+        clg_tensor *const known = clg_where(clg_ge(t, lit(t, 0)), below, lit(w, NAN));
+        clg_tensor *const weight = clg_where(clg_eq(t, lit(t, IGNORED)), lit(w, 0), known);
+        clg_tensor *const spread = clg_sub(u, clg_sum(clg_mul(u, p), CLG_AXIS(1)));
+        gx[LOGITS] = clg_mul(weight, clg_mul(p, spread));
+    }
+    if (clg_wants_grad(n, GY)) {
+        clg_tensor *in[] = { n->in[LOGITS], n->in[TARGET], count, n->in[STAT_IN], lit(u, 1) };
+        gx[GY] = clg_sum(clg_mul(u, clg_node_build(&clg_op_cross_entropy_bwd, NULL, in, 5)), CLG_ALL);
+    }
+}
+
 static clg_cost cost(const clg_node *n) { return cost_of(n, 13.0 * (double)in_elems(n, LOGITS)); }
 
 /* --- implementations --- */
 
-static const char options[] = "-DMODE=2"; /* those of clg_softmax_emit(), so that all share one program */
+/** For all launches, so that they share one program. */
+static const char *options_of(const clg_node *n) {
+    return in_dtype(n, TARGET) == CLG_I64 ? "-DMODE=2 -DIDX=long" : "-DMODE=2";
+}
 
 /** A partial loss of each PART positions, by a work-group; then their mean. */
 static clg_status emit(clg_emit *e, const clg_node *node, bool gpu) {
     const clg_softmax_form f = form_of(node);
+    const char *const options = options_of(node);
     const clg_tensor *const x = node->in[LOGITS], *const target = node->in[TARGET], *const stat = node->out[STAT];
     const clg_tensor *const loss = node->out[LOSS], *const count = node->out[COUNT], *sums = loss, *counts = count;
     const int64_t n = f.n, classes = f.classes, inner = f.inner, per = PART;
     const int64_t parts = n > PART ? (n + PART - 1) / PART : 1;
     const size_t local = gpu ? CLG_SOFTMAX_GROUP : 1;
-    if (n > 0) CLG_TRY(clg_softmax_emit(e, x, stat, &f, CLG_SOFTMAX_STAT, gpu));
+    if (n > 0) CLG_TRY(clg_softmax_emit(e, x, stat, &f, options, gpu));
     if (parts > 1) {
         sums = clg_emit_scratch(e, x->dtype, CLG_SHAPE(parts));
         counts = clg_emit_scratch(e, x->dtype, CLG_SHAPE(parts));
@@ -94,6 +126,7 @@ static clg_status emit(clg_emit *e, const clg_node *node, bool gpu) {
 
 static clg_status emit_bwd(clg_emit *e, const clg_node *node, bool gpu) {
     const clg_softmax_form f = form_of(node);
+    const char *const options = options_of(node);
     const clg_tensor *const x = node->in[LOGITS], *const target = node->in[TARGET], *const count = node->in[COUNT_IN];
     const clg_tensor *const stat = node->in[STAT_IN], *const gy = node->in[GY], *const gx = node->out[0];
     const int64_t n = f.n, classes = f.classes, inner = f.inner;
@@ -127,12 +160,16 @@ static const clg_impl bwd_impls[] = {
     { 0 },
 };
 
-const clg_op clg_op_cross_entropy = {
-    "cross_entropy", "loss = mean of -log_softmax(x)[target] where target is not -1; NaN where none is",
-    "gx = (softmax(x) - [class = target]) gy / count", 2, 2, 3, 0, 0, infer, ref, vjp, cost, NULL, NULL, impls };
-const clg_op clg_op_cross_entropy_bwd = {
-    "cross_entropy_bwd", "gx = (softmax(x) - [class = target]) gy / count; 0 where target is -1", NULL, 5, 5, 1, 0, 0,
-    infer_bwd, ref_bwd, NULL, cost, NULL, NULL, bwd_impls };
+const clg_op clg_op_cross_entropy = { .name = "cross_entropy", .min_in = 2, .max_in = 2, .n_out = 3,
+    .formula = "loss = mean of -log_softmax(x)[target] where target is not -1; NaN where none is",
+    .gradient = "gx = (softmax(x) - [class = target]) gy / count", .infer = infer, .ref = ref, .vjp = vjp,
+    .shapes = "logits [N,C,S...], target i32 or i64 [N,S...] -> loss [], count [], statistics [2,N S...]",
+    .cost = cost, .impls = impls };
+const clg_op clg_op_cross_entropy_bwd = { .name = "cross_entropy_bwd", .min_in = 5, .max_in = 5, .n_out = 1,
+    .formula = "gx = (softmax(x) - [class = target]) gy / count; 0 where target is -1",
+    .gradient = "against u, with p = softmax(x): by x p (u - sum of u p) gy / count, by gy the sum of u gx / gy",
+    .shapes = "logits [N,C,S...], target [N,S...], count [], statistics [2,N S...], gy [] -> [N,C,S...]",
+    .infer = infer_bwd, .ref = ref_bwd, .vjp = vjp_bwd, .cost = cost, .impls = bwd_impls };
 
 clg_tensor *clg_cross_entropy(clg_tensor *logits, clg_tensor *target) {
     return clg_node_build(&clg_op_cross_entropy, NULL, (clg_tensor *const[]){ logits, target }, 2);

@@ -50,7 +50,7 @@ static clg_status infer(clg_node *n) {
  * in matrices. Axes that run on evenly in both operands are merged, so that nearly always one is left. */
 typedef struct batches {
     int n;
-    int64_t size[CLG_MAX_DIMS], a[CLG_MAX_DIMS], b[CLG_MAX_DIMS];
+    int64_t size[CLG_MAX_DIMS], a[CLG_MAX_DIMS], b[CLG_MAX_DIMS], c[CLG_MAX_DIMS];
 } batches;
 
 /* Steps of an operand along the batch axes of the output; 0 where it is stretched. */
@@ -81,22 +81,29 @@ static batches batches_of(const clg_node *n) {
         r.a[r.n - 1] = a[i];
         r.b[r.n - 1] = b[i];
     }
+    int64_t matrices = 1;
+    for (int j = r.n - 1; j >= 0; j--) {
+        r.c[j] = matrices;
+        matrices *= r.size[j];
+    }
     return r;
 }
 
-/* Which matrix of a and b belongs to the outermost `axes` batch axes at position i of their row-major order. */
-static void batch_at(const batches *s, int axes, int64_t i, int64_t *a, int64_t *b) {
-    *a = *b = 0;
-    for (int j = axes - 1; j >= 0; j--) {
-        *a += i % s->size[j] * s->a[j];
-        *b += i % s->size[j] * s->b[j];
+/* Which matrices of a, b and c belong to position i of the row-major order of all batch axes. */
+static void batch_at(const batches *s, int64_t i, int64_t *a, int64_t *b, int64_t *c) {
+    *a = *b = *c = 0;
+    for (int j = s->n - 1; j >= 0; j--) {
+        const int64_t at = i % s->size[j];
+        *a += at * s->a[j];
+        *b += at * s->b[j];
+        *c += at * s->c[j];
         i /= s->size[j];
     }
 }
 
-static int64_t batch_count(const batches *s, int axes) {
+static int64_t batch_count(const batches *s) {
     int64_t count = 1;
-    for (int j = 0; j < axes; j++) count *= s->size[j];
+    for (int j = 0; j < s->n; j++) count *= s->size[j];
     return count;
 }
 
@@ -105,11 +112,11 @@ static void ref(const clg_node *n, const double *const *in, double *const *out) 
     const sizes s = sizes_of(n);
     const batches all = batches_of(n);
     const int64_t a_row = t->ta ? 1 : s.k, a_col = t->ta ? s.m : 1, b_row = t->tb ? 1 : s.n, b_col = t->tb ? s.k : 1;
-    for (int64_t z = 0; z < batch_count(&all, all.n); z++) {
-        int64_t a_at, b_at;
-        batch_at(&all, all.n, z, &a_at, &b_at);
+    for (int64_t z = 0; z < batch_count(&all); z++) {
+        int64_t a_at, b_at, c_at;
+        batch_at(&all, z, &a_at, &b_at, &c_at);
         const double *a = in[0] + a_at * s.m * s.k, *b = in[1] + b_at * s.k * s.n;
-        double *y = out[0] + z * s.m * s.n;
+        double *y = out[0] + c_at * s.m * s.n;
         for (int64_t i = 0; i < s.m; i++)
             for (int64_t j = 0; j < s.n; j++) {
                 double sum = 0;
@@ -136,26 +143,30 @@ static void vjp(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
 
 static clg_cost cost(const clg_node *n) { return cost_of(n, 2.0 * (double)out_elems(n, 0) * (double)sizes_of(n).k); }
 
-/* Emits by one of the kernels: one call for the innermost batch axis, a loop over what could not be merged into it. */
+/* Emits by one of the kernels: one call for the longest batch axis, a loop over what could not be merged into it. */
 static clg_status emit(clg_emit *e, const clg_node *n, clg_status (*by)(clg_emit *, const clg_emit_gemm_params *)) {
     const attr *t = attr_of(n);
     const sizes s = sizes_of(n);
-    const batches all = batches_of(n);
+    batches rest = batches_of(n);
     if (out_elems(n, 0) == 0) return CLG_OK;
-    const int outer = all.n > 0 ? all.n - 1 : 0;
     clg_emit_gemm_params p = {.ta = t->ta, .tb = t->tb, .m = s.m, .n = s.n, .k = s.k, .batch = 1,
-        .c_stride = s.m * s.n, .a = n->in[0], .b = n->in[1], .c = n->out[0]};
-    if (all.n > 0) {
-        p.batch = all.size[outer];
-        p.a_stride = all.a[outer] * s.m * s.k;
-        p.b_stride = all.b[outer] * s.k * s.n;
+        .a = n->in[0], .b = n->in[1], .c = n->out[0]};
+    if (rest.n > 0) {
+        int longest = 0;
+        for (int j = 1; j < rest.n; j++)
+            if (rest.size[j] > rest.size[longest]) longest = j;
+        p.batch = rest.size[longest];
+        p.a_stride = rest.a[longest] * s.m * s.k;
+        p.b_stride = rest.b[longest] * s.k * s.n;
+        p.c_stride = rest.c[longest] * s.m * s.n;
+        rest.size[longest] = 1;
     }
-    for (int64_t z = 0; z < batch_count(&all, outer); z++) {
-        int64_t a_at, b_at;
-        batch_at(&all, outer, z, &a_at, &b_at);
+    for (int64_t z = 0; z < batch_count(&rest); z++) {
+        int64_t a_at, b_at, c_at;
+        batch_at(&rest, z, &a_at, &b_at, &c_at);
         p.a_off = a_at * s.m * s.k;
         p.b_off = b_at * s.k * s.n;
-        p.c_off = z * p.batch * s.m * s.n;
+        p.c_off = c_at * s.m * s.n;
         CLG_TRY(by(e, &p));
     }
     return CLG_OK;
@@ -163,6 +174,7 @@ static clg_status emit(clg_emit *e, const clg_node *n, clg_status (*by)(clg_emit
 
 static bool accept_own(const clg_node *n, const clg_device *d) {
     const sizes s = sizes_of(n);
+    if (out_elems(n, 0) == 0) return true;
     return clg_gemm_fits(in_dtype(n, 0), s.m, s.n, s.k, clg_shape_elems(batch_shape(out_shape(n, 0))));
 }
 
@@ -187,6 +199,7 @@ static const clg_impl impls[] = {
 const clg_op clg_op_matmul = {
     .name = "matmul",
     .formula = "y[z,i,j] = sum over k of op(a)[z,i,k] op(b)[z,k,j]; op: as is, or the last two axes swapped",
+    .shapes = "a [...,M,K], b [...,K,N] -> [...,M,N]; leading axes broadcast",
     .gradient = "g op(a) = gy op(b)^T, g op(b) = op(a)^T gy, summed over the batch axes that were stretched",
     .min_in = 2, .max_in = 2, .n_out = 1,
     .attr_size = sizeof(attr),

@@ -1,6 +1,6 @@
-/* Ops that only move elements: reshape (a view: no kernel), flatten, permute, transpose. */
+/* Ops that only change the order of elements: reshape (a view: no kernel) with flatten, squeeze and unsqueeze; permute
+ * with transpose. */
 #include "ops/move.h"
-#include "plan/emit.h"
 #include <string.h>
 
 /* --- reshape --- */
@@ -42,9 +42,10 @@ static clg_cost cost_view(const clg_node *n) {
     return (clg_cost){ 0, 0 };
 }
 
-const clg_op clg_op_reshape = { "reshape", "y = x under another shape, row-major", "gx = gy under x's shape", 1, 1, 1,
-                                CLG_OP_VIEW, sizeof(clg_shape), infer_reshape, ref_copy, vjp_reshape, cost_view,
-                                NULL, NULL, NULL };
+const clg_op clg_op_reshape = {
+    .name = "reshape", .formula = "y = x under another shape, row-major", .gradient = "gx = gy under x's shape",
+    .shapes = "x [S...] -> [S'...], as many elements", .min_in = 1, .max_in = 1, .n_out = 1, .flags = CLG_OP_VIEW,
+    .attr_size = sizeof(clg_shape), .infer = infer_reshape, .ref = ref_copy, .vjp = vjp_reshape, .cost = cost_view };
 
 clg_tensor *clg_reshape(clg_tensor *x, clg_shape shape) {
     clg_shape attr;
@@ -70,6 +71,25 @@ clg_tensor *clg_flatten(clg_tensor *x, int from_axis) {
     return clg_reshape(x, s);
 }
 
+/** x with axis `axis` of size 1 put in (more = 1) or taken out (more = -1). */
+static clg_tensor *with_axis(const char *op, clg_tensor *x, int axis, int more) {
+    if (!x) return NULL;
+    const int at = clg_axis(axis, x->shape.ndim + (more > 0));
+    char text[128];
+    if (at < 0) return clg_fail_axis(op, x, axis);
+    if ((more > 0 && x->shape.ndim == CLG_MAX_DIMS) || (more < 0 && x->shape.dim[at] != 1))
+        return clg_graph_fail(x->graph, CLG_ERR_SHAPE, "%s(%s, %d): %s: %s is %s", op, clg_tensor_name(x), axis,
+                              more > 0 ? "the result would have 7 axes; 6 are possible" : "the axis is not of size 1",
+                              clg_tensor_name(x), clg_shape_text(x->dtype, x->shape, text, sizeof text));
+    clg_shape y = { x->shape.ndim + more, { 0 } };
+    for (int i = 0; i < y.ndim; i++)
+        y.dim[i] = i < at ? x->shape.dim[i] : more > 0 && i == at ? 1 : x->shape.dim[i - more];
+    return clg_reshape(x, y);
+}
+
+clg_tensor *clg_squeeze(clg_tensor *x, int axis) { return with_axis("squeeze", x, axis, -1); }
+clg_tensor *clg_unsqueeze(clg_tensor *x, int axis) { return with_axis("unsqueeze", x, axis, 1); }
+
 /* --- permute --- */
 
 typedef struct permute_attr {
@@ -93,35 +113,21 @@ static clg_status infer_permute(clg_node *n) {
     return set_out(n, 0, in_dtype(n, 0), y);
 }
 
-/** y as axes of sizes dim and steps in x, slowest first. merge: neighbours in both become one, sizes of 1 vanish. */
-typedef struct axes {
-    int n;
-    int64_t dim[CLG_MAX_DIMS], step[CLG_MAX_DIMS];
-} axes;
-
-static axes axes_of(clg_shape x, const int32_t *order, bool merge) {
+/** y as a region of x; merge: axes that stay neighbours become one. */
+static clg_region region_of(clg_shape x, const int32_t *order, bool merge) {
     int64_t step[CLG_MAX_DIMS], next = 1;
-    axes a = { 0 };
+    clg_region r = { .pitch = 1 };
     for (int i = x.ndim - 1; i >= 0; i--) {
         step[i] = next;
         next *= x.dim[i];
     }
-    for (int i = 0; i < x.ndim; i++) {
-        const int64_t d = x.dim[order[i]], s = step[order[i]];
-        if (merge && d == 1) continue;
-        if (merge && a.n > 0 && a.step[a.n - 1] == d * s) {
-            a.dim[a.n - 1] *= d;
-            a.step[a.n - 1] = s;
-            continue;
-        }
-        a.dim[a.n] = d;
-        a.step[a.n++] = s;
-    }
-    return a;
+    for (int i = 0; i < x.ndim; i++) clg_region_add(&r, x.dim[order[i]], step[order[i]], merge);
+    if (r.n > 0) r.pitch = r.dim[r.n - 1];
+    return r;
 }
 
 static void ref_permute(const clg_node *n, const double *const *in, double *const *out) {
-    const axes a = axes_of(in_shape(n, 0), order_of(n), false);
+    const clg_region a = region_of(in_shape(n, 0), order_of(n), false);
     for (int64_t i = 0, elems = out_elems(n, 0); i < elems; i++) {
         int64_t rest = i, at = 0;
         for (int d = a.n - 1; d >= 0; d--) {
@@ -142,93 +148,56 @@ static clg_cost cost_move(const clg_node *n) { return cost_of(n, 0); }
 
 /* --- implementations --- */
 
-enum { GROUP = 256, TILE = 16 };
-
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-static bool fits_int(const clg_node *n, const clg_device *d) {
-    (void)d;
-    return in_elems(n, 0) <= INT32_MAX;
-}
-
-static bool fits_group(const clg_node *n, const clg_device *d) {
-    const clg_device_caps *c = clg_device_get_caps(d);
-    return fits_int(n, d) && c->max_group >= GROUP && c->max_item[0] >= GROUP && c->max_item[1] >= TILE;
-}
-
-static const char *storage(clg_dtype t) { return t == CLG_U8 ? "uchar" : t == CLG_I32 ? "int" : "float"; }
-
-/** per: rows of a work-item, 0 on a GPU. */
-static clg_status launch(clg_emit *e, const clg_node *node, const axes *a, int64_t items, size_t local, int64_t per) {
-    const clg_tensor *const x = node->in[0], *const y = node->out[0];
-    int64_t d[CLG_MAX_DIMS] = { 1, 1, 1, 1, 1, 1 }, s[CLG_MAX_DIMS] = { 0 };
-    const int first = CLG_MAX_DIMS - a->n;
-    memcpy(d + first, a->dim, (size_t)a->n * sizeof *d);
-    memcpy(s + first, a->step, (size_t)a->n * sizeof *s);
-    const int64_t n = out_elems(node, 0) / d[5], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4], d5 = d[5];
-    const int64_t s0 = s[0], s1 = s[1], s2 = s[2], s3 = s[3], s4 = s[4], s5 = s[5];
-    clg_arg args[16] = { IN(x), OUT(y), INT(n), INT(d1), INT(d2), INT(d3), INT(d4), INT(d5), LONG(s0), LONG(s1),
-                         LONG(s2), LONG(s3), LONG(s4), LONG(s5) }; /* the rest is zero, which is the end */
-    if (per > 0) args[14] = (clg_arg)INT(per);
-    return clg_emit_launch(e, &(clg_launch){
-        .kernel = per ? "move.rows" : "move.items", .args = args,
-        .global = { (size_t)items, 1, 1 }, .local = { local, 1, 1 },
-        .options = clg_emit_options(e, "-DT=%s%s", storage(x->dtype), per && s5 == 1 ? " -DCOPY=1" : "") });
-}
+enum { TILE = 16 };
 
 /* The builder makes views of permutations that keep the order in memory, so at least two axes remain here. */
 
 /** y[b, i, j] = x[b, j, i]: the form of transposes, and of moves between NCHW and NHWC. */
-static bool is_swap(const axes *a, int64_t *batch, int64_t *h, int64_t *w) {
+static bool is_swap(const clg_region *a, int64_t *batch, int64_t *h, int64_t *w) {
     *h = a->dim[a->n - 2];
     *w = a->dim[a->n - 1];
     *batch = a->n == 3 ? a->dim[0] : 1;
     return a->step[a->n - 2] == 1 && (a->n == 2 || (a->n == 3 && a->step[0] == *h * *w));
 }
 
-/** Work-items of 8192 elements or more, at most 256 of them. */
-static int64_t units_per_item(int64_t units, int64_t size) {
-    const int64_t by_size = ceil_div(8192, size), by_count = ceil_div(units, 256);
-    return by_size > by_count ? by_size : by_count;
-}
-
 static clg_status emit_cpu(clg_emit *e, const clg_node *node) {
-    const axes a = axes_of(in_shape(node, 0), order_of(node), true);
+    const clg_region a = region_of(in_shape(node, 0), order_of(node), true);
     const clg_tensor *const x = node->in[0], *const y = node->out[0];
     int64_t batch, h, w;
     if (out_elems(node, 0) == 0) return CLG_OK;
     if (is_swap(&a, &batch, &h, &w)) {
-        const int64_t n = batch * ceil_div(h, TILE), per = units_per_item(n, TILE * w);
+        const int64_t n = batch * clg_ceil_div(h, TILE), per = clg_units_per_item(n, TILE * w);
         return clg_emit_launch(e, &(clg_launch){
-            .kernel = "move.strips", .options = clg_emit_options(e, "-DT=%s", storage(x->dtype)),
-            .global = { (size_t)ceil_div(n, per), 1, 1 }, .local = { 1, 1, 1 },
+            .kernel = "move.strips", .options = clg_emit_options(e, "-DT=%s", clg_move_type(x->dtype)),
+            .global = { (size_t)clg_ceil_div(n, per), 1, 1 }, .local = { 1, 1, 1 },
             .args = ARGS(IN(x), OUT(y), INT(n), INT(h), INT(w), INT(per)) });
     }
-    const int64_t row = a.dim[a.n - 1], rows = out_elems(node, 0) / row, per = units_per_item(rows, row);
-    return launch(e, node, &a, ceil_div(rows, per), 1, per);
+    return clg_emit_region(e, x, y, &a, false);
 }
 
 static clg_status emit_gpu(clg_emit *e, const clg_node *n) {
-    const axes a = axes_of(in_shape(n, 0), order_of(n), true);
+    const clg_region a = region_of(in_shape(n, 0), order_of(n), true);
     const clg_tensor *const x = n->in[0], *const y = n->out[0];
     int64_t batch, h, w;
     if (out_elems(n, 0) == 0) return CLG_OK;
-    if (!is_swap(&a, &batch, &h, &w) || batch > UINT16_MAX) return launch(e, n, &a, out_elems(n, 0), GROUP, 0);
+    if (!is_swap(&a, &batch, &h, &w) || batch > UINT16_MAX) return clg_emit_region(e, x, y, &a, true);
     return clg_emit_launch(e, &(clg_launch){
-        .kernel = "move.tiles", .options = clg_emit_options(e, "-DT=%s", storage(x->dtype)),
-        .global = { (size_t)ceil_div(w, TILE) * TILE, (size_t)ceil_div(h, TILE) * TILE, (size_t)batch },
+        .kernel = "move.tiles", .options = clg_emit_options(e, "-DT=%s", clg_move_type(x->dtype)),
+        .global = { (size_t)clg_ceil_div(w, TILE) * TILE, (size_t)clg_ceil_div(h, TILE) * TILE, (size_t)batch },
         .local = { TILE, TILE, 1 }, .args = ARGS(IN(x), OUT(y), INT(h), INT(w)) });
 }
 
 static const clg_impl impls[] = {
-    { "permute.cpu", CLG_CLASS_CPU, fits_int, emit_cpu, NULL, false },
-    { "permute.gpu", CLG_CLASS_GPU, fits_group, emit_gpu, NULL, false },
+    { "permute.cpu", CLG_CLASS_CPU, clg_move_fits, emit_cpu, NULL, false },
+    { "permute.gpu", CLG_CLASS_GPU, clg_move_fits_group, emit_gpu, NULL, false },
     { 0 },
 };
 
-const clg_op clg_op_permute = { "permute", "axis i of y is axis order[i] of x", "gx = gy in the inverse order", 1, 1, 1,
-                                0, sizeof(permute_attr), infer_permute, ref_permute, vjp_permute, cost_move,
-                                NULL, NULL, impls };
+const clg_op clg_op_permute = {
+    .name = "permute", .formula = "axis i of y is axis order[i] of x", .gradient = "gx = gy in the inverse order",
+    .shapes = "x [S0,S1,...] -> [S_order[0],S_order[1],...]", .min_in = 1, .max_in = 1, .n_out = 1,
+    .attr_size = sizeof(permute_attr), .infer = infer_permute, .ref = ref_permute, .vjp = vjp_permute,
+    .cost = cost_move, .impls = impls };
 
 /* --- builders --- */
 

@@ -4,11 +4,16 @@
 
 #include "plan/emit.h"
 
+/** What the sum of a window is divided by in an average: the cells it covers in the input; these and the cells of the
+ *  padding; nothing. */
+enum clg_pool_divide { CLG_POOL_BY_CELLS, CLG_POOL_BY_PADDED, CLG_POOL_BY_ONE };
+
 /** Attributes of every pooling row. Arrays are D, H, W; the axes that a 1-D or 2-D pooling lacks come first. */
 typedef struct clg_pool_attr {
-    int64_t kernel[3], stride[3], pad[3];
+    int64_t kernel[3], stride[3], dilation[3], pad[3], pad_end[3];
     int64_t size[3]; /* avg_pool_bwd: the input's, which its gradient does not tell; else 0 */
-    int32_t ceil_mode, count_pad;
+    int64_t out[3];  /* adaptive pooling: windows along each axis; else 0 */
+    int32_t ceil_mode, divide;
 } clg_pool_attr;
 
 typedef struct clg_pool_geo {
@@ -16,14 +21,22 @@ typedef struct clg_pool_geo {
     clg_pool_attr attr;
 } clg_pool_geo;
 
+/** Attributes for an input x; what is out of range clg_pool_infer() reports. p NULL: zeros. */
+clg_pool_attr clg_pool_attr_from(const clg_tensor *x, const clg_pool_params *p, enum clg_pool_divide divide);
+
+static inline bool clg_pool_adaptive(const clg_pool_attr *a) { return a->out[0] > 0; }
+
 /** Geometry of a pooling whose large side (input) has shape x. */
 clg_pool_geo clg_pool_geometry(clg_shape x, const clg_pool_attr *attr);
 
 /** Output sizes into *y for an input of shape x and type t; fails for node n. */
 clg_status clg_pool_infer(const clg_node *n, clg_dtype t, clg_shape x, clg_shape *y);
 
-/** Cells [from, to) that window o covers on an axis. */
-void clg_pool_cells(const clg_pool_geo *g, int axis, int64_t o, int64_t *from, int64_t *to);
+/** Cells from, from + step, ... below `to`. */
+typedef struct clg_pool_span { int64_t from, to, step; } clg_pool_span;
+
+/** The cells of the input that window o covers on an axis. */
+clg_pool_span clg_pool_cells(const clg_pool_geo *g, int axis, int64_t o);
 
 /** What the sum over window o (D, H, W) is divided by in an average. */
 double clg_pool_count(const clg_pool_geo *g, const int64_t o[3]);
@@ -34,7 +47,10 @@ int64_t clg_pool_argmax(const clg_pool_geo *g, const double *x, const int64_t o[
 /** Counts o on through the windows of a plane; false behind the last. Starts at 0, 0, 0. */
 bool clg_pool_next(const clg_pool_geo *g, int64_t o[3]);
 
-/** Whether the kernels take it: f32 planes below 2^31 elements. */
+/** Cells of the largest window. */
+int64_t clg_pool_window(const clg_pool_geo *g);
+
+/** Whether the kernels take it: f32 and f64 planes below 2^30 elements. */
 bool clg_pool_fits(clg_dtype t, const clg_pool_geo *g);
 
 /** Whether no window reaches into the padding or past the input. */
@@ -55,5 +71,7 @@ typedef struct clg_pool_launch {
 clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_launch *l);
 
 extern const clg_op clg_op_max_pool, clg_op_max_pool_at, clg_op_max_pool_bwd, clg_op_avg_pool, clg_op_avg_pool_bwd;
+extern const clg_op clg_op_adaptive_max_pool, clg_op_adaptive_avg_pool, clg_op_global_max_pool, clg_op_global_avg_pool,
+    clg_op_l2_pool;
 
 #endif /* CLG_OPS_POOL_H_ */

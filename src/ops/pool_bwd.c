@@ -41,11 +41,10 @@ static void ref_max(const clg_node *n, const double *const *in, double *const *o
 }
 
 static void add_cells(const clg_pool_geo *g, double *gx, const int64_t o[3], double v) {
-    int64_t from[3], to[3];
-    for (int i = 0; i < 3; i++) clg_pool_cells(g, i, o[i], &from[i], &to[i]);
-    for (int64_t i = from[0]; i < to[0]; i++)
-        for (int64_t j = from[1]; j < to[1]; j++)
-            for (int64_t k = from[2]; k < to[2]; k++) gx[(i * g->in[1] + j) * g->in[2] + k] += v;
+    const clg_pool_span a = clg_pool_cells(g, 0, o[0]), b = clg_pool_cells(g, 1, o[1]), c = clg_pool_cells(g, 2, o[2]);
+    for (int64_t i = a.from; i < a.to; i++)
+        for (int64_t j = b.from; j < b.to; j++)
+            for (int64_t k = c.from; k < c.to; k++) gx[(i * g->in[1] + j) * g->in[2] + k] += v;
 }
 
 static void ref_avg(const clg_node *n, const double *const *in, double *const *out) {
@@ -73,9 +72,7 @@ static void vjp_avg(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
     gx[0] = clg_node_build(&clg_op_avg_pool, &attr, (clg_tensor *[]){gy[0]}, 1);
 }
 
-static int64_t work(const clg_pool_geo *g) {
-    return g->out[2] * g->attr.kernel[0] * g->attr.kernel[1] * g->attr.kernel[2];
-}
+static int64_t work(const clg_pool_geo *g) { return g->out[2] * clg_pool_window(g); }
 
 static clg_cost cost(const clg_node *n) {
     const clg_pool_geo g = geometry(n);
@@ -91,7 +88,7 @@ static bool accept(const clg_node *n, const clg_device *d) {
 static bool is_pairs(const clg_pool_geo *g) {
     const clg_pool_attr *a = &g->attr;
     return clg_pool_whole(g) && a->kernel[0] == 1 && a->stride[0] == 1 && a->kernel[1] == 2 && a->stride[1] == 2 &&
-        a->kernel[2] == 2 && a->stride[2] == 2;
+        a->kernel[2] == 2 && a->stride[2] == 2 && a->dilation[1] == 1 && a->dilation[2] == 1;
 }
 
 static clg_status emit_cpu(clg_emit *e, const clg_node *n, const char *kernel, const char *pairs_kernel) {
@@ -140,6 +137,7 @@ const clg_op clg_op_max_pool_bwd = {
     .name = "max_pool_bwd",
     .formula = "gx[n,c,i] = sum of gy[n,c,o] over the windows o whose greatest cell of x is i",
     .gradient = "g gy = max_pool_at(x, g gx); none for x",
+    .shapes = "x [N,C,S...], gy [N,C,S'...] -> [N,C,S...]",
     .min_in = 2, .max_in = 2, .n_out = 1, .attr_size = sizeof(clg_pool_attr),
     .infer = infer_max, .ref = ref_max, .vjp = vjp_max, .cost = cost, .impls = max_impls,
 };
@@ -148,6 +146,7 @@ const clg_op clg_op_avg_pool_bwd = {
     .name = "avg_pool_bwd",
     .formula = "gx[n,c,i] = sum of gy[n,c,o] / number(o) over the windows o that cover i",
     .gradient = "g gy = avg_pool(g gx)",
+    .shapes = "gy [N,C,S'...] -> [N,C,S...]",
     .min_in = 1, .max_in = 1, .n_out = 1, .attr_size = sizeof(clg_pool_attr),
     .infer = infer_avg, .ref = ref_avg, .vjp = vjp_avg, .cost = cost, .impls = avg_impls,
 };

@@ -1,5 +1,6 @@
 /* Softmax and log-softmax over one axis, stable: the maximum is taken off first. Kernels: cl/softmax.cl. */
 #include "ops/softmax.h"
+#include "ops/move.h"
 #include <math.h>
 
 typedef struct softmax_attr {
@@ -76,7 +77,7 @@ int64_t clg_softmax_per(int64_t units, int64_t work) {
 }
 
 clg_status clg_softmax_emit(clg_emit *e, const clg_tensor *x, const clg_tensor *y, const clg_softmax_form *f,
-                            enum clg_softmax_mode mode, bool gpu) {
+                            const char *options, bool gpu) {
     const int64_t n = f->n, classes = f->classes, inner = f->inner;
     const bool lanes = inner > 1, tree = gpu && !lanes && classes >= CLG_SOFTMAX_GROUP;
     const int64_t units = lanes ? n / inner * ((inner + 15) / 16) : n;
@@ -87,16 +88,14 @@ clg_status clg_softmax_emit(clg_emit *e, const clg_tensor *x, const clg_tensor *
     int i = 4;
     if (lanes || (gpu && !tree)) args[i++] = (clg_arg)INT(inner);
     if (!gpu) args[i] = (clg_arg)INT(per);
-    return clg_emit_launch(e, &(clg_launch){ .kernel = kernel, .options = clg_emit_options(e, "-DMODE=%d", (int)mode),
-                                             .global = { (size_t)items, 1, 1 },
+    return clg_emit_launch(e, &(clg_launch){ .kernel = kernel, .options = options, .global = { (size_t)items, 1, 1 },
                                              .local = { gpu ? CLG_SOFTMAX_GROUP : 1, 1, 1 }, .args = args });
 }
 
 static clg_status emit(clg_emit *e, const clg_node *n, bool gpu) {
     const clg_softmax_form f = clg_softmax_form_of(in_shape(n, 0), axis_of(n));
-    const bool is_log = n->op == &clg_op_log_softmax;
     if (out_elems(n, 0) == 0) return CLG_OK;
-    return clg_softmax_emit(e, n->in[0], n->out[0], &f, is_log ? CLG_LOG_SOFTMAX : CLG_SOFTMAX, gpu);
+    return clg_softmax_emit(e, n->in[0], n->out[0], &f, n->op == &clg_op_log_softmax ? "-DMODE=1" : "-DMODE=0", gpu);
 }
 
 static clg_status emit_cpu(clg_emit *e, const clg_node *n) { return emit(e, n, false); }
@@ -108,21 +107,19 @@ static const clg_impl impls[] = {
     { 0 },
 };
 
-const clg_op clg_op_softmax = { "softmax", "y = exp(x - m) / sum of exp(x - m) over an axis, m = max of x",
-                                "gx = y (gy - sum of gy y)", 1, 1, 1, 0, sizeof(softmax_attr), infer, ref_softmax,
-                                vjp_softmax, cost, NULL, NULL, impls };
-const clg_op clg_op_log_softmax = { "log_softmax", "y = x - m - log(sum of exp(x - m)) over an axis, m = max of x",
-                                    "gx = gy - exp(y) sum of gy", 1, 1, 1, 0, sizeof(softmax_attr), infer,
-                                    ref_log_softmax, vjp_log_softmax, cost, NULL, NULL, impls };
+const clg_op clg_op_softmax = { .name = "softmax", .min_in = 1, .max_in = 1, .n_out = 1,
+    .formula = "y = exp(x - m) / sum of exp(x - m) over an axis, m = max of x",
+    .gradient = "gx = y (gy - sum of gy y)", .shapes = "x [...], axis -> [...]", .attr_size = sizeof(softmax_attr),
+    .infer = infer, .ref = ref_softmax, .vjp = vjp_softmax, .cost = cost, .impls = impls };
+const clg_op clg_op_log_softmax = { .name = "log_softmax", .min_in = 1, .max_in = 1, .n_out = 1,
+    .formula = "y = x - m - log(sum of exp(x - m)) over an axis, m = max of x",
+    .gradient = "gx = gy - exp(y) sum of gy", .shapes = "x [...], axis -> [...]", .attr_size = sizeof(softmax_attr),
+    .infer = infer, .ref = ref_log_softmax, .vjp = vjp_log_softmax, .cost = cost, .impls = impls };
 
 static clg_tensor *build(const clg_op *op, clg_tensor *x, int axis) {
-    char text[128];
     if (!x) return NULL;
     const softmax_attr attr = { clg_axis(axis, x->shape.ndim) };
-    const char *const name = clg_tensor_name(x);
-    if (attr.axis < 0)
-        return clg_graph_fail(x->graph, CLG_ERR_SHAPE, "%s(%s): there is no axis %d: %s is %s", op->name, name, axis,
-                              name, clg_shape_text(x->dtype, x->shape, text, sizeof text));
+    if (attr.axis < 0) return clg_fail_axis(op->name, x, axis);
     return clg_node_build(op, &attr, &x, 1);
 }
 

@@ -22,10 +22,10 @@ static inline int64_t clg_softmax_start(const clg_softmax_form *f, int64_t p) {
 /** Reference: maximum over the classes of position p, and the logarithm of the sum of exp(x - maximum). */
 void clg_softmax_stat(const clg_softmax_form *f, const double *x, int64_t p, double *max, double *log_sum);
 
-/** MODE of cl/softmax.cl. STAT: y [2, n] gets what clg_softmax_stat() computes. */
-enum clg_softmax_mode { CLG_SOFTMAX, CLG_LOG_SOFTMAX, CLG_SOFTMAX_STAT };
+/** Appends what the options of cl/softmax.cl say: -DMODE=0 softmax, 1 log-softmax, 2 statistics: y [2, n] gets what
+ *  clg_softmax_stat() computes. */
 clg_status clg_softmax_emit(clg_emit *e, const clg_tensor *x, const clg_tensor *y, const clg_softmax_form *f,
-                            enum clg_softmax_mode mode, bool gpu);
+                            const char *options, bool gpu);
 
 /** For accept(): sizes fit an int; sizes fit, and the device has the work-groups. */
 bool clg_softmax_fits(const clg_node *n, const clg_device *d);

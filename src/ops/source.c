@@ -30,6 +30,7 @@ static clg_status infer_fill(clg_node *n) {
     const clg_fill_attr *a = n->attr;
     const bool whole = a->value == floor(a->value); /* false for NaN */
     if ((a->dtype == CLG_I32 && !(whole && a->value >= INT32_MIN && a->value <= INT32_MAX)) ||
+        (a->dtype == CLG_I64 && !(whole && fabs(a->value) <= 0x1p53)) ||
         (a->dtype == CLG_U8 && !(whole && a->value >= 0 && a->value <= UINT8_MAX)))
         return clg_fail_op_as(n, CLG_ERR_INVALID, "%g is no value of type %s", a->value, clg_dtype_name(a->dtype));
     return set_out(n, 0, a->dtype, a->shape);

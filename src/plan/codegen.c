@@ -4,6 +4,8 @@
  *      operands run on evenly are merged, so that mostly one axis is left; else rows, their starts found by div/mod.
  * gpu  one work-item an element; operands that are stretched are found by div/mod.
  * Sizes, strides and odd numbers are arguments, so that another batch size or learning rate needs no other program.
+ * A unit may mix types. u8 is computed as int, floats of 16 bits as float; each node's result is brought to what its
+ * type can hold, so that a value is the same whether it is stored or stays inside.
  * Contraction to fma is off: a fused kernel gives the bits of separate ones. */
 #include "plan/plan.h"
 
@@ -38,7 +40,7 @@ typedef struct load {
 
 typedef struct number {
     double value;
-    bool   real;
+    enum clg_arg_kind kind;
 } number;
 
 typedef struct gen {
@@ -59,12 +61,27 @@ typedef struct gen {
     bool     failed;        /* no memory */
 } gen;
 
-static const char *memory_type(clg_dtype t) { return t == CLG_F32 ? "float" : t == CLG_I32 ? "int" : "uchar"; }
+/* What is computed in: one element, a vector, and the integers of the same width, which conditions of vectors need. */
+typedef struct value_class {
+    const char *type[2], *mask[2]; /* [1]: of one element, for class gpu */
+    enum clg_arg_kind kind;        /* of a number of this type */
+    const char *format;            /* of a literal */
+} value_class;
 
-static const char *value_type(const gen *g, clg_dtype t) {
-    if (clg_dtype_is_float(t)) return g->gpu ? "float" : "float16";
-    return g->gpu ? "int" : "int16";
-}
+static const value_class
+    floats  = { { "float16", "float" }, { "int16", "int" }, CLG_ARG_FLOAT, "%.1ff" },
+    doubles = { { "double16", "double" }, { "long16", "long" }, CLG_ARG_DOUBLE, "%.1f" },
+    ints    = { { "int16", "int" }, { "int16", "int" }, CLG_ARG_INT, "%.0f" },
+    longs   = { { "long16", "long" }, { "long16", "long" }, CLG_ARG_LONG, "%.0f" };
+
+static const struct { const char *memory; const value_class *value; } types[CLG_DTYPE_COUNT] = {
+    [CLG_F32] = { "float", &floats },   [CLG_F16] = { "ushort", &floats }, [CLG_BF16] = { "ushort", &floats },
+    [CLG_F64] = { "double", &doubles }, [CLG_I32] = { "int", &ints },      [CLG_U8] = { "uchar", &ints },
+    [CLG_I64] = { "long", &longs },
+};
+
+static const char *value_type(const gen *g, clg_dtype t) { return types[t].value->type[g->gpu]; }
+static bool is_small(clg_dtype t) { return t == CLG_F16 || t == CLG_BF16; }
 
 /* --- analysis: pointers, loads, axes --- */
 
@@ -201,14 +218,16 @@ static void pointer_args(gen *g) {
         add_arg(g, kind, "p%d", i, 0)->value = x->value;
         clg_str_printf(&g->text, "%s%s_T(%s, p%d)", i ? ", " : "",
                        kind == CLG_ARG_IN ? "IN" : kind == CLG_ARG_OUT ? "OUT" : "INOUT",
-                       memory_type(g->p->values[x->value].t->dtype), i);
+                       types[g->p->values[x->value].t->dtype].memory, i);
     }
     for (int i = 0; i < g->n_numbers; i++) {
         const number *c = &g->numbers[i];
-        clg_step_arg *x = add_arg(g, c->real ? CLG_ARG_FLOAT : CLG_ARG_INT, "c%d", i, 0);
-        if (c->real) x->u.f = c->value;
-        else x->u.i = (int64_t)c->value;
-        clg_str_printf(&g->text, ", const %s c%d", c->real ? "float" : "int", i);
+        clg_step_arg *x = add_arg(g, c->kind, "c%d", i, 0);
+        const char *type = c->kind == CLG_ARG_INT ? "int" : c->kind == CLG_ARG_LONG ? "long"
+            : c->kind == CLG_ARG_FLOAT ? "float" : "double";
+        if (c->kind == CLG_ARG_INT || c->kind == CLG_ARG_LONG) x->u.i = (int64_t)c->value;
+        else x->u.f = c->value;
+        clg_str_printf(&g->text, ", const %s c%d", type, i);
     }
 }
 
@@ -227,15 +246,15 @@ static void axis_args(gen *g, bool wide) {
 static bool is_plain(double v) { return !isfinite(v) || fabs(v) == 0.5 || (v == rint(v) && fabs(v) <= 16); }
 
 static void write_number(gen *g, clg_str *out, double v, clg_dtype t) {
-    const bool real = clg_dtype_is_float(t);
+    const value_class *c = types[t].value;
     clg_str_printf(out, "((%s)(", value_type(g, t));
     if (isnan(v)) clg_str_add(out, "NAN");
     else if (isinf(v)) clg_str_add(out, v > 0 ? "INFINITY" : "-INFINITY");
-    else if (is_plain(v)) clg_str_printf(out, real ? "%.1ff" : "%.0f", v);
+    else if (is_plain(v)) clg_str_printf(out, c->format, v);
     else {
         int i = 0;
-        while (i < g->n_numbers && (g->numbers[i].value != v || g->numbers[i].real != real)) i++;
-        if (i == g->n_numbers) g->numbers[g->n_numbers++] = (number){ v, real };
+        while (i < g->n_numbers && (g->numbers[i].value != v || g->numbers[i].kind != c->kind)) i++;
+        if (i == g->n_numbers) g->numbers[g->n_numbers++] = (number){ v, c->kind };
         clg_str_printf(out, "c%d", i);
     }
     clg_str_add(out, "))");
@@ -249,27 +268,37 @@ static void write_operand(gen *g, clg_str *out, int i, int k) {
     else clg_str_printf(out, "x%d", g->operand[i][k]);
 }
 
-/* $0 $1 $2: operands; $T: the value type of the result; $V(x): x as that type */
+/* A conversion to the value type. To 16 bits it is the first of two roundings, and must not spoil the second. */
+static void write_conversion(const gen *g, clg_str *out, clg_dtype from, clg_dtype to) {
+    if (!is_small(to)) clg_str_printf(out, "convert_%s", value_type(g, to));
+    else if (types[from].value != &floats) clg_str_printf(out, "ew_odd_%s", value_type(g, from));
+}
+
+/* $0 $1 $2: operands; $T: the value type of the result; $V(x): x as that type; $M: its mask; $C: what converts to it */
 static void write_expr(gen *g, clg_str *out, int i) {
     const clg_node *n = g->u->nodes[i];
-    const char *type = value_type(g, n->out[0]->dtype);
+    const clg_dtype t = n->out[0]->dtype;
     for (const char *s = n->op->expr; *s; s++) {
         if (*s != '$') clg_str_add_bytes(out, s, 1);
-        else if (*++s == 'T') clg_str_add(out, type);
-        else if (*s == 'V') clg_str_printf(out, "(%s)", type);
+        else if (*++s == 'T') clg_str_add(out, value_type(g, t));
+        else if (*s == 'V') clg_str_printf(out, "(%s)", value_type(g, t));
+        else if (*s == 'M') clg_str_add(out, types[t].value->mask[g->gpu]);
+        else if (*s == 'C') write_conversion(g, out, n->in[0]->dtype, t);
         else write_operand(g, out, i, *s - '0');
     }
 }
 
+/* The result of a node, as a store and a load would leave it. */
 static void write_nodes(gen *g, clg_str *out, const char *indent) {
     for (int i = 0; i < g->u->n_nodes; i++) {
-        const clg_node *n = g->u->nodes[i];
-        const char *type = value_type(g, n->out[0]->dtype);
-        const bool byte = n->out[0]->dtype == CLG_U8; /* kept in range here, as a store and a load would */
-        clg_str_printf(out, "%sconst %s v%d = %s", indent, type, i, byte ? "clamp(" : "");
+        const clg_dtype t = g->u->nodes[i]->out[0]->dtype;
+        const char *type = value_type(g, t);
+        clg_str_printf(out, "%sconst %s v%d = ", indent, type, i);
+        if (t == CLG_U8) clg_str_add(out, "clamp(");
+        else if (is_small(t)) clg_str_printf(out, "ew_round_%s_%s(", clg_dtype_name(t), type);
         write_expr(g, out, i);
-        if (byte) clg_str_printf(out, ", (%s)(0), (%s)(255))", type, type);
-        clg_str_add(out, ";\n");
+        if (t == CLG_U8) clg_str_printf(out, ", (%s)(0), (%s)(255))", type, type);
+        clg_str_add(out, is_small(t) ? ");\n" : ";\n");
     }
 }
 
@@ -308,16 +337,20 @@ static void write_gpu(gen *g, clg_str *out, bool wide) {
     }
     for (int i = 0; i < g->n_loads; i++) {
         const load *l = &g->loads[i];
-        clg_str_printf(out, "    const %s x%d = LOAD(p%d, ", value_type(g, load_dtype(g, i)), i, l->pointer);
+        const clg_dtype t = load_dtype(g, i);
+        clg_str_printf(out, "    const %s x%d = ew_get_%s(AT(p%d, ", value_type(g, t), i, clg_dtype_name(t),
+                       l->pointer);
         if (l->pattern == STRIDED) write_index(g, out, i, g->n_dims, type);
         else clg_str_add(out, l->pattern == FULL ? "i" : "0");
-        clg_str_add(out, ");\n");
+        clg_str_add(out, "));\n");
     }
     write_nodes(g, out, "    ");
-    for (int i = 0; i < g->u->n_nodes; i++)
+    for (int i = 0; i < g->u->n_nodes; i++) {
+        const clg_tensor *t = g->u->nodes[i]->out[0];
         if (is_stored(g, g->u->nodes[i]))
-            clg_str_printf(out, "    STORE(p%d, i, (%s)v%d);\n", find_pointer(g, g->u->nodes[i]->out[0]->id),
-                           memory_type(g->u->nodes[i]->out[0]->dtype), i);
+            clg_str_printf(out, "    ew_put_%s(AT(p%d, i), v%d);\n", clg_dtype_name(t->dtype),
+                           find_pointer(g, t->id), i);
+    }
 }
 
 static void launch_gpu(gen *g, clg_step *s) {
@@ -346,12 +379,12 @@ static enum level level_of(const gen *g, int l) {
 static void write_loads(gen *g, clg_str *out, enum level level, bool rows, const char *indent) {
     for (int i = 0; i < g->n_loads; i++) {
         const load *l = &g->loads[i];
-        const char *type = value_type(g, load_dtype(g, i)), *stored = memory_type(load_dtype(g, i));
+        const char *type = value_type(g, load_dtype(g, i)), *stored = clg_dtype_name(load_dtype(g, i));
         if (level_of(g, i) != level) continue;
         clg_str_printf(out, "%sconst %s x%d = ", indent, type, i);
-        if (l->pattern == ONE) clg_str_printf(out, "(%s)(LOAD(p%d, 0))", type, l->pointer);
+        if (l->pattern == ONE) clg_str_printf(out, "(%s)(ew_get_%s(AT(p%d, 0)))", type, stored, l->pointer);
         else if (level == ONCE) clg_str_printf(out, "ew_load_%s(AT(p%d, 0), (int)n)", stored, l->pointer);
-        else if (level == ROW) clg_str_printf(out, "(%s)(LOAD(p%d, b%d))", type, l->pointer, i);
+        else if (level == ROW) clg_str_printf(out, "(%s)(ew_get_%s(AT(p%d, b%d)))", type, stored, l->pointer, i);
         else if (l->pattern == STRIDED)
             clg_str_printf(out, "ew_load_%s(AT(p%d, b%d + i), left)", stored, l->pointer, i);
         else clg_str_printf(out, "ew_load_%s(AT(p%d, at), %s)", stored, l->pointer, rows ? "wide" : "left");
@@ -375,7 +408,7 @@ static void write_loop(gen *g, clg_str *out, bool rows, const char *indent) {
         const clg_tensor *t = g->u->nodes[i]->out[0];
         if (!is_stored(g, g->u->nodes[i])) continue;
         const int x = find_pointer(g, t->id);
-        clg_str_printf(out, "%sew_store_%s(AT(p%d, at), v%d, %s);\n", deeper, memory_type(t->dtype), x, i,
+        clg_str_printf(out, "%sew_store_%s(AT(p%d, at), v%d, %s);\n", deeper, clg_dtype_name(t->dtype), x, i,
                        rows && !g->ptr[x].read ? "wide" : "left");
     }
     clg_str_printf(out, "%s}\n", indent);
@@ -468,8 +501,11 @@ static clg_status finish(gen *g, clg_step *s) {
         const double bytes = (double)clg_value_bytes(p, &p->values[g->ptr[i].value]);
         s->bytes += bytes * (g->ptr[i].read && g->ptr[i].written ? 2 : 1);
     }
+    for (int i = 0; i < g->n_loads; i++) p->generated_types |= 1u << load_dtype(g, i);
     for (int i = 0; i < g->u->n_nodes; i++) {
         const clg_node *n = g->u->nodes[i];
+        p->generated_types |= 1u << n->out[0]->dtype;
+        for (int k = 0; k < n->n_in; k++) p->generated_types |= 1u << n->in[k]->dtype;
         s->flops += n->op->cost ? n->op->cost(n).flops : (double)g->elems;
     }
     return CLG_OK;
@@ -484,19 +520,20 @@ static clg_status generate(gen *g) {
         clg_value *v = &p->values[g->ptr[i].value];
         if (v->place == CLG_PLACE_NONE && v->constant) v->place = CLG_PLACE_FIXED;
     }
-    clg_step *s = clg_step_add(p, CLG_STEP_KERNEL, g->unit, g->gpu ? "elementwise.gpu" : "elementwise.cpu", 0);
+    const char *impl = !g->u->elementwise ? "convert" : g->gpu ? "elementwise.gpu" : "elementwise.cpu";
+    clg_step *s = clg_step_add(p, CLG_STEP_KERNEL, g->unit, impl, 0);
     if (!s) return CLG_ERR_NOMEM;
     merge_axes(g);
     write_kernel(g, s);
     return finish(g, s);
 }
 
-clg_status clg_emit_elementwise(clg_plan *p, int unit) {
-    if (out_elems(p->units[unit].nodes[0], 0) == 0) return CLG_OK;
+static clg_status emit_unit(clg_plan *p, const clg_unit *u, int unit) {
+    if (out_elems(u->nodes[0], 0) == 0) return CLG_OK;
     gen *g = clg_calloc(1, sizeof *g);
     if (!g) return clg_fail_nomem("elementwise kernel");
     g->p = p;
-    g->u = &p->units[unit];
+    g->u = u;
     g->unit = unit;
     g->gpu = clg_elementwise_for_gpu(p);
     g->elems = out_elems(g->u->nodes[0], 0);
@@ -506,8 +543,25 @@ clg_status clg_emit_elementwise(clg_plan *p, int unit) {
     return status;
 }
 
+clg_status clg_emit_elementwise(clg_plan *p, int unit) { return emit_unit(p, &p->units[unit], unit); }
+
+clg_status clg_emit_convert(clg_plan *p, int unit, clg_tensor *from, clg_tensor *to) {
+    static const clg_op convert = { .name = "convert", .n_out = 1, .flags = CLG_OP_ELEMENTWISE, .expr = "$C($0)" };
+    const clg_node node = { .op = &convert, .graph = p->graph, .n_in = 1, .n_out = 1, .in = &from, .out = &to };
+    const clg_node *nodes[] = { &node };
+    p->values[to->id].leaves = true; /* so it is stored */
+    return emit_unit(p, &(const clg_unit){ .nodes = nodes, .n_nodes = 1 }, unit);
+}
+
+/* The prelude has what a program needs: without tensors of f64, no double. */
 void clg_generated_source(const clg_plan *p, clg_str *out) {
+    if (p->generated_types & 1u << CLG_F64) clg_str_add(out, "#define EW_F64\n");
+    if (p->generated_types & 1u << CLG_I64) clg_str_add(out, "#define EW_I64\n");
+    if (p->generated_types & (1u << CLG_F16 | 1u << CLG_BF16)) clg_str_add(out, "#define EW_SMALL\n");
+    bool functions = false;
+    for (int i = 0; i < p->n_generated; i++) functions |= strstr(p->generated[i].body, "clg_") != NULL;
     clg_str_add(out, "#include \"ew.clh\"\n#pragma OPENCL FP_CONTRACT OFF\n");
+    if (functions) clg_str_add(out, "#include \"ew_math.clh\"\n");
     for (int i = 0; i < p->n_generated; i++)
         clg_str_printf(out, "\nKERNEL %s%s", p->generated[i].name, p->generated[i].body);
 }

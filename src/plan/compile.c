@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,7 +20,15 @@ bool clg_node_is_view(const clg_plan *p, const clg_node *n) {
 
 int clg_node_reads(const clg_plan *p, const clg_node *n, int *from) {
     *from = n->op == &clg_op_assign ? n->n_in - 1 : 0; /* the destination is not read */
-    return clg_node_is_view(p, n) ? 1 : n->n_in;
+    if (n->op->flags & CLG_OP_PHASE) *from = p->params.inference ? 0 : 1;
+    return clg_node_is_view(p, n) ? *from + 1 : n->n_in;
+}
+
+/* Which input a view shows. */
+static int viewed(const clg_plan *p, const clg_node *n) {
+    int input;
+    clg_node_reads(p, n, &input);
+    return input;
 }
 
 static void value_init(clg_value *v, const clg_tensor *t, int index) {
@@ -47,6 +56,9 @@ static int slot_value(const clg_plan *p, const clg_slot *slot) {
     return -1;
 }
 
+/* Numbers are doubles, which hold integers up to 2^53. */
+static bool is_number(clg_dtype t, double v) { return t != CLG_I64 || fabs(v) < 0x1p53; }
+
 static clg_status constant_value(clg_plan *p, clg_value *v, const clg_node *n) {
     v->constant = true;
     if (n->op == &clg_op_fill) {
@@ -58,8 +70,8 @@ static clg_status constant_value(clg_plan *p, clg_value *v, const clg_node *n) {
         return CLG_OK;
     }
     v->host = n->data;
-    v->uniform = clg_value_elems(v) == 1;
-    if (v->uniform) clg_to_double(v->t->dtype, v->host, &v->number, 1);
+    if (clg_value_elems(v) == 1) clg_to_double(v->t->dtype, v->host, &v->number, 1);
+    v->uniform = clg_value_elems(v) == 1 && is_number(v->t->dtype, v->number);
     return clg_device_accepts(p->device, v->t->dtype);
 }
 
@@ -89,7 +101,7 @@ static clg_status make_values(clg_plan *p) {
     for (int i = 0; i < p->n_nodes; i++) { /* inputs come before their users */
         const clg_node *n = g->nodes[i];
         if (n->op->flags & CLG_OP_SOURCE) CLG_TRY(source_value(p, n));
-        else if (clg_node_is_view(p, n)) p->values[n->out[0]->id].root = clg_root_of(p, n->in[0]);
+        else if (clg_node_is_view(p, n)) p->values[n->out[0]->id].root = clg_root_of(p, n->in[viewed(p, n)]);
     }
     return CLG_OK;
 }
@@ -151,12 +163,29 @@ static clg_status mark_all(clg_plan *p) {
     return CLG_OK;
 }
 
+/* What clg_when_training() hung on something that is needed; an effect may need more of that kind. */
+static clg_status add_training_effects(clg_plan *p) {
+    bool more = !p->params.inference;
+    while (more) {
+        more = false;
+        for (int i = 0; i < p->graph->n_training; i++) {
+            const clg_tensor *effect = p->graph->training[i].effect;
+            if (!p->needed[p->graph->training[i].trigger->node->id] || p->needed[effect->node->id]) continue;
+            CLG_TRY(add_target(p, effect, p->n_targets));
+            more = true;
+        }
+        if (more) clg_plan_mark(p);
+    }
+    return CLG_OK;
+}
+
 static clg_status collect_targets(clg_plan *p, clg_list targets) {
     CLG_TRY(clg_graph_report_error(p->graph));
     if (targets.n <= 0 || !targets.t)
         return clg_fail(CLG_ERR_INVALID, "clg_compile: no targets; list the values to read and the effects to perform");
     for (int i = 0; i < targets.n; i++) CLG_TRY(add_target(p, targets.t[i], i));
     CLG_TRY(mark_all(p));
+    CLG_TRY(add_training_effects(p));
     CLG_TRY(advance_random(p));
     return mark_all(p);
 }

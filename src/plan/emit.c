@@ -238,8 +238,9 @@ static clg_status emit_node(clg_plan *p, int unit) {
     bool elements = false;
     for (int k = 0; k < n->n_out; k++) elements |= out_elems(n, k) > 0;
     if (!elements) return CLG_OK;
+    CLG_TRY(clg_emit_widen(p, unit));
     const int first = p->n_steps;
-    clg_status status = u->impl->emit(&e, n);
+    clg_status status = u->impl->emit(&e, u->seen);
     if (status >= 0) status = e.status;
     if (status < 0) return clg_fail_context(status, "%s: ", clg_node_text(p, n));
     const clg_cost cost = n->op->cost ? n->op->cost(n) : cost_of(n, 0);
@@ -247,7 +248,7 @@ static clg_status emit_node(clg_plan *p, int unit) {
         p->steps[p->n_steps - 1].flops = cost.flops;
         p->steps[p->n_steps - 1].bytes = cost.bytes;
     }
-    return CLG_OK;
+    return clg_emit_narrow(p, unit);
 }
 
 clg_status clg_plan_emit(clg_plan *p) {

@@ -1,5 +1,6 @@
 /* Constant folding: a node whose inputs are all known is computed once, by its reference in double, and rounded to its
- * type. Equal elements everywhere stay one number of any size, which kernels then hold as a literal. */
+ * type. Equal elements everywhere stay one number of any size, which kernels then hold as a literal. Integers beyond
+ * 2^53 are no doubles: what reads or makes such is left to the device. */
 #include "plan/plan.h"
 
 #include "base/alloc.h"
@@ -27,6 +28,12 @@ static double *input_values(const clg_value *v) {
         for (size_t i = 0; i < n; i++) x[i] = v->number;
     else clg_to_double(v->t->dtype, v->host, x, n);
     return x;
+}
+
+static bool exact(clg_dtype t, const double *x, size_t n) {
+    for (size_t i = 0; t == CLG_I64 && i < n; i++)
+        if (!(fabs(x[i]) < 0x1p53)) return false;
+    return true;
 }
 
 static bool all_equal(const double *x, size_t n) {
@@ -57,7 +64,11 @@ static clg_status fold(clg_plan *p, const clg_node *n) {
         if (!(in[i] = input_values(clg_root_value(p, n->in[i])))) CLG_TRY_END(clg_fail_nomem("constant"));
     for (int i = 0; i < n->n_out; i++)
         if (!(out[i] = clg_calloc((size_t)out_elems(n, i) + 1, sizeof **out))) CLG_TRY_END(clg_fail_nomem("constant"));
+    for (int i = 0; i < n->n_in; i++)
+        if (!exact(in_dtype(n, i), in[i], (size_t)in_elems(n, i))) goto end;
     clg_ref_node(n, in, out);
+    for (int i = 0; i < n->n_out; i++)
+        if (!exact(n->out[i]->dtype, out[i], (size_t)out_elems(n, i))) goto end;
     for (int i = 0; i < n->n_out; i++) CLG_TRY_END(keep(p, &p->values[n->out[i]->id], out[i]));
 end:
     for (int i = 0; i < n->n_in; i++) clg_free((void *)in[i]);
@@ -77,6 +88,7 @@ static bool fold_uniform(clg_plan *p, const clg_node *n) {
     clg_value *v = &p->values[n->out[0]->id];
     double bits = 0;
     y = n->op->scalar(x);
+    if (!exact(v->t->dtype, &y, 1)) return false;
     clg_from_double(v->t->dtype, &y, &bits, 1);
     clg_to_double(v->t->dtype, &bits, &v->number, 1);
     v->constant = v->uniform = true;

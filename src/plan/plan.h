@@ -4,7 +4,7 @@
  *   values   what is needed; views and constants (compile.c)     order    in-place updates, order of units (schedule.c)
  *   fold     constants computed at compile time (fold.c)          emit     units -> steps (codegen.c, emit.c, ref.c)
  *   fuse     elementwise nodes -> units (fuse.c)                  memory   lifetimes -> places in buffers (memory.c)
- *   select   implementation of each unit (select.c)               bind     programs, kernels, arguments (run.c)
+ *   select   implementation of each unit (select.c, widen.c)      bind     programs, kernels, arguments (run.c)
  * A pass refers to values, units and steps by their index: the arrays move as they grow. */
 #ifndef CLG_PLAN_PLAN_H_
 #define CLG_PLAN_PLAN_H_
@@ -53,6 +53,7 @@ typedef struct clg_unit {
     int  n_nodes;
     bool elementwise;
     const clg_impl *impl;   /* of a node that is not elementwise */
+    const clg_node *seen;   /* what that sees: the node, with f32 in place of floats of 16 bits */
 } clg_unit;
 
 /** A store into a slot at the end of the run. */
@@ -130,6 +131,7 @@ struct clg_plan {
     int       n_steps, cap_steps;
     clg_generated *generated;
     int            n_generated, cap_generated;
+    unsigned       generated_types; /* bit t: some generated kernel deals with dtype t */
     clg_program  **programs; /* distinct ones, each with a reference */
     int            n_programs, cap_programs;
 
@@ -160,7 +162,7 @@ size_t clg_value_bytes(const clg_plan *p, const clg_value *v); /* in this device
 /** A new value with a tensor of its own; its index, or a negative clg_status. */
 int clg_value_add(clg_plan *p, clg_dtype type, clg_shape shape, const char *name);
 
-/** Output 0 of such a node is input 0 under another shape or name. */
+/** Output 0 of such a node is the input that it reads, under another shape or name. */
 bool clg_node_is_view(const clg_plan *p, const clg_node *n);
 
 /** How many inputs of a node are read: views and assign read less than they have. Writes the first to *from. */
@@ -197,12 +199,23 @@ clg_status clg_step_copy(clg_plan *p, int unit, const char *impl, int src, int d
 
 /* --- codegen.c --- */
 clg_status clg_emit_elementwise(clg_plan *p, int unit);
+
+/** Appends a kernel that writes the elements of `from` to `to`, a root of as many elements, as the type of `to`. */
+clg_status clg_emit_convert(clg_plan *p, int unit, clg_tensor *from, clg_tensor *to);
 /** The source of all generated kernels. */
 void clg_generated_source(const clg_plan *p, clg_str *out);
 
 /* --- select.c --- */
 bool clg_impl_forced(const clg_plan *p, const char *name);
 bool clg_elementwise_for_gpu(const clg_plan *p);
+
+/* --- widen.c --- */
+
+/** The node as an implementation sees it; NULL: no memory. */
+const clg_node *clg_plan_widen(clg_plan *p, const clg_node *n);
+/** Appends the conversions of a unit's inputs, before its implementation, or of its outputs, behind it. */
+clg_status clg_emit_widen(clg_plan *p, int unit);
+clg_status clg_emit_narrow(clg_plan *p, int unit);
 
 /* --- ref.c --- */
 clg_status clg_emit_ref(clg_plan *p, int unit);

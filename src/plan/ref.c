@@ -5,7 +5,8 @@
 
 /* Integer tensors hold integers: what a double expression leaves is cut towards zero and kept in range. */
 static void truncate(clg_dtype t, double *x, int64_t n) {
-    const double lo = t == CLG_U8 ? 0 : INT32_MIN, hi = t == CLG_U8 ? UINT8_MAX : INT32_MAX;
+    const double lo = t == CLG_U8 ? 0 : t == CLG_I32 ? INT32_MIN : -0x1p63;
+    const double hi = t == CLG_U8 ? UINT8_MAX : t == CLG_I32 ? INT32_MAX : 0x1p63;
     if (clg_dtype_is_float(t)) return;
     for (int64_t i = 0; i < n; i++) x[i] = isnan(x[i]) ? 0 : x[i] <= lo ? lo : x[i] >= hi ? hi : trunc(x[i]);
 }

@@ -68,7 +68,9 @@ clg_status clg_plan_select(clg_plan *p) {
     for (int i = 0; i < p->n_units && !p->caps->ref; i++) {
         clg_unit *u = &p->units[i];
         if (u->elementwise || u->n_nodes == 0) continue;
-        u->impl = choose(p, u->nodes[0]);
+        u->seen = clg_plan_widen(p, u->nodes[0]);
+        if (!u->seen) return CLG_ERR_NOMEM;
+        u->impl = choose(p, u->seen);
         if (!u->impl)
             return clg_fail(CLG_ERR_UNSUP, "%s: no implementation of %s runs on this device for these shapes and types",
                             clg_node_text(p, u->nodes[0]), u->nodes[0]->op->name);

@@ -10,6 +10,8 @@ static const clg_command commands[] = {
     {"eval", "loss, accuracy and confusion matrix of a saved network", clg_cmd_eval},
     {"devices", "what is here to compute on, and what would be chosen", clg_cmd_devices},
     {"doctor", "check every operation on a device against the reference", clg_cmd_doctor},
+    {"filter", "lay a filter over a picture: edges, blur, your own", clg_cmd_filter},
+    {"ops", "the table of operations: formulas, shapes, gradients", clg_cmd_ops},
     {"plan", "print or draw what a model is compiled to", clg_cmd_plan},
     {"help", "this text, or that of a command: clgrad help train", cmd_help},
     {"version", "version of the program and its library", cmd_version},

@@ -1,17 +1,48 @@
-/* clgrad doctor: every op on a device against the reference device; a report to attach to a bug. */
-#include "check/check.h"
-#include "tool/tool.h"
+/* clgrad doctor: every op on a device against the reference device; a table for people, a report for bug trackers. */
+#include "tool/doctor.h"
 
 #include <string.h>
 
 typedef struct doctor {
-    const char *device, *op, *json;
-    uint64_t    seed;
-    FILE       *table;
-    clg_jsonl  *lines;
+    clg_doctor_selection want;
+    const char        *json;
+    FILE              *table;
+    clg_doctor_report *report;
+    int                failures; /* lines given to the report */
 } doctor;
 
-static void print_failure(void *user, const char *line) { fprintf(user, "    %s\n", line); }
+/* --- failures --- */
+
+/* " --name 'value'"; quotes only where a shell needs them. Option values have no quotes of their own. */
+static size_t add_option(char *text, size_t at, size_t size, const char *name, const char *value) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-";
+    const char *quote = value[strspn(value, plain)] ? "'" : "";
+    if (at >= size) return at;
+    return at + (size_t)snprintf(text + at, size - at, " --%s %s%s%s", name, quote, value, quote);
+}
+
+static void command_for(const doctor *d, const clg_check_failure *f, char *text, size_t size) {
+    char number[24];
+    size_t at = (size_t)snprintf(text, size, "clgrad doctor");
+    if (d->want.device) at = add_option(text, at, size, "device", d->want.device);
+    at = add_option(text, at, size, "op", f->op);
+    snprintf(number, sizeof number, "%d", f->number);
+    if (f->number >= 0) at = add_option(text, at, size, "case", number);
+    if (f->impl) at = add_option(text, at, size, "impl", f->impl);
+    snprintf(number, sizeof number, "%llu", (unsigned long long)f->seed);
+    add_option(text, at, size, "seed", number);
+}
+
+static void failed(void *user, const clg_check_failure *f) {
+    doctor *d = user;
+    char command[512];
+    command_for(d, f, command, sizeof command);
+    d->failures++;
+    clg_doctor_report_failure(d->report, f, command);
+    fprintf(d->table, "    %s: %s\n    to repeat: %s\n", f->op, f->text, command);
+}
+
+/* --- the table --- */
 
 static void print_device(FILE *to, const clg_device *dev) {
     clg_device_info i;
@@ -24,22 +55,27 @@ static void print_device(FILE *to, const clg_device *dev) {
             i.fp16 ? ", fp16" : "");
     if (i.quirks && *i.quirks) fprintf(to, "quirks    %s\n", i.quirks);
     fprintf(to, "library   clgrad %s\n\n", clg_version());
-    fprintf(to, "%-18s %5s %6s %5s %11s %8s %9s %8s\n", "op", "cases", "plans", "impls", "error/bound", "gradient",
-            "same bits", "ms");
+    fprintf(to, "%-18s %5s %5s %10s %7s %-7s %8s %8s %4s %6s\n", "op", "cases", "plans", "err/bound", "ulp",
+            "also", "gradient", "second", "bits", "ms");
 }
 
-/* One line for people, one for programs. Returns an exit code. */
-static int report(const doctor *d, const clg_check_result *r) {
-    fprintf(d->table, "%-18s %5d %6d %5d %5.2g/%-5.4g %8.1e %9s %8.0f  %s\n", r->op, r->cases, r->runs, r->impls,
-            r->max_error, r->bound, r->max_gradient_error, r->deterministic ? "yes" : "NO", r->seconds * 1e3,
-            r->pass ? "ok" : "FAILED");
-    fflush(d->table);
-    return clg_jsonl_write(d->lines, json_pack("{s:s,s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:b,s:b,s:f}", "op", r->op, "cases",
-        r->cases, "plans", r->runs, "gradients", r->gradients, "max_error", clg_json_real(r->max_error), "bound",
-        clg_json_real(r->bound), "max_ulp", clg_json_real(r->max_ulp), "max_gradient_error",
-        clg_json_real(r->max_gradient_error), "deterministic", r->deterministic, "pass", r->pass,
-        "seconds", r->seconds));
+/* One letter for each form that was compared: d double, h half, l long, t transposed, s slice; a dash where not. */
+static const char *forms_text(const clg_check_result *r, char *text) {
+    static const char letters[] = "dhlts";
+    for (int f = 0; f < CLG_FORM_COUNT; f++) text[f] = r->form[f].number < 0 ? '-' : r->form[f].pass ? letters[f] : '!';
+    text[CLG_FORM_COUNT] = 0;
+    return text;
 }
+
+static void print_op(FILE *to, const clg_check_result *r) {
+    char also[CLG_FORM_COUNT + 1];
+    fprintf(to, "%-18s %5d %5d %5.2g/%-4.4g %7.2g %-7s %8.1e %8.1e %4s %6.0f  %s\n", r->op, r->cases, r->runs,
+            r->max_error, r->bound, r->max_ulp, forms_text(r, also), r->max_gradient_error, r->max_curvature_error,
+            r->deterministic ? "same" : "VARY", r->seconds * 1e3, r->pass ? "ok" : "FAILED");
+    fflush(to);
+}
+
+/* --- the walk --- */
 
 static bool is_op(const char *name) {
     clg_op_info info;
@@ -48,64 +84,107 @@ static bool is_op(const char *name) {
     return false;
 }
 
-static int walk(const doctor *d, const clg_check_params *p) {
-    int seen = 0, failed = 0, cases = 0, code = 0;
+/* What came of it, in words; and how to tell the authors. */
+static void verdict(doctor *d, int ops, int cases, int bad, const char *names) {
+    char text[1024];
+    if (!bad) snprintf(text, sizeof text, "%d ops, %d cases: all agree with the reference", ops, cases);
+    else snprintf(text, sizeof text, "%d of %d ops FAILED, in %d comparisons: %s", bad, ops, d->failures, names);
+    fprintf(d->table, "\nverdict: %s\n", text);
+    if (bad && !d->json) fprintf(d->table, "To report it, attach report.json of: clgrad doctor --json report.json\n");
+    else if (bad) fprintf(d->table, "To report it, attach the report: each failure has the command that repeats it.\n");
+    clg_doctor_report_verdict(d->report, true, bad == 0, text);
+}
+
+static int walk(doctor *d, const clg_check_params *p) {
+    int seen = 0, bad = 0, cases = 0, code = 0;
+    char names[512] = "";
     clg_progress bar;
     clg_progress_begin(&bar, "checking", "ops", 0, clg_op_count());
     for (int i = 0; i < clg_op_count() && code == 0; i++) {
         clg_op_info info;
         clg_check_result r;
+        char now[128];
         if (clg_op_get_info(i, &info) < 0) return clg_tool_fail();
-        if (d->op && strcmp(d->op, info.name) != 0) continue;
+        if (d->want.op && strcmp(d->want.op, info.name) != 0) continue;
+        snprintf(now, sizeof now, "not finished: stopped while it checked %s", info.name);
+        clg_doctor_report_verdict(d->report, false, false, now);
+        code = clg_doctor_report_write(d->report, false);
+        if (code) break;
         clg_check_op(i, p, &r);
-        code = report(d, &r);
+        print_op(d->table, &r);
+        clg_doctor_report_op(d->report, &r);
         clg_progress_update(&bar, i + 1);
         seen++;
         cases += r.cases;
-        failed += !r.pass;
+        bad += !r.pass;
+        const size_t at = strlen(names);
+        if (!r.pass) snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "", r.op);
     }
     clg_progress_end(&bar);
     if (code) return code;
-    fprintf(d->table, "\n%d ops, %d cases: %s\n", seen, cases, failed ? "FAILED" : "all agree with the reference");
-    return failed ? CLG_EXIT_FAILED : CLG_EXIT_OK;
+    if (cases == 0) return clg_tool_error(CLG_EXIT_USAGE, "doctor: no case %lld", (long long)d->want.number);
+    verdict(d, seen, cases, bad, names);
+    code = clg_doctor_report_write(d->report, true);
+    return code ? code : bad ? CLG_EXIT_FAILED : CLG_EXIT_OK;
+}
+
+/* --- the command --- */
+
+static int check_device(doctor *d) {
+    clg_check_params p = {.seed = d->want.seed, .failed = failed, .user = d, .only_case = (int)d->want.number + 1,
+                          .only_impl = d->want.impl};
+    int code;
+    p.dev = clg_device_open(d->want.device, NULL);
+    p.ref = p.dev ? clg_device_open("ref", NULL) : NULL;
+    p.capped = p.ref ? clg_device_open(d->want.device, clg_device_params(.mem_cap = CLG_CHECK_CAP)) : NULL;
+    if (p.capped) {
+        print_device(d->table, p.dev);
+        code = clg_doctor_report_open(d->json, p.dev, &d->want, &d->report);
+        if (code == 0) code = walk(d, &p);
+        clg_doctor_report_close(&d->report);
+    } else {
+        code = clg_tool_fail();
+    }
+    clg_device_destroy(&p.dev);
+    clg_device_destroy(&p.ref);
+    clg_device_destroy(&p.capped);
+    return code;
 }
 
 int clg_cmd_doctor(int argc, char **argv) {
-    doctor d = {.seed = 1};
+    doctor d = {.want = {.seed = 1}};
+    bool one_case = false;
     const clg_opt options[] = {
-        {CLG_OPT_TEXT, "device", "DEVICE", &d.device, "device to check, as in `clgrad devices`\n"
+        {CLG_OPT_TEXT, "device", "DEVICE", &d.want.device, "device to check, as in `clgrad devices`\n"
          "(default $CLGRAD_DEVICE, else the best one)"},
-        {CLG_OPT_TEXT, "op", "NAME", &d.op, "check this op only"},
-        {CLG_OPT_SEED, "seed", "N", &d.seed, "seed of the values"},
-        {CLG_OPT_TEXT, "json", "FILE", &d.json, "write one JSON object an op to FILE, - for stdout"},
+        {CLG_OPT_TEXT, "json", "FILE", &d.json, "write the report to FILE, - for stdout: one JSON\n"
+         "object with device, ops, failures, and verdict"},
+        {CLG_OPT_TITLE, .help = "To repeat a part"},
+        {CLG_OPT_TEXT, "op", "NAME", &d.want.op, "check this op only (`clgrad ops` lists them)"},
+        {CLG_OPT_INT, "case", "N", &d.want.number, "check case N of it only", 0, 1000000,
+         &one_case},
+        {CLG_OPT_TEXT, "impl", "GLOB", &d.want.impl, "only implementations whose name fits, such as '*.gpu'"},
+        {CLG_OPT_SEED, "seed", "N", &d.want.seed, "seed of the values"},
         {CLG_OPT_END},
     };
     const clg_usage usage = {
         "clgrad doctor [OPTIONS]",
         "Runs every op of the library on a device and compares it with the reference\n"
         "in double: small integers must agree in every bit, reals within the bound\n"
-        "k eps that rounding allows, gradients with differences, a second run in\n"
-        "every bit. Attach the output to a bug report. The first run compiles every\n"
-        "kernel and takes some minutes; later runs find them in the cache.",
-        options, "Example:\n  clgrad doctor --device pocl --op conv --json doctor.jsonl\n", NULL, 0};
+        "k eps that rounding allows, a second run in every bit, first and second\n"
+        "derivatives with differences. \"also\" shows what else was compared for one case\n"
+        "of the op: d double, h half, l long, t transposed and s sliced operands. Attach\n"
+        "the report to a bug report. The first run compiles every kernel and takes some\n"
+        "minutes; later runs find them in the cache.",
+        options, "Examples:\n  clgrad doctor --json report.json\n"
+        "  clgrad doctor --device pocl --op conv --case 3 --seed 7\n", NULL, 0};
     int code = clg_opt_parse(&usage, argc, argv);
     if (code >= 0) return code;
-    if (d.op && !is_op(d.op))
-        return clg_tool_error(CLG_EXIT_USAGE, "doctor: no op is called %s; leave --op out to see them all", d.op);
-    code = clg_jsonl_open(d.json, &d.lines);
-    if (code) return code;
+    if (d.want.op && !is_op(d.want.op))
+        return clg_tool_error(CLG_EXIT_USAGE, "doctor: no op is called %s; `clgrad ops` lists them", d.want.op);
+    if (one_case && !d.want.op)
+        return clg_tool_error(CLG_EXIT_USAGE, "doctor: --case numbers the cases of an op; say which by --op");
+    if (!one_case) d.want.number = -1;
     d.table = clg_jsonl_table(d.json);
-    clg_check_params p = {.seed = d.seed, .failed = print_failure, .user = d.table};
-    p.dev = clg_device_open(d.device, NULL);
-    p.ref = p.dev ? clg_device_open("ref", NULL) : NULL;
-    if (p.ref) {
-        print_device(d.table, p.dev);
-        code = walk(&d, &p);
-    } else {
-        code = clg_tool_fail();
-    }
-    clg_device_destroy(&p.dev);
-    clg_device_destroy(&p.ref);
-    clg_jsonl_close(&d.lines);
-    return code;
+    return check_device(&d);
 }

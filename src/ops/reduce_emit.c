@@ -1,0 +1,157 @@
+/* Kernels of the reductions (cl/reduce.cl). Where there are too few outputs to keep a device busy, the reduction is cut
+ * into parts, which depend on the shape alone, and a second launch joins the parts: so the order of summation is fixed,
+ * and results repeat bit for bit. */
+#include "ops/move.h"
+#include "ops/reduce.h"
+
+enum { GROUP = CLG_REDUCE_GROUP, MAX_PARTS = 256 };
+
+/** One launch over x in merged form. */
+typedef struct pass {
+    const clg_tensor *x, *y;
+    clg_reduce_form g;
+    int64_t row_part, col_part; /* rows (R0 R1) and columns (R2) of a part */
+    int64_t parts[2];           /* how many of each */
+    double scale;
+    const char *options;
+} pass;
+
+static clg_reduce_form form_of(const clg_node *n) {
+    return clg_reduce_form_of(in_shape(n, 0), ((const clg_reduce_attr *)n->attr)->axes);
+}
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+bool clg_reduce_fits(const clg_node *n, const clg_device *d) {
+    (void)d;
+    return in_elems(n, 0) <= INT32_MAX;
+}
+
+bool clg_reduce_fits_group(const clg_node *n, const clg_device *d) {
+    const clg_device_caps *c = clg_device_get_caps(d);
+    return clg_reduce_fits(n, d) && c->max_group >= GROUP && c->max_item[0] >= GROUP;
+}
+
+int64_t clg_reduce_per(int64_t units, int64_t work) {
+    return larger(clg_ceil_div(4096, larger(work, 1)), clg_ceil_div(units, 256));
+}
+
+/** Cuts the segments so that `units` of work become about `want`, with no less than `least` elements of each. */
+static void cut(pass *p, int64_t units, int64_t want, int64_t least) {
+    const int64_t rows = larger(1, p->g.dim[R0] * p->g.dim[R1]), columns = larger(1, p->g.dim[R2]);
+    const int64_t most = smaller(smaller(clg_ceil_div(want, units), MAX_PARTS), p->g.length / least);
+    const int64_t parts = larger(1, most);
+    p->row_part = clg_ceil_div(rows, smaller(rows, parts));
+    p->parts[0] = clg_ceil_div(rows, p->row_part);
+    p->col_part = rows >= parts ? columns : clg_ceil_div(clg_ceil_div(columns, clg_ceil_div(parts, rows)), 64) * 64;
+    p->parts[1] = clg_ceil_div(columns, p->col_part);
+}
+
+/** per: units of work of a work-item, 0 if the kernel has no such argument. */
+static clg_status launch(clg_emit *e, const pass *p, const char *kernel, int64_t items, size_t local, int64_t per) {
+    const int64_t *const dim = p->g.dim;
+    const int64_t n = dim[K0] * dim[K1] * dim[K2], k1 = dim[K1], k2 = dim[K2], k3 = dim[K3];
+    const int64_t r0 = dim[R0], r1 = dim[R1], r2 = dim[R2], row_part = p->row_part, col_part = p->col_part;
+    const clg_tensor *const x = p->x, *const y = p->y;
+    const double scale = p->scale;
+    clg_arg args[14] = { IN(x), OUT(y), INT(n), INT(k1), INT(k2), INT(k3), INT(r0), INT(r1), INT(r2),
+                         INT(row_part), INT(col_part), FLOAT(scale) }; /* the rest is zero, which is the end */
+    if (per > 0) args[12] = (clg_arg)INT(per);
+    return clg_emit_launch(e, &(clg_launch){ .kernel = kernel, .options = p->options, .args = args,
+                                             .global = { (size_t)items, (size_t)p->parts[0], (size_t)p->parts[1] },
+                                             .local = { local, 1, 1 } });
+}
+
+/** How a class of devices does it: what it cuts, and the launch of a pass that is cut. */
+typedef struct way {
+    void       (*cut)(pass *p);
+    clg_status (*run)(clg_emit *e, const pass *p);
+} way;
+
+/* CPU: work-groups of one, of at least 4096 elements each and at most 256 of them. */
+static int64_t lanes_of(const pass *p) { return smaller(p->g.dim[K3], 16); }
+static int64_t units_cpu(const pass *p) { return p->g.segments / p->g.dim[K3] * clg_ceil_div(p->g.dim[K3], 16); }
+
+static void cut_cpu(pass *p) { cut(p, units_cpu(p), 64, 16384 / lanes_of(p)); }
+
+static clg_status run_cpu(clg_emit *e, const pass *p) {
+    const int64_t units = units_cpu(p), per = clg_reduce_per(units, p->row_part * p->col_part * lanes_of(p));
+    return launch(e, p, p->g.dim[K3] > 1 ? "reduce.cols" : "reduce.rows", clg_ceil_div(units, per), 1, per);
+}
+
+/* GPU: a work-group for each long segment of neighbours, else a work-item an output. */
+static bool is_tree(const pass *p) { return p->g.dim[K3] == 1 && p->g.length >= GROUP; }
+
+static void cut_gpu(pass *p) {
+    if (is_tree(p)) cut(p, p->g.segments, 512, 4096);
+    else            cut(p, p->g.segments, 32768, 64);
+}
+
+static clg_status run_gpu(clg_emit *e, const pass *p) {
+    if (is_tree(p)) return launch(e, p, "reduce.tree", p->g.segments * GROUP, GROUP, 0);
+    return launch(e, p, "reduce.items", p->g.segments, GROUP, 0);
+}
+
+/** The -D that makes the kernels join by the op's rule; a sum needs none. */
+static const char *join_of(const clg_op *op) {
+    if (op == &clg_op_max) return " -DMAX=1";
+    if (op == &clg_op_min) return " -DMIN=1";
+    return op == &clg_op_prod ? " -DPROD=1" : "";
+}
+
+static clg_status emit_join(clg_emit *e, const clg_node *n, const way *w) {
+    const char *const type = clg_move_type(in_dtype(n, 0));
+    const char *const plain = clg_emit_options(e, "-DT=%s%s", type, join_of(n->op));
+    const clg_reduce_form g = form_of(n);
+    pass last = { .x = n->in[0], .y = n->out[0], .g = g, .row_part = g.dim[R0] * g.dim[R1], .col_part = g.dim[R2],
+                  .parts = { 1, 1 }, .scale = 1.0 / (double)larger(g.length, 1), .options = plain };
+    if (g.segments == 0) return CLG_OK;
+    pass first = last;
+    w->cut(&first);
+    const int64_t parts = first.parts[0] * first.parts[1];
+    if (parts > 1) {
+        first.y = last.x = clg_emit_scratch(e, in_dtype(n, 0), CLG_SHAPE(parts, g.segments));
+        CLG_TRY(w->run(e, &first));
+        last.g = (clg_reduce_form){ .dim = { 1, 1, 1, 1, 1, parts, g.segments }, .segments = g.segments,
+                                    .length = parts };
+        last.row_part = 1;
+        last.col_part = parts;
+    }
+    if (n->op == &clg_op_mean) last.options = clg_emit_options(e, "-DT=%s -DMEAN=1", type);
+    return w->run(e, &last);
+}
+
+static clg_status emit_cpu(clg_emit *e, const clg_node *n) { return emit_join(e, n, &(way){ cut_cpu, run_cpu }); }
+static clg_status emit_gpu(clg_emit *e, const clg_node *n) { return emit_join(e, n, &(way){ cut_gpu, run_gpu }); }
+
+/** The place of an extreme, or a mask of it: `per` segments a work-item. */
+static clg_status emit_first(clg_emit *e, const clg_node *node, bool gpu) {
+    const clg_reduce_form g = form_of(node);
+    const clg_tensor *const x = node->in[0], *const y = node->out[0];
+    const int64_t n = g.segments, per = gpu ? 1 : clg_reduce_per(g.segments, g.length);
+    const int64_t k1 = g.dim[K1], k2 = g.dim[K2], k3 = g.dim[K3], r0 = g.dim[R0], r1 = g.dim[R1], r2 = g.dim[R2];
+    const bool least = node->op == &clg_op_argmin || node->op == &clg_op_first_min;
+    const bool place = node->op == &clg_op_argmax || node->op == &clg_op_argmin;
+    if (n == 0 || g.length == 0) return CLG_OK;
+    return clg_emit_launch(e, &(clg_launch){
+        .kernel = place ? "reduce.first_place" : "reduce.first_mask",
+        .options = clg_emit_options(e, "-DT=%s -DFIRST=1%s", clg_move_type(in_dtype(node, 0)),
+                                    least ? " -DMIN=1" : ""),
+        .global = { (size_t)clg_ceil_div(n, per), 1, 1 }, .local = { gpu ? GROUP : 1, 1, 1 },
+        .args = ARGS(IN(x), OUT(y), INT(n), INT(k1), INT(k2), INT(k3), INT(r0), INT(r1), INT(r2), INT(per)) });
+}
+
+static clg_status emit_first_cpu(clg_emit *e, const clg_node *n) { return emit_first(e, n, false); }
+static clg_status emit_first_gpu(clg_emit *e, const clg_node *n) { return emit_first(e, n, true); }
+
+const clg_impl clg_reduce_impls[] = {
+    { "reduce.cpu", CLG_CLASS_CPU, clg_reduce_fits, emit_cpu, NULL, false },
+    { "reduce.gpu", CLG_CLASS_GPU, clg_reduce_fits_group, emit_gpu, NULL, false },
+    { 0 },
+};
+const clg_impl clg_first_impls[] = {
+    { "first.cpu", CLG_CLASS_CPU, clg_reduce_fits, emit_first_cpu, NULL, false },
+    { "first.gpu", CLG_CLASS_GPU, clg_reduce_fits_group, emit_first_gpu, NULL, false },
+    { 0 },
+};
