@@ -374,6 +374,22 @@ Test(graph, gradients_that_cannot_be) {
     clg_graph_destroy(&h);
 }
 
+/* Builders must not pass over a tensor in silence: gradients by it would be zeros. */
+Test(graph, gradients_by_tensors_between) {
+    const int order[] = {1, 0};
+    clg_tensor *x = f32("x", CLG_SHAPE(2, 3)), *t = clg_permute(x, order), *r = clg_reshape(x, CLG_SHAPE(6));
+    clg_tensor *gr = clg_grad(clg_sum(clg_square(clg_reshape(r, CLG_SHAPE(3, 2))), CLG_ALL), r);
+    cr_expect(gr && gr->node->op != &clg_op_fill, "the reshape of a reshape depends on the first");
+    clg_tensor *gt = clg_grad(clg_sum(clg_square(clg_permute(t, order)), CLG_ALL), t);
+    cr_expect(gt && gt->node->op != &clg_op_fill, "the permutation of a permutation depends on the first");
+    clg_tensor *y = clg_sum(clg_matmul(t, f32("w", CLG_SHAPE(2, 2))), CLG_ALL);
+    cr_expect_not_null(clg_grad(y, x));
+    clg_named(t, "t");
+    clg_named(y, "y");
+    expect_error(clg_grad(y, t), CLG_ERR_UNSUP, "grad(y, t): t is a transpose that a matrix product has taken as a flag; "
+                 "differentiate by its operand x and transpose the result");
+}
+
 /* An op of the test: no gradient, and no word that this is by nature. */
 static clg_status infer_plain(clg_node *n) {
     return set_out(n, 0, in_dtype(n, 0), in_shape(n, 0));
@@ -441,6 +457,9 @@ Test(graph, the_op_table_is_complete_and_in_order) {
             cr_expect_str_eq(clg_op_impl(i, 0), "elementwise.cpu");
             cr_expect_str_eq(clg_op_impl(i, 1), "elementwise.gpu");
             cr_expect_null(clg_op_impl(i, 2));
+        } else if (info.composite) {
+            cr_expect_null(clg_op_impl(i, 0), "%s has kernels and an expansion", op->name);
+            cr_expect(op->ref && !op->vjp && !op->cost, "%s: a composite is its twin and its expansion", op->name);
         } else if (!(op->flags & (CLG_OP_SOURCE | CLG_OP_EFFECT | CLG_OP_VIEW))) {
             cr_expect_not_null(clg_op_impl(i, 0), "%s has no implementation", op->name);
         }

@@ -212,8 +212,8 @@ const clg_case clg_cases_conv[] = {
     COL("3d", &w_3d, E | G, 5, (1, 2, 3, 5, 4)), COL("k2 s5,7 p6,9", &w_far, E | G, 4, (1, 2, 5, 4)),
     COL("k3 wide", &w3, E, 4, (2, 3, 21, 70)), COL("1x1 everything", &w1, E | G, 4, (1, 1, 1, 1)),
     COL("batch 0", &w3, E, 4, (0, 3, 6, 7)), COL("no channels", &w3, E, 4, (2, 0, 6, 7)),
-    {.op = "im2col", .text = "in used memory", .build = used_memory, .attr = &i3, .k = 12, .flags = E | G | CLG_CASE_MIXED,
-     .n_in = 2, .in = {{4, {2, 3, 6, 7}}, {3, {2, 18, 64}}}},
+    {.op = "im2col", .text = "in used memory", .build = used_memory, .attr = &i3, .k = 12,
+     .flags = E | G | CLG_CASE_MIXED, .n_in = 2, .in = {{4, {2, 3, 6, 7}}, {3, {2, 18, 64}}}},
     COL("LeNet 2", (&(const clg_im2col_params){.kernel = {5, 5}}), E | B, 4, (64, 6, 14, 14)),
 
     IMG("k3", &i3, 9, E | G, (2, 27, 20)), IMG("k1", &i1, 1, E | G, (2, 3, 20)),

@@ -183,6 +183,12 @@ static bool check(const char *call, const clg_tensor *y, const clg_tensor *gy, c
                            clg_tensor_name(y), clg_tensor_name(x));
             return false;
         }
+        if (x->passed_over) {
+            clg_graph_fail(y->graph, CLG_ERR_UNSUP, "%s(%s, %s): %s is a transpose that a matrix product has taken as a "
+                           "flag; differentiate by its operand %s and transpose the result", call, clg_tensor_name(y),
+                           clg_tensor_name(x), clg_tensor_name(x), clg_tensor_name(x->node->in[0]));
+            return false;
+        }
         if (!clg_dtype_is_float(x->dtype)) {
             clg_graph_fail(y->graph, CLG_ERR_SHAPE, "%s(%s, %s): only float tensors have gradients; %s is %s", call,
                            clg_tensor_name(y), clg_tensor_name(x), clg_tensor_name(x),

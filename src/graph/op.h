@@ -22,6 +22,8 @@ struct clg_tensor {
     clg_shape   shape;
     const char *name;  /* given by clg_named() or at creation; NULL: made from op and id */
     const char *made_name; /* clg_tensor_name() of an unnamed tensor, made when first asked for */
+    bool        passed_over; /* a user of this tensor took its operand instead (matmul of a transpose): what depends on
+                                that user does not depend on this tensor in the graph, so no gradient by it is right */
 };
 
 struct clg_node {
@@ -171,7 +173,7 @@ clg_cost cost_of(const clg_node *n, double flops); /* flops + bytes of all input
 extern const clg_op clg_op_input, clg_op_const, clg_op_fill, clg_op_variable, clg_op_assign, clg_op_group;
 extern const clg_op clg_op_permute, clg_op_reshape, clg_op_matmul;
 
-/* --- the table (src/graph/registry.c) --- */
+/* --- the table (src/ops/registry.c) --- */
 const clg_op *clg_op_at(int i); /* NULL past the last */
 extern const clg_op *const clg_elementwise_ops[]; /* src/ops/elementwise.c */
 extern const int clg_n_elementwise_ops;

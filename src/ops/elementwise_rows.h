@@ -5,7 +5,7 @@
  *
  * OpenCL C: $0, $1, $2 operands; $T the value type of the result (float, double, int, long); $V(c) a constant of that
  * type; $M the signed integer type of its width, which the condition of a vector's "? :" must have; $C what converts to
- * $T. Every expression is valid for scalars and for vectors of 16, and for every type that infer lets through. A
+ * $T; $S the value type of operand 0. Every expression is valid for scalars and for vectors of 16, and for every type that infer lets through. A
  * comparison is 1 or, per lane, -1; abs() makes 1 of both ("& 1" would too, but of that LLVM makes a zext, which
  * Oclgrind 21.10 takes for a sext).
  * Reference: the same in double over a, b, c. Gradient: graph builders over a, b, c, y and gy that set ga, gb, gc;
@@ -43,7 +43,7 @@ FLAT(lt, 2, 0, compare, "convert_$T(abs($0 < $1))", a < b, "y = 1 if a < b else 
 FLAT(le, 2, 0, compare, "convert_$T(abs($0 <= $1))", a <= b, "y = 1 if a <= b else 0", 1)
 FLAT(gt, 2, 0, compare, "convert_$T(abs($0 > $1))", a > b, "y = 1 if a > b else 0", 1)
 FLAT(ge, 2, 0, compare, "convert_$T(abs($0 >= $1))", a >= b, "y = 1 if a >= b else 0", 1)
-ROW(where, 3, 0, where, "convert_$M($0 != 0) ? $1 : $2", a != 0 ? b : c,
+ROW(where, 3, 0, where, "-convert_$M(abs($0 != 0)) ? $1 : $2", a != 0 ? b : c,
     gb = clg_where(a, gy, lit(gy, 0)); gc = clg_where(a, lit(gy, 0), gy),
     "y = a if cond else b", "ga = gy if cond else 0, gb = 0 if cond else gy", 1)
 
@@ -71,9 +71,9 @@ ROW(broadcast, 1, sizeof(clg_shape), broadcast, "$0", a, ga = gy,
     "y = x, sizes of 1 stretched to a shape", "gx = sum of gy over the stretched axes", 0)
 ROW(cast, 1, sizeof(cast_attr), cast, "$C($0)", a, ga = cast_back(a, gy),
     "y = x as a type of float", "gx = gy as x's type; none from integers", 1)
-FLAT(cast_i32, 1, sizeof(cast_attr), cast, "convert_$T_sat($0)", to_integer(a, INT32_MIN, INT32_MAX),
+FLAT(cast_i32, 1, sizeof(cast_attr), cast, "convert_$T_sat(ew_no_nan_$S($0))", to_integer(a, INT32_MIN, INT32_MAX),
      "y = x towards 0, kept in the range of i32; 0 for NaN", 1)
-FLAT(cast_i64, 1, sizeof(cast_attr), cast, "convert_$T_sat($0)", to_integer(a, -0x1p63, 0x1p63),
+FLAT(cast_i64, 1, sizeof(cast_attr), cast, "convert_$T_sat(ew_no_nan_$S($0))", to_integer(a, -0x1p63, 0x1p63),
      "y = x towards 0, kept in the range of i64; 0 for NaN", 1)
-FLAT(cast_u8, 1, sizeof(cast_attr), cast, "clamp(convert_$T_sat($0), $V(0), $V(255))", to_integer(a, 0, 255),
+FLAT(cast_u8, 1, sizeof(cast_attr), cast, "clamp(convert_$T_sat(ew_no_nan_$S($0)), $V(0), $V(255))", to_integer(a, 0, 255),
      "y = x towards 0, kept in 0 .. 255; 0 for NaN", 1)

@@ -186,7 +186,7 @@ clg_status clg_emit_gemm_gpu(clg_emit *e, const clg_emit_gemm_params *p) {
 clg_status clg_emit_gemm(clg_emit *e, const clg_emit_gemm_params *p) {
     const clg_device *d = clg_emit_device(e);
     if (clg_device_get_caps(d)->cls == CLG_CLASS_CPU) return clg_emit_gemm_cpu(e, p);
-    const bool clblast = p->m > 0 && p->n > 0 && p->k > 0 && p->c->dtype == CLG_F32 &&
-        clg_emit_clblast_fits(d, p->m, p->n, p->k, p->batch == 0 ? 1 : p->batch);
+    const bool clblast = p->batch > 0 && p->m > 0 && p->n > 0 && p->k > 0 && p->c->dtype == CLG_F32 &&
+        clg_emit_clblast_fits(d, p->m, p->n, p->k, p->batch);
     return clblast ? clg_emit_clblast(e, p) : clg_emit_gemm_gpu(e, p);
 }

@@ -207,7 +207,10 @@ const clg_op clg_op_matmul = {
 };
 
 static clg_tensor *strip_transposes(clg_tensor *x, bool *flag) {
-    for (; clg_is_transpose(x); x = x->node->in[0]) *flag = !*flag;
+    for (; clg_is_transpose(x); x = x->node->in[0]) {
+        x->passed_over = true;
+        *flag = !*flag;
+    }
     return x;
 }
 

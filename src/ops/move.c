@@ -50,7 +50,6 @@ const clg_op clg_op_reshape = {
 clg_tensor *clg_reshape(clg_tensor *x, clg_shape shape) {
     clg_shape attr;
     if (!x || clg_shape_equal(x->shape, shape)) return x;
-    if (x->node->op == &clg_op_reshape) return clg_reshape(x->node->in[0], shape);
     memset(&attr, 0, sizeof attr); /* the padding too: attributes are compared bytewise */
     attr.ndim = shape.ndim;
     for (int i = 0; i < shape.ndim && i < CLG_MAX_DIMS; i++) attr.dim[i] = shape.dim[i];
@@ -230,11 +229,6 @@ clg_tensor *clg_permute(clg_tensor *x, const int *order) {
         clg_shape y = x->shape;
         for (int i = 0; i < y.ndim; i++) y.dim[i] = x->shape.dim[order[i]];
         return clg_reshape(x, y);
-    }
-    if (x->node->op == &clg_op_permute) { /* two permutations are one */
-        int both[CLG_MAX_DIMS];
-        for (int i = 0; i < x->shape.ndim; i++) both[i] = order_of(x->node)[order[i]];
-        return clg_permute(x->node->in[0], both);
     }
     return clg_node_build(&clg_op_permute, &attr, &x, 1);
 }

@@ -274,7 +274,8 @@ static void write_conversion(const gen *g, clg_str *out, clg_dtype from, clg_dty
     else if (types[from].value != &floats) clg_str_printf(out, "ew_odd_%s", value_type(g, from));
 }
 
-/* $0 $1 $2: operands; $T: the value type of the result; $V(x): x as that type; $M: its mask; $C: what converts to it */
+/* $0 $1 $2: operands; $T: the value type of the result, $S of operand 0; $V(x): x as $T; $M: its mask; $C: what converts
+ * to it */
 static void write_expr(gen *g, clg_str *out, int i) {
     const clg_node *n = g->u->nodes[i];
     const clg_dtype t = n->out[0]->dtype;
@@ -283,6 +284,7 @@ static void write_expr(gen *g, clg_str *out, int i) {
         else if (*++s == 'T') clg_str_add(out, value_type(g, t));
         else if (*s == 'V') clg_str_printf(out, "(%s)", value_type(g, t));
         else if (*s == 'M') clg_str_add(out, types[t].value->mask[g->gpu]);
+        else if (*s == 'S') clg_str_add(out, value_type(g, n->in[0]->dtype));
         else if (*s == 'C') write_conversion(g, out, n->in[0]->dtype, t);
         else write_operand(g, out, i, *s - '0');
     }

@@ -214,6 +214,8 @@ clg_status clg_emit_clblast(clg_emit *e, const clg_emit_gemm_params *params) {
     clg_emit_gemm_params g = *params;
     if (!clg_emit_clblast_fits(e->plan->device, g.m, g.n, g.k, g.batch))
         return clg_fail(CLG_ERR_UNSUP, "%s: CLBlast cannot multiply these sizes on this device", e->impl->name);
+    if (g.a->dtype != CLG_F32 || g.b->dtype != CLG_F32 || g.c->dtype != CLG_F32)
+        return clg_fail(CLG_ERR_UNSUP, "%s: CLBlast is used for f32 only", e->impl->name);
     if (g.m == 0 || g.n == 0 || g.batch == 0) return CLG_OK;
     if (!g.lda) g.lda = g.ta ? g.m : g.k;
     if (!g.ldb) g.ldb = g.tb ? g.k : g.n;
