@@ -230,7 +230,7 @@ Test(device, buffers) {
         cr_expect(clg_buffer_write(empty, 0, CLG_F32, back, 1) == CLG_ERR_INVALID);
         cr_expect(clg_buffer_copy(a, 0, b, 300, CLG_F32, 1) == CLG_ERR_INVALID);
         cr_expect(clg_device_accepts(d, CLG_DTYPE_COUNT) == CLG_ERR_INVALID);
-        cr_expect((clg_device_accepts(d, CLG_F64) == CLG_OK) == (k == 0));
+        cr_expect((clg_device_accepts(d, CLG_F64) == CLG_OK) == (k == 0 || clg_device_get_caps(d)->fp64));
         clg_buffer_destroy(&a);
         clg_buffer_destroy(&b);
         clg_buffer_destroy(&empty);

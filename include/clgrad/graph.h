@@ -22,7 +22,8 @@ CLG_API clg_tensor *clg_graph_fail(clg_graph *g, clg_status code, const char *fm
 /** A value the caller supplies before a run; zeros until then. Names of inputs are unique in a graph. */
 CLG_API clg_tensor *clg_input(clg_graph *g, const char *name, clg_dtype type, clg_shape shape);
 
-/** A constant; data is copied. clg_fill() is the same value everywhere. */
+/** A constant; data is copied. clg_fill() is the same value everywhere: floats round it, integers must have it, and i64
+ *  takes it up to 2^53 in magnitude (else CLG_ERR_INVALID). */
 CLG_API clg_tensor *clg_const(clg_graph *g, clg_dtype type, clg_shape shape, const void *data);
 CLG_API clg_tensor *clg_fill(clg_graph *g, clg_dtype type, clg_shape shape, double value);
 

@@ -10,7 +10,7 @@ CLG_BEGIN_DECLS
 CLG_API clg_tensor *clg_add(clg_tensor *a, clg_tensor *b);
 CLG_API clg_tensor *clg_sub(clg_tensor *a, clg_tensor *b);
 CLG_API clg_tensor *clg_mul(clg_tensor *a, clg_tensor *b);
-CLG_API clg_tensor *clg_div(clg_tensor *a, clg_tensor *b);     /* i32: towards zero, 0 where b is 0 */
+CLG_API clg_tensor *clg_div(clg_tensor *a, clg_tensor *b);     /* integers: towards 0, 0 where b is 0 */
 CLG_API clg_tensor *clg_pow(clg_tensor *a, clg_tensor *b);     /* a^b; d/db needs a > 0 (0 where a is 0) */
 CLG_API clg_tensor *clg_maximum(clg_tensor *a, clg_tensor *b); /* where equal, the gradient goes to a */
 CLG_API clg_tensor *clg_minimum(clg_tensor *a, clg_tensor *b); /* where equal, the gradient goes to a */
@@ -43,7 +43,7 @@ CLG_API clg_tensor *clg_isnan(clg_tensor *x);
 CLG_API clg_tensor *clg_isinf(clg_tensor *x);
 CLG_API clg_tensor *clg_isfinite(clg_tensor *x);
 
-/** a where cond is not 0, else b. Broadcasts all three; cond is u8 or i32. */
+/** a where cond is not 0, else b. Broadcasts all three; cond is u8, i32 or i64. */
 CLG_API clg_tensor *clg_where(clg_tensor *cond, clg_tensor *a, clg_tensor *b);
 
 CLG_API clg_tensor *clg_neg(clg_tensor *x);

@@ -23,7 +23,7 @@ typedef struct clg_optim_params {
 /**
  * An effect that moves every trainable param the loss depends on one step downhill. Slots live in the store under
  * "optim.<param>.momentum" (SGD, RMSprop), ".m" and ".v" (Adam), ".v" (RMSprop, Adagrad); "optim.step" (i32) counts
- * the steps.
+ * the steps. Slots have the type of their param, f32 for f16 and bf16; the step is computed in that type.
  *
  * SGD:  v <- momentum v + g;  w <- (1 - lr wd) w - lr v, or with nesterov: - lr (g + momentum v)
  * Adam: m <- b1 m + (1-b1) g;  v <- b2 v + (1-b2) g^2;

@@ -5,9 +5,9 @@
  *
  * OpenCL C: $0, $1, $2 operands; $T the value type of the result (float, double, int, long); $V(c) a constant of that
  * type; $M the signed integer type of its width, which the condition of a vector's "? :" must have; $C what converts to
- * $T; $S the value type of operand 0. Every expression is valid for scalars and for vectors of 16, and for every type that infer lets through. A
- * comparison is 1 or, per lane, -1; abs() makes 1 of both ("& 1" would too, but of that LLVM makes a zext, which
- * Oclgrind 21.10 takes for a sext).
+ * $T; $S the value type of operand 0. Every expression is valid for scalars and for vectors of 16, and for every type
+ * that infer lets through. A comparison is 1 or, per lane, -1; abs() makes 1 of both ("& 1" would too, but of that LLVM
+ * makes a zext, which Oclgrind 21.10 takes for a sext).
  * Reference: the same in double over a, b, c. Gradient: graph builders over a, b, c, y and gy that set ga, gb, gc;
  * elementwise.c sums them down to the shapes of the operands. attribute: its size in bytes.
  * infer: real (floats), integer (i32, i64) and number (both) give the operands' type, compare (all types) gives u8. */
@@ -75,5 +75,6 @@ FLAT(cast_i32, 1, sizeof(cast_attr), cast, "convert_$T_sat(ew_no_nan_$S($0))", t
      "y = x towards 0, kept in the range of i32; 0 for NaN", 1)
 FLAT(cast_i64, 1, sizeof(cast_attr), cast, "convert_$T_sat(ew_no_nan_$S($0))", to_integer(a, -0x1p63, 0x1p63),
      "y = x towards 0, kept in the range of i64; 0 for NaN", 1)
-FLAT(cast_u8, 1, sizeof(cast_attr), cast, "clamp(convert_$T_sat(ew_no_nan_$S($0)), $V(0), $V(255))", to_integer(a, 0, 255),
+FLAT(cast_u8, 1, sizeof(cast_attr), cast,
+     "clamp(convert_$T_sat(ew_no_nan_$S($0)), $V(0), $V(255))", to_integer(a, 0, 255),
      "y = x towards 0, kept in 0 .. 255; 0 for NaN", 1)

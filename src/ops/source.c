@@ -77,21 +77,27 @@ static clg_cost cost_none(const clg_node *n) {
     return (clg_cost){ 0, 0 };
 }
 
-const clg_op clg_op_input = { .name = "input", .formula = "y = what clg_write() gave", .n_out = 1,
-    .flags = CLG_OP_SOURCE, .attr_size = sizeof(value_attr), .infer = infer_input, .cost = cost_none };
-const clg_op clg_op_const = { .name = "const", .formula = "y = given values", .n_out = 1,
-    .flags = CLG_OP_SOURCE, .attr_size = sizeof(value_attr), .infer = infer_value, .ref = ref_const,
-    .cost = cost_none };
-const clg_op clg_op_fill = { .name = "fill", .formula = "y = one value everywhere", .n_out = 1,
-    .flags = CLG_OP_SOURCE, .attr_size = sizeof(clg_fill_attr), .infer = infer_fill, .ref = ref_fill,
-    .cost = cost_none };
-const clg_op clg_op_variable = { .name = "variable", .formula = "y = a tensor of the store, before the run",
-    .n_out = 1, .flags = CLG_OP_SOURCE, .infer = infer_variable, .cost = cost_none };
-const clg_op clg_op_assign = { .name = "assign", .formula = "the store's tensor becomes x at the end of the run",
-    .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_EFFECT, .infer = infer_assign };
-const clg_op clg_op_group = { .name = "group", .formula = "all effects", .max_in = INT_MAX, .n_out = 1,
+const clg_op clg_op_input = {
+    .name = "input", .formula = "y = what clg_write() gave", .shapes = "-> [S...]", .n_out = 1, .flags = CLG_OP_SOURCE,
+    .attr_size = sizeof(value_attr), .infer = infer_input, .cost = cost_none };
+const clg_op clg_op_const = {
+    .name = "const", .formula = "y = given values", .shapes = "-> [S...]", .n_out = 1, .flags = CLG_OP_SOURCE,
+    .attr_size = sizeof(value_attr), .infer = infer_value, .ref = ref_const, .cost = cost_none };
+const clg_op clg_op_fill = {
+    .name = "fill", .formula = "y = one value everywhere", .shapes = "-> [S...]", .n_out = 1, .flags = CLG_OP_SOURCE,
+    .attr_size = sizeof(clg_fill_attr), .infer = infer_fill, .ref = ref_fill, .cost = cost_none };
+const clg_op clg_op_variable = {
+    .name = "variable", .formula = "y = a tensor of the store, before the run", .shapes = "-> [S...]", .n_out = 1,
+    .flags = CLG_OP_SOURCE, .infer = infer_variable, .cost = cost_none };
+const clg_op clg_op_assign = {
+    .name = "assign", .formula = "the store's tensor becomes x at the end of the run",
+    .shapes = "tensor of the store [S...], x [S...] -> effect", .min_in = 2, .max_in = 2, .n_out = 1,
+    .flags = CLG_OP_EFFECT, .infer = infer_assign };
+const clg_op clg_op_group = {
+    .name = "group", .formula = "all effects", .shapes = "effects -> effect", .max_in = INT_MAX, .n_out = 1,
     .flags = CLG_OP_EFFECT, .infer = infer_group, .cost = cost_none };
-const clg_op clg_op_stop_grad = { .name = "stop_grad", .formula = "y = x", .min_in = 1, .max_in = 1, .n_out = 1,
+const clg_op clg_op_stop_grad = {
+    .name = "stop_grad", .formula = "y = x", .shapes = "x [S...] -> [S...]", .min_in = 1, .max_in = 1, .n_out = 1,
     .flags = CLG_OP_VIEW | CLG_OP_NO_GRAD, .infer = infer_same, .ref = ref_same, .cost = cost_none };
 
 /* --- builders --- */

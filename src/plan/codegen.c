@@ -274,8 +274,8 @@ static void write_conversion(const gen *g, clg_str *out, clg_dtype from, clg_dty
     else if (types[from].value != &floats) clg_str_printf(out, "ew_odd_%s", value_type(g, from));
 }
 
-/* $0 $1 $2: operands; $T: the value type of the result, $S of operand 0; $V(x): x as $T; $M: its mask; $C: what converts
- * to it */
+/* $0 $1 $2: operands; $T: the value type of the result, $S of operand 0; $V(x): x as $T; $M: the mask of $T; $C: what
+ * converts to $T */
 static void write_expr(gen *g, clg_str *out, int i) {
     const clg_node *n = g->u->nodes[i];
     const clg_dtype t = n->out[0]->dtype;

@@ -66,8 +66,8 @@ typedef struct clg_emit_gemm_params {
     const clg_tensor *a, *b, *c;
 } clg_emit_gemm_params;
 
-/** Appends a GEMM of f32 by CLBlast. CLG_ERR_UNSUP if it does not fit: ask clg_emit_clblast_fits() first, from accept(),
- *  and for the types. */
+/** Appends a GEMM of f32 by CLBlast. CLG_ERR_UNSUP if it does not fit: accept() asks clg_emit_clblast_fits() first, and
+ *  for the type. */
 clg_status clg_emit_clblast(clg_emit *e, const clg_emit_gemm_params *p);
 bool clg_emit_clblast_fits(const clg_device *d, int64_t m, int64_t n, int64_t k, int64_t batch);
 
