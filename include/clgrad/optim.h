@@ -7,8 +7,8 @@
 CLG_BEGIN_DECLS
 
 typedef struct clg_optim_params {
-    double lr;                /* default 0.01 (SGD, RMSprop, Adagrad), 0.001 (Adam). It is the f32 state "optim.lr": clg_store_write() a
-                                 float there for schedules */
+    double lr;                /* default 0.01 (SGD, RMSprop, Adagrad), 0.001 (Adam). It is the f32 state "optim.lr":
+                                 clg_store_write() a float there for schedules */
     double momentum;          /* SGD, RMSprop; default 0 */
     bool   nesterov;          /* SGD: look ahead along the momentum */
     double beta1, beta2;      /* Adam; defaults 0.9, 0.999 */
