@@ -85,6 +85,12 @@ static clg_status write_all(const torch_case *c, clg_plan *plan) {
 
 /* --- results --- */
 
+/* The files hold scalars as [1]. */
+static bool same_shape(clg_shape a, clg_shape b) {
+    if (a.ndim == 0) return b.ndim == 0 || (b.ndim == 1 && b.dim[0] == 1);
+    return a.ndim == b.ndim && memcmp(a.dim, b.dim, (size_t)a.ndim * sizeof *a.dim) == 0;
+}
+
 /* y NULL: the state of the store that is called NAME_out in the file. */
 static clg_status read_result(const torch_case *c, clg_plan *plan, clg_tensor *y, const char *name, float *to,
                               size_t n) {
@@ -101,8 +107,9 @@ static void compare(tally *t, const torch_case *c, clg_plan *plan, clg_tensor *y
     double *want = golden_tensor(&c->file, name, &shape, &n), largest = 0;
     float *got = malloc((size_t)n * sizeof *got + 1);
     t->tensors++;
-    if (!want || !got || (y && clg_tensor_bytes(y) != (size_t)n * sizeof *got)) {
-        fail(t, file, "%s has %zu bytes, the file %lld elements", name, clg_tensor_bytes(y), (long long)n);
+    if (!want || !got || (y && !same_shape(clg_tensor_shape(y), shape))) {
+        fail(t, file, "%s has %zu bytes in %d axes, the file %lld elements in %d", name, clg_tensor_bytes(y),
+             clg_tensor_shape(y).ndim, (long long)n, shape.ndim);
     } else if (read_result(c, plan, y, name, got, (size_t)n) < 0) {
         fail(t, file, "%s: %s", name, clg_error());
     } else {

@@ -70,10 +70,15 @@ CLG_API clg_tensor *clg_phase(clg_tensor *infer_value, clg_tensor *train_value);
 /**
  * Gradient of the scalar (or one-element) y with respect to x: a tensor of x's shape, itself differentiable.
  * Zero-filled if y does not depend on x. Repeated calls share work.
+ *
+ * Errors: CLG_ERR_SHAPE if y has not one element, or y or x is no float; CLG_ERR_INVALID for tensors of two graphs;
+ *         CLG_ERR_UNSUP if an op in between has no gradient, or x is a clg_transpose() that a clg_matmul() in between
+ *         has taken as a flag: differentiate by the operand of the transpose.
  */
 CLG_API clg_tensor *clg_grad(clg_tensor *y, clg_tensor *x);
 
-/** Vector-Jacobian products: gx[i] = (dy/dx[i])^T gy; gx has room for xs.n tensors. gy NULL means ones. */
+/** Vector-Jacobian products: gx[i] = (dy/dx[i])^T gy; gx has room for xs.n tensors. gy NULL means ones.
+ *  Errors: as clg_grad(), but y may have any shape, which gy must have too; then all gx are NULL. */
 CLG_API void clg_vjp(clg_tensor *y, clg_tensor *gy, clg_list xs, clg_tensor **gx);
 
 /** y = x with no gradient. */

@@ -1,4 +1,4 @@
-/* Convolution. */
+/* Convolution. Tensors are floats of one type. */
 #ifndef CLGRAD_OPS_CONV_H_
 #define CLGRAD_OPS_CONV_H_
 

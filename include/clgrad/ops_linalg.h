@@ -9,7 +9,8 @@ CLG_BEGIN_DECLS
 /**
  * Matrix product over the last two axes; leading axes are a batch and broadcast.
  *
- * A clg_transpose() of an operand costs nothing: it becomes a flag of the product.
+ * A clg_transpose() of an operand costs nothing: it becomes a flag of the product (so it cannot be what a gradient is
+ * taken by: see clg_grad()). Operands are floats of one type.
  *
  * Shapes: a [..., M, K], b [..., K, N] -> [..., M, N]; for a vector see clg_dot(), or make it a row or a column
  * Errors: CLG_ERR_SHAPE if the K's differ, or an operand has less than two axes

@@ -9,7 +9,8 @@ CLG_BEGIN_DECLS
 CLG_API clg_tensor *clg_softmax(clg_tensor *x, int axis);     /* axis < 0 counts from the end */
 CLG_API clg_tensor *clg_log_softmax(clg_tensor *x, int axis);
 
-/** What becomes of the loss of each element or position. BATCH_MEAN: the sum divided by the size of axis 0. */
+/** What becomes of the loss of each element or position. BATCH_MEAN, for losses of elements only: the sum divided by
+ *  the size of axis 0. */
 enum clg_reduction { CLG_REDUCE_MEAN, CLG_REDUCE_SUM, CLG_REDUCE_NONE, CLG_REDUCE_BATCH_MEAN };
 
 /* --- classes --- */

@@ -1,5 +1,5 @@
 /* Pooling over the last 1, 2 or 3 axes of [N, C, ...]: 1-D, 2-D and 3-D by the rank of x. Where a maximum is not
- * unique, the gradient goes to the first in row-major order; NaN wins every maximum. */
+ * unique, the gradient goes to the first in row-major order; NaN wins every maximum. Tensors are floats. */
 #ifndef CLGRAD_OPS_POOL_H_
 #define CLGRAD_OPS_POOL_H_
 

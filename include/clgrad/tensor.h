@@ -45,7 +45,17 @@ extern "C" {
 
 /** A list of tensors, for calls that take several: CLG_LIST(loss, step). */
 typedef struct clg_list { int n; clg_tensor *const *t; } clg_list;
-#ifndef __cplusplus
+#ifdef __cplusplus
+} /* extern "C" */
+/** The tensors of a CLG_LIST(), which live as long as the call that it is an argument of. */
+template <typename... T> struct clg_list_of_ {
+    clg_tensor *t[sizeof...(T)];
+    operator clg_list() const { return clg_list{(int)sizeof...(T), t}; }
+};
+template <typename... T> static inline clg_list_of_<T...> clg_list_make_(T... t) { return clg_list_of_<T...>{{t...}}; }
+# define CLG_LIST(...) clg_list_make_(__VA_ARGS__)
+extern "C" {
+#else
 # define CLG_LIST(...) ((clg_list){ \
     (int)(sizeof((clg_tensor *[]){__VA_ARGS__}) / sizeof(clg_tensor *)), (clg_tensor *[]){__VA_ARGS__}})
 #endif

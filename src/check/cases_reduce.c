@@ -89,6 +89,7 @@ static const scan_case axis0_plain = {0, {false, false}}, axis1_plain = {1, {fal
 /* Contiguous and strided reductions, inner runs below and above 16, sizes of 1, long ones. */
 #define TERMS(n) n
 #define EIGHT(n) 8
+#define NONE(n) 0
 #define REDUCE(op, fill, flags, K)                                                                                \
     R(op, fill, every, K(105), flags, 3, (3, 5, 7)), R(op, fill, a0, K(6), flags, 2, (6, 33)),                       \
     R(op, fill, a0, K(40), flags, 2, (40, 3)), R(op, fill, a1, K(37), flags, 2, (5, 37)),                            \
@@ -130,8 +131,8 @@ const clg_case clg_cases_reduce[] = {
     REDUCE(sum, UNIT, E | G, TERMS), INTEGERS(sum, CLG_I32), INTEGERS(sum, CLG_I64),
     R(sum, UNIT, a0, 0, E, 2, (0, 3)),
     REDUCE(mean, UNIT, G, EIGHT),
-    REDUCE(max, DISTINCT, E | G, TERMS), INTEGERS(max, CLG_I32), INTEGERS(max, CLG_I64), INTEGERS(max, CLG_U8),
-    REDUCE(min, DISTINCT, E | G, TERMS), INTEGERS(min, CLG_I32), INTEGERS(min, CLG_I64), INTEGERS(min, CLG_U8),
+    REDUCE(max, DISTINCT, E | G, NONE), INTEGERS(max, CLG_I32), INTEGERS(max, CLG_I64), INTEGERS(max, CLG_U8),
+    REDUCE(min, DISTINCT, E | G, NONE), INTEGERS(min, CLG_I32), INTEGERS(min, CLG_I64), INTEGERS(min, CLG_U8),
     MASKS(first_max, max_vjp), MASKS(first_min, min_vjp),
     PLACES(argmax), PLACES(argmin),
 

@@ -186,11 +186,11 @@ static bool check_inputs(clg_graph *g, const clg_node *n) {
 
 /* --- composites --- */
 
-/* Fills out[] with what the candidate stands for on this device. false: an error was reported. */
-static bool expand(const clg_node *n, clg_tensor **out) {
+static bool is_small(clg_dtype t) { return t == CLG_F16 || t == CLG_BF16; }
+
+/* What an expansion gave against the rule of the row. false: reported. */
+static bool check_expansion(const clg_node *n, clg_tensor *const *out) {
     char made[128], inferred[128];
-    memset(out, 0, (size_t)n->n_out * sizeof *out);
-    if (!n->op->expand(n, out)) return false;
     for (int i = 0; i < n->n_out; i++) {
         const clg_tensor *t = out[i], *want = n->out[i];
         if (!t) return false;
@@ -201,6 +201,42 @@ static bool expand(const clg_node *n, clg_tensor **out) {
         return false;
     }
     return true;
+}
+
+/* The expansion with operands of 16 bits widened to f32 and the results narrowed: those types only store, and squares
+ * and sums in between would leave their range. */
+static bool expand_wide(const clg_node *n, clg_tensor **out) {
+    clg_tensor *in[CLG_MAX_IN], result[CLG_MAX_OUT], *results[CLG_MAX_OUT];
+    clg_node wide = *n;
+    wide.in = in;
+    wide.out = results;
+    for (int i = 0; i < n->n_in; i++) {
+        in[i] = is_small(n->in[i]->dtype) ? clg_cast(n->in[i], CLG_F32) : n->in[i];
+        if (!in[i]) return false;
+    }
+    for (int i = 0; i < n->n_out; i++) {
+        result[i] = *n->out[i];
+        result[i].node = &wide;
+        results[i] = &result[i];
+    }
+    const clg_status status = n->op->infer(&wide);
+    if (status < 0) {
+        clg_graph_fail(n->graph, status, "%s", clg_error());
+        return false;
+    }
+    if (!n->op->expand(&wide, out) || !check_expansion(&wide, out)) return false;
+    for (int i = 0; i < n->n_out; i++) out[i] = clg_cast(out[i], n->out[i]->dtype);
+    return true;
+}
+
+/* Fills out[] with what the candidate stands for on this device. false: an error was reported. */
+static bool expand(const clg_node *n, clg_tensor **out) {
+    bool small = false;
+    memset(out, 0, (size_t)n->n_out * sizeof *out);
+    for (int i = 0; i < n->n_in; i++) small |= is_small(n->in[i]->dtype);
+    if (small && n->n_in <= CLG_MAX_IN && !expand_wide(n, out)) return false;
+    if (!small && !n->op->expand(n, out)) return false;
+    return check_expansion(n, out);
 }
 
 static bool expands(const clg_graph *g, const clg_op *op) {

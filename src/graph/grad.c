@@ -157,6 +157,25 @@ static bool sweep_back(sweep *s, const clg_tensor *y, clg_tensor *gy, clg_list x
     return fine;
 }
 
+/* Whether y depends on a matrix product that took the operand of the transpose x instead of x. */
+static bool skips(const clg_tensor *y, const clg_tensor *x) {
+    const clg_graph *g = y->graph;
+    const clg_tensor *base = x;
+    bool found = false, *needed = clg_calloc((size_t)y->node->id + 1, sizeof *needed);
+    if (!needed) return true; /* so it is refused */
+    while (base->node->op == &clg_op_permute) base = base->node->in[0];
+    needed[y->node->id] = true;
+    for (int i = y->node->id; i >= 0 && !found; i--) {
+        const clg_node *n = g->nodes[i];
+        for (int k = 0; needed[i] && k < n->n_in; k++) {
+            needed[n->in[k]->node->id] = true;
+            found |= n->op == &clg_op_matmul && n->in[k] == base;
+        }
+    }
+    clg_free(needed);
+    return found;
+}
+
 /* What no sweep can do. false: reported. */
 static bool check(const char *call, const clg_tensor *y, const clg_tensor *gy, clg_list xs) {
     char a[128], b[128];
@@ -183,7 +202,7 @@ static bool check(const char *call, const clg_tensor *y, const clg_tensor *gy, c
                            clg_tensor_name(y), clg_tensor_name(x));
             return false;
         }
-        if (x->passed_over) {
+        if (x->passed_over && skips(y, x)) {
             clg_graph_fail(y->graph, CLG_ERR_UNSUP, "%s(%s, %s): %s is a transpose that a matrix product has taken as a "
                            "flag; differentiate by its operand %s and transpose the result", call, clg_tensor_name(y),
                            clg_tensor_name(x), clg_tensor_name(x), clg_tensor_name(x->node->in[0]));

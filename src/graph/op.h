@@ -1,5 +1,5 @@
 /* An operation is one row: everything about it stands in one clg_op, in one file of src/ops.
- * registry.c lists the rows; tests, doctor, benchmark and docs walk that list. */
+ * src/ops/registry.c lists the rows; tests, doctor, benchmark and docs walk that list. */
 #ifndef CLG_GRAPH_OP_H_
 #define CLG_GRAPH_OP_H_
 
@@ -22,8 +22,9 @@ struct clg_tensor {
     clg_shape   shape;
     const char *name;  /* given by clg_named() or at creation; NULL: made from op and id */
     const char *made_name; /* clg_tensor_name() of an unnamed tensor, made when first asked for */
-    bool        passed_over; /* a user of this tensor took its operand instead (matmul of a transpose): what depends on
-                                that user does not depend on this tensor in the graph, so no gradient by it is right */
+    bool        passed_over; /* a user of this tensor took its operand instead (matmul of a transpose): what depends
+                                on that user does not depend on this tensor in the graph, so gradients by it are refused
+                                where such a user lies between */
 };
 
 struct clg_node {

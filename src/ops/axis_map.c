@@ -187,9 +187,17 @@ end:
 static clg_status emit_map_cpu(clg_emit *e, const clg_node *n) { return emit_map(e, n, false); }
 static clg_status emit_map_gpu(clg_emit *e, const clg_node *n) { return emit_map(e, n, true); }
 
+/* A row has at most two terms, and they are counted in ints. */
+static bool fits(const clg_node *n, const clg_device *d) {
+    return clg_move_fits(n, d) && map_of(n)->count <= INT32_MAX / 2;
+}
+static bool fits_group(const clg_node *n, const clg_device *d) {
+    return clg_move_fits_group(n, d) && map_of(n)->count <= INT32_MAX / 2;
+}
+
 static const clg_impl impls[] = {
-    { "axis_map.cpu", CLG_CLASS_CPU, clg_move_fits, emit_map_cpu, NULL, false },
-    { "axis_map.gpu", CLG_CLASS_GPU, clg_move_fits_group, emit_map_gpu, NULL, false },
+    { "axis_map.cpu", CLG_CLASS_CPU, fits, emit_map_cpu, NULL, false },
+    { "axis_map.gpu", CLG_CLASS_GPU, fits_group, emit_map_gpu, NULL, false },
     { 0 },
 };
 

@@ -176,8 +176,8 @@ static void fit_gradients(const clg_node *n, clg_tensor *const *g, clg_tensor **
     static clg_cost name##_cost(const clg_node *n) { return cost_of(n, (flops) * (double)out_elems(n, 0)); }
 
 #define SHAPES_1 "x [S...] -> [S...]"
-#define SHAPES_2 "a, b that broadcast to [S...] -> [S...]"
-#define SHAPES_3 "a, b, c that broadcast to [S...] -> [S...]"
+#define SHAPES_2 "two operands that broadcast to [S...] (a number is a scalar) -> [S...]"
+#define SHAPES_3 "three operands that broadcast to [S...] (a number is a scalar) -> [S...]"
 
 #define OP(name, arity, attribute, infer, expr, formula, gradient, flags, vjp)                                       \
     static const clg_op op_##name = { #name, formula, gradient, arity, arity, 1, CLG_OP_ELEMENTWISE | (flags),       \
@@ -291,6 +291,8 @@ clg_tensor *clg_scale(clg_tensor *x, double factor) {
     if (!clg_dtype_is_float(x->dtype) && !(factor == trunc(factor) && fabs(factor) <= most))
         return clg_graph_fail(x->graph, CLG_ERR_INVALID, "scale(%s, %g): integers lack such a factor; clg_cast() first",
                               clg_tensor_name(x), factor);
+    if (x->dtype == CLG_F16 || x->dtype == CLG_BF16) /* where 1 / n would be rounded to 16 bits, or to 0 */
+        return clg_cast(clg_scale(clg_cast(x, CLG_F32), factor), x->dtype);
     return clg_mul(x, lit(x, factor));
 }
 

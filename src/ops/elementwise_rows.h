@@ -28,7 +28,7 @@ ROW(pow, 2, 0, real, "pow($0, $1)", pow(a, b),
     ga = clg_mul(gy, clg_mul(b, clg_pow(a, clg_sub(clg_where(clg_eq(b, lit(b, 0)), lit(b, 1), b), lit(b, 1)))));
     gb = clg_mul(gy, clg_mul(clg_where(clg_eq(a, lit(a, 0)), lit(a, 0), y),
                              clg_log(clg_where(clg_eq(a, lit(a, 0)), lit(a, 1), a)))),
-    "y = a^b", "ga = gy b a^(b-1), gb = gy y log a", 20)
+    "y = a^b", "ga = gy b a^(b-1), 0 where b = 0; gb = gy y log a, 0 where a = 0", 20)
 /* NaN in either operand gives NaN; a wins a tie. */
 ROW(maximum, 2, 0, number, "(($0 >= $1) | ($0 != $0)) ? $0 : $1", a >= b || isnan(a) ? a : b,
     ga = clg_where(clg_ge(a, b), gy, lit(gy, 0)); gb = clg_where(clg_lt(a, b), gy, lit(gy, 0)),

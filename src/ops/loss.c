@@ -1,6 +1,7 @@
 /* Cross-entropy from logits with integer targets, and its gradient. The forward op keeps what the backward op needs:
  * the number of positions that count, and maximum and log of the sum of each position (cl/softmax.cl, MODE 2). */
 #include "ops/softmax.h"
+#include "ops/wide.h"
 #include <math.h>
 
 enum { LOSS, COUNT, STAT };                       /* outputs of cross_entropy: scalar, scalar, [2, positions] */
@@ -23,8 +24,9 @@ static clg_status infer(clg_node *n) {
     if (!fits) return clg_fail_op(n, "logits [N, C, ...] want targets [N, ...]");
     if (x.dim[1] == 0) return clg_fail_op(n, "there is no class: C is 0");
     CLG_TRY(set_out(n, LOSS, in_dtype(n, LOGITS), CLG_SCALAR));
-    CLG_TRY(set_out(n, COUNT, in_dtype(n, LOGITS), CLG_SCALAR));
-    return set_out(n, STAT, in_dtype(n, LOGITS), CLG_SHAPE(2, form_of(n).n));
+    const clg_dtype wide = clg_wide_type(in_dtype(n, LOGITS)); /* f16 cannot count far, nor bf16 hold a log of a sum */
+    CLG_TRY(set_out(n, COUNT, wide, CLG_SCALAR));
+    return set_out(n, STAT, wide, CLG_SHAPE(2, form_of(n).n));
 }
 
 static clg_status infer_bwd(clg_node *n) { return set_out(n, 0, in_dtype(n, LOGITS), in_shape(n, LOGITS)); }
@@ -75,18 +77,19 @@ static clg_tensor *lit(const clg_tensor *like, double v) { return clg_fill(like-
  *  derivative by x is w p (u - sum of u p), by gy the sum of u gx / gy. count and stat are functions of the other
  *  inputs that the forward op keeps; what depends on x through them is in the first term. */
 static void vjp_bwd(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
-    clg_tensor *const u = gy[0], *const count = n->in[COUNT_IN], *const t = beside(n);
+    clg_tensor *const u = clg_widen(gy[0]), *const count = n->in[COUNT_IN], *const t = beside(n);
     if (clg_wants_grad(n, LOGITS)) {
-        clg_tensor *const p = clg_softmax(n->in[LOGITS], 1), *const w = clg_div(n->in[GY], count);
+        clg_tensor *const p = clg_softmax(clg_widen(n->in[LOGITS]), 1), *const w = clg_div(clg_widen(n->in[GY]), count);
         clg_tensor *const below = clg_where(clg_lt(t, lit(t, (double)in_dim(n, LOGITS, 1))), w, lit(w, NAN));
         clg_tensor *const known = clg_where(clg_ge(t, lit(t, 0)), below, lit(w, NAN));
         clg_tensor *const weight = clg_where(clg_eq(t, lit(t, IGNORED)), lit(w, 0), known);
         clg_tensor *const spread = clg_sub(u, clg_sum(clg_mul(u, p), CLG_AXIS(1)));
-        gx[LOGITS] = clg_mul(weight, clg_mul(p, spread));
+        gx[LOGITS] = clg_cast(clg_mul(weight, clg_mul(p, spread)), in_dtype(n, LOGITS));
     }
     if (clg_wants_grad(n, GY)) {
-        clg_tensor *in[] = { n->in[LOGITS], n->in[TARGET], count, n->in[STAT_IN], lit(u, 1) };
-        gx[GY] = clg_sum(clg_mul(u, clg_node_build(&clg_op_cross_entropy_bwd, NULL, in, 5)), CLG_ALL);
+        clg_tensor *in[] = { n->in[LOGITS], n->in[TARGET], count, n->in[STAT_IN], lit(gy[0], 1) };
+        clg_tensor *const unit = clg_widen(clg_node_build(&clg_op_cross_entropy_bwd, NULL, in, 5));
+        gx[GY] = clg_cast(clg_sum(clg_mul(u, unit), CLG_ALL), in_dtype(n, GY));
     }
 }
 

@@ -153,14 +153,14 @@ static clg_tensor *hard_loss(const clg_node *n, clg_tensor *log_p) {
     clg_tensor *const target = clg_reshape(n->in[TARGET], beside), *const weight = weights_of(n);
     clg_tensor *const hit = clg_eq(target, class_numbers(n, target->dtype));
     clg_tensor *const ignored = clg_eq(target, lit(target, (double)attr_of(n)->ignore));
-    clg_tensor *const w = weighted(log_p, weight), *const zero = lit(w, 0);
-    clg_tensor *const part = e > 0 ? clg_mul(w, clg_where(hit, lit(w, 1 - e + uniform), lit(w, uniform)))
-                                   : clg_where(hit, w, zero);
-    clg_tensor *const sign = clg_where(ignored, zero, where_class(n, target, lit(w, -1)));
+    clg_tensor *const zero = lit(log_p, 0), *const q = clg_where(hit, lit(log_p, 1 - e + uniform), lit(log_p, uniform));
+    /* without smoothing, other classes may have -inf: they are left out before a weight could make NaN of it */
+    clg_tensor *const part = weighted(e > 0 ? clg_mul(log_p, q) : clg_where(hit, log_p, zero), weight);
+    clg_tensor *const sign = clg_where(ignored, zero, where_class(n, target, lit(log_p, -1)));
     clg_tensor *const l = clg_where(ignored, zero, clg_mul(clg_sum(part, CLG_AXIS(1)), sign));
     if (attr_of(n)->reduction == CLG_REDUCE_NONE) return clg_reshape(l, out_shape(n, 0));
     if (attr_of(n)->reduction == CLG_REDUCE_SUM) return clg_sum(l, CLG_ALL);
-    clg_tensor *const counted = weight ? clg_where(hit, weight, zero) : lit(w, 1);
+    clg_tensor *const counted = weight ? clg_where(hit, weight, zero) : lit(log_p, 1);
     return clg_div(clg_sum(l, CLG_ALL), clg_sum(clg_where(ignored, zero, counted), CLG_ALL));
 }
 

@@ -30,7 +30,8 @@ static clg_status infer(clg_node *n) {
     if (!clg_shape_equal(x, in_shape(n, 1))) return clg_fail_op(n, "the shapes differ; clg_broadcast() one of them");
     if (n->n_in > 2 && (!clg_shape_broadcast(x, in_shape(n, 2), &s) || !clg_shape_equal(x, s)))
         return clg_fail_op(n, "the weights do not broadcast to the shape of the logits");
-    if (!(attr_of(n)->delta > 0)) return clg_fail_op(n, "delta must be above 0, not %g", attr_of(n)->delta);
+    if (!(attr_of(n)->delta > 0 && isfinite(attr_of(n)->delta)))
+        return clg_fail_op(n, "delta must be finite and above 0, not %g", attr_of(n)->delta);
     if (reduction < CLG_REDUCE_MEAN || reduction > CLG_REDUCE_BATCH_MEAN)
         return clg_fail_op(n, "there is no reduction %lld", (long long)reduction);
     if (reduction == CLG_REDUCE_MEAN && elems == 0) return clg_fail_op(n, "there is no mean of no elements");
@@ -99,7 +100,8 @@ static clg_tensor *bce_logits(clg_tensor *x, clg_tensor *y, clg_tensor *w) {
 /** p is kept away from 0 before the logarithm, so that no gradient is 0 times infinity. */
 static clg_tensor *kl_div(clg_tensor *log_q, clg_tensor *p) {
     clg_tensor *const none = clg_eq(p, lit(p, 0)), *const safe = clg_where(none, lit(p, 1), p);
-    return clg_where(none, lit(p, 0), clg_mul(p, clg_sub(clg_log(safe), log_q)));
+    clg_tensor *const log_r = clg_where(none, lit(p, 0), log_q); /* log_q may be -inf where p is 0 */
+    return clg_where(none, lit(p, 0), clg_mul(p, clg_sub(clg_log(safe), log_r)));
 }
 
 static double softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
@@ -123,11 +125,11 @@ static double softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
 
 #define ALIKE "x [...], y [...] -> [], or [...] without reduction"
 
-LOSS(mse, 2, (x - y) * (x - y), clg_square(clg_sub(x, y)), "l = (x - y)^2", "gx = 2 (x - y) gy, gy = -gx", ALIKE)
-LOSS(l1, 2, fabs(x - y), clg_abs(clg_sub(x, y)), "l = |x - y|", "gx = sign(x - y) gy, gy = -gx; 0 where x = y", ALIKE)
+LOSS(mse, 2, (x - y) * (x - y), clg_square(clg_sub(x, y)), "l = (x - y)^2", "gx = 2 (x - y) g, the gradient of y is -gx", ALIKE)
+LOSS(l1, 2, fabs(x - y), clg_abs(clg_sub(x, y)), "l = |x - y|", "gx = sign(x - y) g, 0 where x = y; the gradient of y is -gx", ALIKE)
 LOSS(huber, 2, fabs(x - y) <= delta ? (x - y) * (x - y) / 2 : delta * (fabs(x - y) - delta / 2), huber(x, y, delta),
      "l = d^2 / 2 if d = |x - y| is at most delta, else delta (d - delta / 2)",
-     "gx = clamp(x - y, -delta, delta) gy, gy = -gx", ALIKE)
+     "gx = clamp(x - y, -delta, delta) g, the gradient of y is -gx", ALIKE)
 LOSS(bce_logits, 3, (1 - y) * x + (1 + (w - 1) * y) * softplus(-x), bce_logits(x, y, w),
      "l = -w y log s - (1 - y) log(1 - s), s = sigmoid(x)",
      "gx = ((1 - y) s - w y (1 - s)) gy, g_y = (log(1 - s) - w log s) gy, gw = -y log(s) gy",

@@ -25,7 +25,7 @@ static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 bool clg_reduce_fits(const clg_node *n, const clg_device *d) {
     (void)d;
-    return in_elems(n, 0) <= INT32_MAX;
+    return in_elems(n, 0) <= INT32_MAX && out_elems(n, 0) <= INT32_MAX;
 }
 
 bool clg_reduce_fits_group(const clg_node *n, const clg_device *d) {

@@ -225,7 +225,8 @@ static void pointer_args(gen *g) {
         clg_step_arg *x = add_arg(g, c->kind, "c%d", i, 0);
         const char *type = c->kind == CLG_ARG_INT ? "int" : c->kind == CLG_ARG_LONG ? "long"
             : c->kind == CLG_ARG_FLOAT ? "float" : "double";
-        if (c->kind == CLG_ARG_INT || c->kind == CLG_ARG_LONG) x->u.i = (int64_t)c->value;
+        if (c->kind == CLG_ARG_INT || c->kind == CLG_ARG_LONG) /* 2^63 stands for the largest */
+            x->u.i = c->value >= 0x1p63 ? INT64_MAX : c->value <= -0x1p63 ? INT64_MIN : (int64_t)c->value;
         else x->u.f = c->value;
         clg_str_printf(&g->text, ", const %s c%d", type, i);
     }

@@ -96,7 +96,7 @@ static void verdict(doctor *d, int ops, int cases, int bad, const char *names) {
 }
 
 static int walk(doctor *d, const clg_check_params *p) {
-    int seen = 0, bad = 0, cases = 0, code = 0;
+    int seen = 0, bad = 0, cases = 0, plans = 0, code = 0;
     char names[512] = "";
     clg_progress bar;
     clg_progress_begin(&bar, "checking", "ops", 0, clg_op_count());
@@ -116,6 +116,8 @@ static int walk(doctor *d, const clg_check_params *p) {
         clg_progress_update(&bar, i + 1);
         seen++;
         cases += r.cases;
+        plans += r.runs;
+        for (int f = 0; f < CLG_FORM_COUNT; f++) plans += r.form[f].plans;
         bad += !r.pass;
         const size_t at = strlen(names);
         if (!r.pass) snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "", r.op);
@@ -123,6 +125,9 @@ static int walk(doctor *d, const clg_check_params *p) {
     clg_progress_end(&bar);
     if (code) return code;
     if (cases == 0) return clg_tool_error(CLG_EXIT_USAGE, "doctor: no case %lld", (long long)d->want.number);
+    if (plans == 0)
+        return clg_tool_error(CLG_EXIT_USAGE, "doctor: nothing was compared: no implementation fits --impl %s here; clgrad "
+                              "ops NAME lists them", d->want.impl ? d->want.impl : "*");
     verdict(d, seen, cases, bad, names);
     code = clg_doctor_report_write(d->report, true);
     return code ? code : bad ? CLG_EXIT_FAILED : CLG_EXIT_OK;

@@ -13,26 +13,42 @@ struct clg_doctor_report {
     json_t     *root, *ops, *failures, *verdict;
 };
 
-static json_t *device_json(const clg_device *dev) {
-    static const char *const types[] = {"cpu", "gpu", "accel", "ref"};
-    clg_device_info i;
-    clg_device_get_info(dev, &i);
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:{s:i,s:I,s:I,s:I,s:I},s:{s:b,s:b,s:b,s:b,s:b},s:s}", "name", i.name,
-        "platform", i.platform, "vendor", i.vendor, "driver", i.driver, "version", i.version, "type", types[i.type],
-        "limits", "compute_units", i.compute_units, "mem_total", (json_int_t)i.mem_total, "mem_max_alloc",
-        (json_int_t)i.mem_max_alloc, "local_mem", (json_int_t)i.local_mem, "max_group", (json_int_t)i.max_group,
-        "features", "fp16", i.fp16, "fp64", i.fp64, "command_buffer", i.command_buffer, "subgroups", i.subgroups,
-        "unified_memory", i.unified_memory, "quirks", i.quirks ? i.quirks : "");
-}
-
 static json_t *system_json(void) {
     struct utsname u;
     if (uname(&u) < 0) return json_null();
     return json_pack("{s:s,s:s,s:s}", "name", u.sysname, "release", u.release, "machine", u.machine);
 }
 
-/* A text of the selection, or null. */
-static json_t *text_or_null(const char *text) { return text ? json_string(text) : json_null(); }
+/* A text, or null. Drivers' names and build logs need not be UTF-8, nor end between characters: what cannot stand in
+ * JSON becomes "?". */
+static json_t *text_or_null(const char *text) {
+    json_t *j = text ? json_string(text) : json_null();
+    char *plain = j ? NULL : strdup(text);
+    for (char *c = plain; c && *c; c++)
+        if ((unsigned char)*c >= 0x80) *c = '?';
+    if (plain) j = json_string(plain);
+    free(plain);
+    return j;
+}
+
+static json_t *seed_text(uint64_t seed) { /* as text: JSON numbers end before 2^64 */
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)seed);
+    return json_string(text);
+}
+
+static json_t *device_json(const clg_device *dev) {
+    static const char *const types[] = {"cpu", "gpu", "accel", "ref"};
+    clg_device_info i;
+    clg_device_get_info(dev, &i);
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:s,s:{s:i,s:I,s:I,s:I,s:I},s:{s:b,s:b,s:b,s:b,s:b},s:o}", "name", text_or_null(i.name),
+        "platform", text_or_null(i.platform), "vendor", text_or_null(i.vendor), "driver", text_or_null(i.driver), "version",
+        text_or_null(i.version), "type", types[i.type],
+        "limits", "compute_units", i.compute_units, "mem_total", (json_int_t)i.mem_total, "mem_max_alloc",
+        (json_int_t)i.mem_max_alloc, "local_mem", (json_int_t)i.local_mem, "max_group", (json_int_t)i.max_group,
+        "features", "fp16", i.fp16, "fp64", i.fp64, "command_buffer", i.command_buffer, "subgroups", i.subgroups,
+        "unified_memory", i.unified_memory, "quirks", text_or_null(i.quirks ? i.quirks : ""));
+}
 
 int clg_doctor_report_open(const char *path, const clg_device *dev, const clg_doctor_selection *s,
                            clg_doctor_report **out) {
@@ -44,9 +60,9 @@ int clg_doctor_report_open(const char *path, const clg_device *dev, const clg_do
         json_object_set_new(r->root, "clgrad", json_string(clg_version()));
         json_object_set_new(r->root, "system", system_json());
         json_object_set_new(r->root, "device", device_json(dev));
-        json_object_set_new(r->root, "selection", json_pack("{s:o,s:o,s:o,s:i,s:I}", "device", text_or_null(s->device),
+        json_object_set_new(r->root, "selection", json_pack("{s:o,s:o,s:o,s:i,s:o}", "device", text_or_null(s->device),
             "op", text_or_null(s->op), "impl", text_or_null(s->impl), "case", (int)s->number, "seed",
-            (json_int_t)s->seed));
+            seed_text(s->seed)));
         json_object_set(r->root, "ops", r->ops);
         json_object_set(r->root, "failures", r->failures);
         json_object_set(r->root, "verdict", r->verdict);
@@ -89,8 +105,9 @@ void clg_doctor_report_op(clg_doctor_report *r, const clg_check_result *c) {
 }
 
 void clg_doctor_report_failure(clg_doctor_report *r, const clg_check_failure *f, const char *command) {
-    json_array_append_new(r->failures, json_pack("{s:s,s:i,s:o,s:s,s:s}", "op", f->op, "case", f->number, "impl",
-                                                 text_or_null(f->impl), "text", f->text, "command", command));
+    json_array_append_new(r->failures, json_pack("{s:s,s:i,s:o,s:o,s:s}", "op", f->op, "case", f->number, "impl",
+                                                 text_or_null(f->impl), "text", text_or_null(f->text), "command",
+                                                 command));
 }
 
 void clg_doctor_report_verdict(clg_doctor_report *r, bool finished, bool pass, const char *text) {

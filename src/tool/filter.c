@@ -35,6 +35,12 @@ typedef struct request {
     bool   flip, grey;
 } request;
 
+typedef struct result {
+    uint8_t *planes;
+    int      height, width;
+    double   seconds;
+} result;
+
 /* --- the filter --- */
 
 static void from_shelf(const char *name, filter *f) {
@@ -69,7 +75,7 @@ static int parse_weights(const char *text, filter *f) {
         char *end;
         const double v = strtod(s, &end);
         if (end != s) {
-            if (++columns > MAX_SIDE || !isfinite(v)) break;
+            if (rows >= MAX_SIDE || ++columns > MAX_SIDE || !isfinite(v)) break;
             f->w[n++] = (float)v;
             s = end;
         }
@@ -78,7 +84,8 @@ static int parse_weights(const char *text, filter *f) {
             if (rows > 0 && columns != f->width) break;
             f->width = columns;
             columns = 0;
-            if (++rows > MAX_SIDE || f->width < 1) break;
+            rows++;
+            if (f->width < 1) break;
             if (*s == 0) {
                 f->height = rows;
                 return -1;
@@ -118,15 +125,17 @@ static uint8_t *planes_of(const clg_image *image, bool grey) {
     return planes;
 }
 
-/* The way back into a picture of the result's size; alpha is taken from the source where the sizes are equal. */
-static bool picture_of(const uint8_t *planes, int c, int height, int width, const clg_image *source, clg_image *out) {
+/* The way back into a picture. Alpha is that of the pixels that the stride keeps. */
+static bool picture_of(const result *r, int c, int64_t stride, const clg_image *source, clg_image *out) {
+    const int width = r->width, height = r->height, alpha = source->channels % 2 == 0;
     const size_t n = (size_t)width * (size_t)height;
-    const bool alpha = source->channels % 2 == 0 && width == source->width && height == source->height;
     *out = (clg_image){width, height, c + alpha, malloc(n * (size_t)(c + alpha))};
     for (size_t i = 0; out->pixels && i < n; i++) {
-        for (int k = 0; k < c; k++) out->pixels[i * (size_t)out->channels + (size_t)k] = planes[(size_t)k * n + i];
-        const size_t last = (i + 1) * (size_t)out->channels - 1, from = (i + 1) * (size_t)source->channels - 1;
-        if (alpha) out->pixels[last] = source->pixels[from];
+        uint8_t *pixel = out->pixels + i * (size_t)out->channels;
+        const size_t y = i / (size_t)width * (size_t)stride, x = i % (size_t)width * (size_t)stride;
+        const uint8_t *from = source->pixels + (y * (size_t)source->width + x) * (size_t)source->channels;
+        for (int k = 0; k < c; k++) pixel[k] = r->planes[(size_t)k * n + i];
+        if (alpha) pixel[c] = from[source->channels - 1];
     }
     return out->pixels != NULL;
 }
@@ -155,12 +164,6 @@ static clg_tensor *build(clg_graph *g, const request *r, const filter *f, clg_te
     clg_tensor *offset = clg_fill(g, CLG_F32, CLG_SCALAR, r->offset + 0.5); /* the cast cuts: so it rounds */
     return clg_cast(clg_add(clg_scale(y, r->scale), offset), CLG_U8);
 }
-
-typedef struct result {
-    uint8_t *planes;
-    int      height, width;
-    double   seconds;
-} result;
 
 static clg_status run_plan(clg_device *dev, const request *r, const filter *f, const uint8_t *planes,
                            const clg_image *image, int c, result *out) {
@@ -211,7 +214,7 @@ static int run(const request *r, const filter *f) {
     clg_device *dev = planes ? clg_device_open(r->device, NULL) : NULL;
     if (!planes) code = clg_tool_error(CLG_EXIT_FAILED, "filter: no host memory for the picture");
     else if (!dev || run_plan(dev, r, f, planes, &in, c, &y) < 0) code = clg_tool_fail();
-    else if (!picture_of(y.planes, c, y.height, y.width, &in, &out))
+    else if (!picture_of(&y, c, r->stride, &in, &out))
         code = clg_tool_error(CLG_EXIT_FAILED, "filter: no host memory for the picture");
     else if (clg_image_write(r->out, &out) < 0) code = clg_tool_fail();
     else code = report(r, &in, &out, dev, y.seconds);

@@ -196,6 +196,8 @@ static int read_option(const clg_usage *u, int argc, char **argv, int *i) {
         if (o->given) *o->given = true;
         return -1;
     }
+    const bool bare = *i + 1 >= argc || strncmp(argv[*i + 1], "--", 2) == 0;
+    if (!value && bare && strcmp(name, "json") == 0) value = "-"; /* on stdout */
     if (!value) {
         if (*i + 1 >= argc)
             return clg_tool_error(CLG_EXIT_USAGE, "%s: --%s wants a value: --%s %s", command, name, name, o->arg);

@@ -33,13 +33,19 @@ static int numbers(const torch_case *c, const char *key, int64_t *out, int max) 
     const int n = json_is_array(a) ? (int)json_array_size(a) : json_is_number(a) ? max : 0;
     for (int i = 0; i < n && i < max; i++)
         out[i] = (int64_t)json_number_value(json_is_array(a) ? json_array_get(a, (size_t)i) : a);
-    return n;
+    return n <= max ? n : 0;
 }
-static unsigned axes_of(const torch_case *c, const char *key) {
+/* The axes of a list, or one axis; those below 0 count from the end. Returns how many; 0 if one is out of range. */
+static int axes(const torch_case *c, const char *key, int ndim, int *out) {
     int64_t a[CLG_MAX_DIMS];
-    unsigned axes = 0;
-    for (int i = 0, n = numbers(c, key, a, CLG_MAX_DIMS); i < n; i++) axes |= CLG_AXIS(a[i]);
-    return axes;
+    const bool one = json_is_number(json_object_get(c->config, key));
+    const int n = one ? 1 : numbers(c, key, a, CLG_MAX_DIMS);
+    if (one) a[0] = (int64_t)torch_number(c, key);
+    for (int i = 0; i < n; i++) {
+        if (a[i] < -ndim || a[i] >= ndim) return 0;
+        out[i] = (int)(a[i] < 0 ? a[i] + ndim : a[i]);
+    }
+    return n;
 }
 
 /* --- convolution and pooling --- */
@@ -180,11 +186,14 @@ static clg_tensor *reduced(const torch_case *c, clg_tensor *x, unsigned axes) {
 static clg_tensor *reduce(const torch_case *c) {
     clg_tensor *x = get(c, "x");
     const clg_shape full = clg_tensor_shape(x);
-    const unsigned axes = has(c, "axes") ? axes_of(c, "axes") : CLG_ALL;
-    clg_tensor *y = reduced(c, x, axes);
+    int axis[CLG_MAX_DIMS];
+    unsigned mask = 0;
+    for (int i = 0, n = axes(c, "axes", full.ndim, axis); i < n; i++) mask |= CLG_AXIS(axis[i]);
+    if (!has(c, "axes")) mask = CLG_ALL;
+    clg_tensor *y = mask ? reduced(c, x, mask) : NULL;
     clg_shape kept = {0, {0}};
     for (int i = 0; i < full.ndim; i++) {
-        const bool is_reduced = axes >> i & 1;
+        const bool is_reduced = mask >> i & 1;
         if (!is_reduced || truth(c, "keepdim")) kept.dim[kept.ndim++] = is_reduced ? 1 : full.dim[i];
     }
     return clg_reshape(y, kept);
@@ -192,16 +201,14 @@ static clg_tensor *reduce(const torch_case *c) {
 
 static clg_tensor *transpose(const torch_case *c) {
     static const char *const keys[] = {"perm", "axes", "order", "dims"};
-    int64_t a[CLG_MAX_DIMS];
-    int order[CLG_MAX_DIMS];
+    int order[CLG_MAX_DIMS], a[CLG_MAX_DIMS];
     clg_tensor *x = get(c, "x");
     const int ndim = clg_tensor_shape(x).ndim;
     for (int i = 0; i < CLG_MAX_DIMS; i++) order[i] = i;
     for (int k = 0; k < 4; k++) {
-        const int n = numbers(c, keys[k], a, CLG_MAX_DIMS);
-        if (n == ndim)
-            for (int i = 0; i < n; i++) order[i] = (int)a[i];
-        if (n == 2 && ndim != 2) order[a[0]] = (int)a[1], order[a[1]] = (int)a[0]; /* two axes change places */
+        const int n = axes(c, keys[k], ndim, a);
+        if (n == ndim) memcpy(order, a, sizeof order);
+        if (n == 2 && ndim != 2) order[a[0]] = a[1], order[a[1]] = a[0]; /* two axes change places */
         if (n == ndim || n == 2) return clg_permute(x, order);
     }
     return clg_transpose(x);
@@ -216,8 +223,10 @@ static clg_tensor *slice(const torch_case *c) {
     for (int i = 0; i < CLG_MAX_DIMS; i++) v[0][i] = 0, v[1][i] = CLG_END, v[2][i] = 1;
     for (int j = 0; j < 3; j++)
         for (int k = 0; k < 4; k++) numbers(c, keys[j][k], v[j], CLG_MAX_DIMS);
+    int axis = -1;
+    if (has(c, "axis") && axes(c, "axis", s.ndim, &axis) != 1) return NULL;
     for (int i = 0; i < s.ndim; i++)
-        if (!has(c, "axis") || i == (int)torch_number(c, "axis"))
+        if (axis < 0 || i == axis)
             y = clg_slice(y, i, v[0][i], v[1][i] == s.dim[i] ? CLG_END : v[1][i], v[2][i]);
     return y;
 }
