@@ -468,7 +468,7 @@ Test(tool, wrong_command_lines_exit_2, .init = set_up, .fini = tear_down) {
         {"plan", "give one of"},
         {"plan resnet", "resnet is no model"},
         {"plan lenet mlp", "unexpected \"mlp\""},
-        {"devices --json", "wants a value"},
+        {"devices --json=", "not empty"},
         {"help nothing", "nothing is no command"},
         {"version --inference", "unknown option"},
     };
