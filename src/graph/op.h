@@ -51,7 +51,8 @@ enum clg_op_flags {
     CLG_OP_PHASE       = 1 << 6, /* a view of input 0 in inference plans, of input 1 in all others; with VIEW */
 };
 
-typedef struct clg_knob { const char *name; int value[8]; } clg_knob; /* zero-terminated, default first */
+/** What a tuner may vary in an impl: n values, the first of which is the default, by convention -1: "by heuristics". */
+typedef struct clg_knob { const char *name; int n; int value[24]; } clg_knob;
 
 /** One way to run an op on a device. Chosen: the first row whose accept() says yes among those that prefer the
  *  device's class, else the first that accepts; a name forced by clg_plan_params.impl goes before if it accepts. */
@@ -60,7 +61,7 @@ typedef struct clg_impl {
     unsigned    prefer;                                    /* CLG_CLASS_CPU | CLG_CLASS_GPU: where it is a default */
     bool       (*accept)(const clg_node *n, const clg_device *d); /* NULL: everything. Capabilities, not names */
     clg_status (*emit)(clg_emit *e, const clg_node *n);    /* appends steps to the plan */
-    const clg_knob *knobs;                                 /* what a tuner may vary; NULL: nothing */
+    const clg_knob *knobs;                                 /* ends with a row of NULLs; NULL: none */
     bool        inexact;                                   /* not a direct sum (Winograd): left out by .exact */
 } clg_impl;
 

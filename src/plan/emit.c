@@ -76,7 +76,7 @@ const char *clg_emit_options(clg_emit *e, const char *fmt, ...) {
 int clg_emit_knob(clg_emit *e, const char *name) {
     for (const clg_knob *k = e->impl->knobs; k && k->name; k++)
         if (strcmp(k->name, name) == 0) return k->value[0];
-    return stick(e, clg_fail(CLG_ERR_INVALID, "%s has no knob %s", e->impl->name, name)), 1;
+    return -1;
 }
 
 const clg_device *clg_emit_device(const clg_emit *e) { return e->plan->device; }

@@ -36,7 +36,8 @@ typedef struct clg_launch {
 /** Text in the plan's arena; "" and a sticky failure when memory is out. */
 const char *clg_emit_options(clg_emit *e, const char *fmt, ...) CLG_FMT(2, 3);
 
-/** The value of a knob of this impl: the default until there is a tuner. */
+/** The value of a knob of this impl: the tuned one, else the default; -1 if the impl has no such knob, so that a kernel
+ *  shared by several impls may ask. */
 int clg_emit_knob(clg_emit *e, const char *name);
 
 /** The device that is compiled for. */
