@@ -81,6 +81,13 @@ PARAMS(flipped_same, .flip = true, .mode = CLG_PAD_SAME);
 PARAMS(flipped_full, .flip = true, .mode = CLG_PAD_FULL);
 PARAMS(flipped_groups, .flip = true, .groups = 2, .mode = CLG_PAD_SAME, .stride = {2, 2});
 PARAMS(flipped_depthwise, .flip = true, .groups = 3, .pad = {1, 1});
+PARAMS(s2, .stride = {2, 2});
+PARAMS(p1, .pad = {1, 1});
+PARAMS(s2p1, .stride = {2, 2}, .pad = {1, 1});
+PARAMS(s2p3, .stride = {2, 2}, .pad = {3, 3});
+PARAMS(dw128, .groups = 128, .pad = {1, 1});
+PARAMS(dw144, .groups = 144, .pad = {1, 1});
+PARAMS(dw96_s2, .groups = 96, .stride = {2, 2}, .pad = {1, 1});
 
 UPWARDS(t_s2, .stride = {2, 2, 2});
 UPWARDS(t_s2p1, .stride = {2, 2}, .pad = {1, 1});
@@ -134,6 +141,11 @@ IMAGES(i_wide, CLG_SHAPE(17, 37), .kernel = {3, 3}, .pad = {1, 1});
     OF2("convolve", words, conv, params, ty, flags, n, dx, dw),                    \
     OF3("convolve", words " gx", conv_gx, params, tx, flags, n, dx, dw, dy),       \
     OF3("convolve", words " gw", conv_gw, params, tw, flags, n, dx, dw, dy)
+/* For the benchmark: n square images of c channels and side s, o filters of c / groups channels and side k, output side
+ * q. */
+#define BENCH(words, params, n, c, s, o, groups, k, q)                                                    \
+    C(words, params, (c) / (groups) * (k) * (k), (o) / (groups) * (k) * (k), (n) * (q) * (q), E | B, 4,   \
+      (n, c, s, s), (o, (c) / (groups), k, k), (n, o, q, q))
 #define U(words, params, ty, tx, tw, flags, n, dx, dw, dy)                         \
     OF2("conv_transpose", words, transposed, params, ty, flags, n, dx, dw),        \
     OF3("conv_transpose", words " gx", transposed_gx, params, tx, flags, n, dx, dw, dy), \
@@ -172,6 +184,35 @@ const clg_case clg_cases_conv[] = {
     BIAS("conv", "k2x4 same bias", conv, &same, 16, E | G, 4, (2, 2, 5, 6), (3, 2, 2, 4), 3),
     C("1x1 7x7", NULL, 512, 512, 784, E | B, 4, (16, 512, 7, 7), (512, 512, 1, 1), (16, 512, 7, 7)),
     C("1x1 64-64", NULL, 64, 64, 4096, E | B, 4, (16, 64, 16, 16), (64, 64, 1, 1), (16, 64, 16, 16)),
+
+    /* layers of VGG and ResNet, N = 16 */
+    BENCH("3-64 k3 @224", &p1, 16, 3, 224, 64, 1, 3, 224), BENCH("3-64 k7 s2 @224", &s2p3, 16, 3, 224, 64, 1, 7, 112),
+    BENCH("128 k3 @28", &p1, 16, 128, 28, 128, 1, 3, 28), BENCH("256 k3 @14", &p1, 16, 256, 14, 256, 1, 3, 14),
+    BENCH("512 k3 @7", &p1, 16, 512, 7, 512, 1, 3, 7), BENCH("256-512 k1 s2 @56", &s2, 16, 256, 56, 512, 1, 1, 28),
+    BENCH("128 k3 depthwise @28", &dw128, 16, 128, 28, 128, 128, 3, 28),
+    /* a net for CIFAR, N = 64 */
+    BENCH("3-32 k3 @32 n64", &p1, 64, 3, 32, 32, 1, 3, 32), BENCH("32 k3 @32 n64", &p1, 64, 32, 32, 32, 1, 3, 32),
+    BENCH("32-64 k3 @16 n64", &p1, 64, 32, 16, 64, 1, 3, 16), BENCH("64 k3 @16 n64", &p1, 64, 64, 16, 64, 1, 3, 16),
+    /* ResNet-18, one image */
+    BENCH("3-64 k7 s2 @224 n1", &s2p3, 1, 3, 224, 64, 1, 7, 112), BENCH("64 k3 @56 n1", &p1, 1, 64, 56, 64, 1, 3, 56),
+    BENCH("64-128 k3 s2 @56 n1", &s2p1, 1, 64, 56, 128, 1, 3, 28),
+    BENCH("64-128 k1 s2 @56 n1", &s2, 1, 64, 56, 128, 1, 1, 28),
+    BENCH("128 k3 @28 n1", &p1, 1, 128, 28, 128, 1, 3, 28),
+    BENCH("128-256 k3 s2 @28 n1", &s2p1, 1, 128, 28, 256, 1, 3, 14),
+    BENCH("256 k3 @14 n1", &p1, 1, 256, 14, 256, 1, 3, 14),
+    BENCH("256-512 k3 s2 @14 n1", &s2p1, 1, 256, 14, 512, 1, 3, 7),
+    BENCH("256-512 k1 s2 @14 n1", &s2, 1, 256, 14, 512, 1, 1, 7), BENCH("512 k3 @7 n1", &p1, 1, 512, 7, 512, 1, 3, 7),
+    /* MobileNetV2, one image */
+    BENCH("3-32 k3 s2 @224 n1", &s2p1, 1, 3, 224, 32, 1, 3, 112),
+    BENCH("32-16 k1 @112 n1", NULL, 1, 32, 112, 16, 1, 1, 112),
+    BENCH("16-96 k1 @112 n1", NULL, 1, 16, 112, 96, 1, 1, 112), BENCH("96-24 k1 @56 n1", NULL, 1, 96, 56, 24, 1, 1, 56),
+    BENCH("24-144 k1 @56 n1", NULL, 1, 24, 56, 144, 1, 1, 56),
+    BENCH("144-32 k1 @28 n1", NULL, 1, 144, 28, 32, 1, 1, 28),
+    BENCH("64-384 k1 @14 n1", NULL, 1, 64, 14, 384, 1, 1, 14),
+    BENCH("576-96 k1 @14 n1", NULL, 1, 576, 14, 96, 1, 1, 14),
+    BENCH("160-960 k1 @7 n1", NULL, 1, 160, 7, 960, 1, 1, 7), BENCH("960-320 k1 @7 n1", NULL, 1, 960, 7, 320, 1, 1, 7),
+    BENCH("96 k3 s2 depthwise @112 n1", &dw96_s2, 1, 96, 112, 96, 96, 3, 56),
+    BENCH("144 k3 depthwise @56 n1", &dw144, 1, 144, 56, 144, 144, 3, 56),
 
     F("k2", &flipped, 8, 12, 20, E | G, 4, (1, 2, 5, 6), (3, 2, 2, 2), (1, 3, 4, 5)),
     F("k3x2 p2,1 s1,2", &flipped_p21, 12, 12, 27, E | G, 4, (1, 2, 7, 5), (2, 2, 3, 2), (1, 2, 9, 3)),
