@@ -36,6 +36,11 @@ CLG_API CLG_CHECK clg_status clg_op_get_info(int i, clg_op_info *info);
  *  fused kernel generator. */
 CLG_API const char *clg_op_impl(int i, int k);
 
+/** How many times larger than the direct sum's the rounding errors of implementation k of op i may be, by the ratio of
+ *  the sums of absolute values: 1 for direct sums, more for Winograd (left out by clg_plan_params.exact); 0: no such
+ *  implementation. */
+CLG_API double clg_op_impl_growth(int i, int k);
+
 CLG_END_DECLS
 
 #endif /* CLGRAD_OPS_H_ */

@@ -63,6 +63,10 @@ typedef struct clg_impl {
     clg_status (*emit)(clg_emit *e, const clg_node *n);    /* appends steps to the plan */
     const clg_knob *knobs;                                 /* ends with a row of NULLs; NULL: none */
     bool        inexact;                                   /* not a direct sum (Winograd): left out by .exact */
+    bool       (*prefers)(const clg_node *n, const clg_device *d); /* narrows `prefer` to the shapes where it wins; NULL:
+                                                              all that it accepts */
+    double      growth;                                    /* inexact: the sum of the absolute values of all terms over
+                                                              that of the direct sum, at worst */
 } clg_impl;
 
 struct clg_op {

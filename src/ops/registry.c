@@ -107,3 +107,9 @@ const char *clg_op_impl(int i, int k) {
         if (j == k) return op->impls[j].name;
     return NULL;
 }
+
+double clg_op_impl_growth(int i, int k) {
+    if (!clg_op_impl(i, k)) return 0;
+    const clg_op *op = clg_op_at(i);
+    return op->impls && op->impls[k].inexact ? op->impls[k].growth : 1;
+}

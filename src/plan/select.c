@@ -57,7 +57,7 @@ static const clg_impl *choose(const clg_plan *p, const clg_node *n) {
     for (const clg_impl *m = n->op->impls; m && m->name; m++) {
         if (!usable(p, n, m)) continue;
         if (clg_impl_forced(p, m->name)) return m;
-        if (!preferred && (m->prefer & p->caps->cls)) preferred = m;
+        if (!preferred && (m->prefer & p->caps->cls) && (!m->prefers || m->prefers(n, p->device))) preferred = m;
         if (!any) any = m;
     }
     return preferred ? preferred : any;
