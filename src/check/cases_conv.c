@@ -73,6 +73,10 @@ PARAMS(full_s2d2, .mode = CLG_PAD_FULL, .stride = {2, 1}, .dilation = {1, 2});
 PARAMS(depthwise, .groups = 6, .mode = CLG_PAD_SAME, .dilation = {2, 2});
 PARAMS(depthwise3, .groups = 3, .pad = {1, 0, 1}, .pad_end = {0, 1, 1}, .asymmetric = true);
 PARAMS(depthwise1, .groups = 5, .stride = {3}, .pad = {2});
+PARAMS(s2p2, .stride = {2, 2}, .pad = {2, 2});
+PARAMS(s2_only, .stride = {2, 2});
+PARAMS(g2p1, .groups = 2, .pad = {1, 1});
+PARAMS(sides_d2, .pad = {1, 0}, .pad_end = {0, 2}, .asymmetric = true, .dilation = {2, 1});
 PARAMS(rows_1, .pad = {1, 1});
 PARAMS(flipped, .flip = true);
 PARAMS(flipped_p21, .flip = true, .pad = {2, 1}, .stride = {1, 2});
@@ -168,6 +172,13 @@ const clg_case clg_cases_conv[] = {
     C("k4 same 1d", &same, 12, 20, 14, E | G, 3, (2, 3, 7), (5, 3, 4), (2, 5, 7)),
     C("k2,3,2 same s2 3d", &same_s2, 12, 24, 12, E | G, 5, (1, 1, 3, 4, 5), (2, 1, 2, 3, 2), (1, 2, 2, 2, 3)),
     C("k3 d2 same depthwise x2", &depthwise, 9, 18, 70, E | G, 4, (2, 6, 7, 5), (12, 1, 3, 3), (2, 12, 7, 5)),
+    C("k5 s2 p2 O=17", &s2p2, 125, 153, 60, E, 4, (3, 5, 9, 8), (17, 5, 5, 5), (3, 17, 5, 4)),
+    C("k3 p1 O=70", &rows_1, 18, 630, 125, E, 4, (5, 2, 5, 5), (70, 2, 3, 3), (5, 70, 5, 5)),
+    C("k3 p1 2 x 13", &g2p1, 27, 117, 50, E | G, 4, (2, 6, 5, 5), (26, 3, 3, 3), (2, 26, 5, 5)),
+    C("k2x3 four sides d2,1 O=33", &sides_d2, 18, 198, 90, E, 4, (2, 3, 7, 8), (33, 3, 2, 3), (2, 33, 6, 8)),
+    C("k1 s2 O=48", &s2_only, 9, 48, 70, E, 4, (2, 9, 13, 10), (48, 9, 1, 1), (2, 48, 7, 5)),
+    C("k2,3,2 3d O=20", NULL, 24, 240, 24, E, 5, (2, 2, 3, 4, 4), (20, 2, 2, 3, 2), (2, 20, 2, 2, 3)),
+    C("k3 many images", &rows_1, 18, 108, 700, E, 4, (175, 2, 2, 2), (12, 2, 3, 3), (175, 12, 2, 2)),
     C("3d depthwise", &depthwise3, 8, 8, 36, E | G, 5, (1, 3, 3, 3, 3), (3, 1, 2, 2, 2), (1, 3, 3, 3, 4)),
     C("1d depthwise s3 p2", &depthwise1, 4, 4, 12, E | G, 3, (2, 5, 17), (5, 1, 4), (2, 5, 6)),
     C("plane of no rows p1", &rows_1, 4, 1, 4, E, 4, (1, 1, 0, 3), (1, 1, 2, 2), (1, 1, 1, 4)),

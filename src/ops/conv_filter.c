@@ -1,6 +1,7 @@
-/* conv_bwd_filter for class cpu: a product of gradient planes and input planes summed along their pixels, in register
- * tiles of channels x (channel, tap); see cl/conv_bwd.cl. Where output tiles are few or the pixels do not fit the
- * cache, the pixels are cut into parts, whose number depends on the shape only: so do the bits of the result. */
+/* conv_bwd_filter for class cpu, a product of gradient planes and input planes summed along their pixels, by two
+ * kernels: with lanes along output channels (cl/conv_filter.cl), and with lanes along pixels for few output channels
+ * (cl/conv_bwd.cl). The pixels are cut into parts, whose number depends on the shape only: so do the bits of the
+ * result. */
 #include "ops/conv_planes.h"
 
 #include "base/alloc.h"
@@ -104,4 +105,117 @@ clg_status clg_conv_filter_cpu(clg_emit *e, const clg_node *n) {
                      INT(unit), INT(units_per_image), INT(units), INT(parts), INT(blocks)),
     }));
     return parts > 1 ? clg_conv_emit_sum(e, gw, result, parts, options, 1) : CLG_OK;
+}
+
+/* --- lanes along output channels --- */
+
+enum { FEW_CHANNELS = 12, CHUNK_VECTORS = 448 /* of conv_filter.cl */, MAX_SUM_BYTES = 192 << 10, ENOUGH_ITEMS = 48, PART_CHUNKS = 4,
+       LARGE_INPUT = 6 << 20 };
+
+typedef struct lanes_tile { int bases, taps, nv; } lanes_tile;
+
+static const lanes_tile lanes_tiles[] = { { 6, 1, 4 }, { 2, 3, 4 }, { 8, 1, 3 }, { 4, 3, 2 }, { 3, 3, 2 }, { 8, 1, 2 },
+                                          { 2, 5, 2 }, { 9, 1, 1 }, { 5, 5, 1 }, { 3, 7, 1 }, { 8, 3, 1 } };
+
+const clg_knob clg_conv_filter_channels_knobs[] = {
+    { "tile", 12, { -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 } }, { 0 },
+};
+
+bool clg_conv_accept_channels(const clg_node *n, const clg_device *d) {
+    (void)d;
+    return clg_conv_fits_int(n) && clg_conv_geometry(n).N > 0;
+}
+
+bool clg_conv_prefers_channels(const clg_node *n, const clg_device *d) {
+    (void)d;
+    return clg_conv_geometry(n).Og >= FEW_CHANNELS;
+}
+
+/* The tile with the least cycles a pixel: two products or two loads a cycle, and some for the loop. */
+static lanes_tile choose_lanes_tile(const clg_conv_geom *g, int knob) {
+    const int n = sizeof lanes_tiles / sizeof *lanes_tiles;
+    const int64_t K = g->Cg * g->T;
+    lanes_tile best = lanes_tiles[0];
+    double least = 0;
+    for (int i = 0; i < n; i++) {
+        const lanes_tile t = lanes_tiles[i];
+        if (t.taps > 1 && (g->k[2] != t.taps || g->dil[2] != 1)) continue;
+        if (i == knob) return t;
+        const double rows = t.bases * t.taps, products = rows * t.nv, loads = rows + t.nv + 1;
+        const double count = (double)clg_div_up(K, t.bases * t.taps) * (double)clg_div_up(g->Og, 16 * t.nv);
+        const double cost = count * ((products > loads ? products : loads) + 2);
+        if (least == 0 || cost < least) {
+            least = cost;
+            best = t;
+        }
+    }
+    return best;
+}
+
+/* x padded. Elements are read one by one, so a stride is a *step and needs no phases. But where there is only one phase
+ * and x is larger than caches, the elements that are read are collected in it, for they are read again for each block
+ * of output channels. */
+static clg_conv_planes padded_planes(const clg_conv_geom *g, int64_t *step) {
+    clg_conv_planes p = clg_conv_input_planes(g);
+    const bool collect = clg_conv_planes_count(&p) == 1 && g->N * g->C * g->I > LARGE_INPUT;
+    for (int a = 0; a < 3; a++) {
+        step[a] = collect ? 1 : g->stride[a];
+        if (collect) continue;
+        p.step[a] = p.phases[a] = p.phase_step[a] = 1;
+        p.need[a] = (g->out[a] - 1) * g->stride[a] + (g->k[a] - 1) * g->dil[a] + 1;
+    }
+    clg_conv_planes_layout(&p, true);
+    return p;
+}
+
+/* First entries of each base of each block; the last base is repeated to fill the last block. */
+static clg_status base_table(clg_emit *e, const clg_conv_geom *g, const clg_conv_planes *p, int64_t n, int64_t taps,
+                             const clg_tensor **table) {
+    int32_t *offset = clg_alloc((size_t)n * sizeof *offset);
+    if (!offset) return clg_fail_nomem("offsets of a convolution");
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t k = clg_min64(i * taps, g->Cg * g->T - taps), t = k % g->T;
+        const int64_t z = t / (g->k[1] * g->k[2]) * g->dil[0], y = t / g->k[2] % g->k[1] * g->dil[1];
+        offset[i] = (int32_t)(k / g->T * p->size + (z * p->rows[1] + y) * p->pitch + t % g->k[2] * g->dil[2]);
+    }
+    *table = clg_emit_table(e, CLG_I32, CLG_SHAPE(n), offset);
+    clg_free(offset);
+    return CLG_OK;
+}
+
+clg_status clg_conv_filter_channels(clg_emit *e, const clg_node *n) {
+    const clg_conv_geom g = clg_conv_geometry(n);
+    int64_t step[3];
+    const clg_conv_planes px = padded_planes(&g, step);
+    const clg_tensor *gy = n->in[1], *gw = n->out[0], *xp, *offsets = NULL;
+    const lanes_tile t = choose_lanes_tile(&g, clg_emit_knob(e, "tile"));
+    const int64_t groups = g.G, M = g.Og, K = g.Cg * g.T, pixels = g.N * g.Q, x_group = g.Cg * px.size;
+    const int64_t tile_rows = t.bases * t.taps, lanes = 16 * t.nv, blocks = clg_div_up(K, tile_rows);
+    const int64_t rows = blocks * tile_rows, columns = clg_div_up(M, lanes), elem = (int64_t)clg_dtype_size(gw->dtype);
+    /* an item's sums stay in the second cache; parts where that gives too few items */
+    const int64_t most = clg_max64(1, MAX_SUM_BYTES / (tile_rows * lanes * elem));
+    const int64_t ranges = clg_div_up(blocks, most), items = ranges * columns * groups;
+    const int64_t chunk = CHUNK_VECTORS / t.nv, longest = clg_max64(1, pixels / (chunk * PART_CHUNKS));
+    const int64_t parts = clg_max64(1, clg_min64(clg_div_up(ENOUGH_ITEMS, items), longest));
+    const int64_t blocks_per_item = clg_div_up(blocks, ranges);
+    const int64_t across = (double)(chunk / g.Q + 1) * (double)groups * (double)x_group < 0x1p30;
+    CLG_TRY(clg_conv_emit_planes(e, &px, n->in[0], g.N * g.C, &xp));
+    CLG_TRY(base_table(e, &g, &px, blocks * t.bases, t.taps, &offsets));
+    const clg_tensor *part = clg_emit_scratch(e, gw->dtype, CLG_SHAPE(parts * groups * columns, rows * lanes));
+    const char *options = clg_emit_options(e, "-DBASES=%d -DTW=%d -DNV=%d", t.bases, t.taps, t.nv);
+    const int64_t out_d = g.out[0], out_h = g.out[1], out_w = g.out[2];
+    const int64_t step_d = step[0], step_h = step[1], step_w = step[2];
+    const int64_t slice = px.rows[1] * px.pitch, pitch = px.pitch;
+    CLG_TRY(clg_emit_launch(e, &(clg_launch){
+        .kernel = "conv_filter.filter_channels", .options = options,
+        .global = { (size_t)clg_div_up(blocks, blocks_per_item), (size_t)columns, (size_t)(parts * groups) },
+        .args = ARGS(IN(gy), IN(xp), IN(offsets), OUT(part), INT(groups), INT(M), INT(blocks), INT(blocks_per_item),
+                     INT(pixels), INT(parts), LONG(x_group), INT(across), INT(out_d), INT(out_h), INT(out_w),
+                     INT(step_d), INT(step_h), INT(step_w), INT(slice), INT(pitch)),
+    }));
+    return clg_emit_launch(e, &(clg_launch){
+        .kernel = "conv_filter.filter_finish", .options = options,
+        .global = { (size_t)clg_div_up(K, 16), (size_t)clg_div_up(M, 16), (size_t)groups },
+        .args = ARGS(IN(part), OUT(gw), INT(groups), INT(M), INT(K), INT(rows), INT(parts)),
+    });
 }

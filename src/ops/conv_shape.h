@@ -95,6 +95,9 @@ clg_status clg_conv_emit_bias(clg_emit *e, const clg_conv_geom *g, const clg_ten
 /* Implementations. direct_cpu: conv_direct.c and conv_filter.c; direct_gpu: conv_gpu.c; gemm: conv_gemm.c;
  * pointwise: conv_pointwise.c. */
 bool clg_conv_accept_cpu(const clg_node *n, const clg_device *d);
+bool clg_conv_accept_channels(const clg_node *n, const clg_device *d);
+bool clg_conv_prefers_channels(const clg_node *n, const clg_device *d);
+extern const clg_knob clg_conv_filter_channels_knobs[];
 bool clg_conv_accept_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_gemm(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_pointwise(const clg_node *n, const clg_device *d);
@@ -106,6 +109,7 @@ clg_status clg_conv_data_cpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_data_gpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_data_gemm(clg_emit *e, const clg_node *n);
 clg_status clg_conv_data_pointwise(clg_emit *e, const clg_node *n);
+clg_status clg_conv_filter_channels(clg_emit *e, const clg_node *n);
 clg_status clg_conv_filter_cpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_filter_gpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_filter_gemm(clg_emit *e, const clg_node *n);
