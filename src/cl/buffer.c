@@ -216,7 +216,12 @@ clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, 
         return CLG_OK;
     }
     const size_t at = elem * clg_dtype_size(t), size = n * clg_dtype_size(t);
-    const cl_int err = clEnqueueReadBuffer(b->device->queue, b->mem, CL_TRUE, at, size, data, 0, NULL, NULL);
+    cl_event done = NULL;
+    cl_int err = clEnqueueReadBuffer(b->device->queue, b->mem, CL_FALSE, at, size, data, 0, NULL, &done);
+    if (err == CL_SUCCESS) {
+        err = clg_queue_wait(b->device, done);
+        clReleaseEvent(done);
+    }
     if (err != CL_SUCCESS)
         return clg_cl_fail(b->device, err, "clEnqueueReadBuffer", "%zu bytes; an earlier command may have failed",
                            size);

@@ -3,6 +3,7 @@
 #include "cl/internal.h"
 
 #include <stdio.h>
+#include <time.h>
 
 typedef struct code_name { cl_int code; const char *name; } code_name;
 
@@ -74,6 +75,26 @@ clg_status clg_queues_finish(clg_device *d) {
 void clg_queues_destroy(clg_device *d) {
     if (d->transfer) clReleaseCommandQueue(d->transfer);
     if (d->queue) clReleaseCommandQueue(d->queue);
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+cl_int clg_queue_wait(clg_device *d, cl_event event) {
+    const double short_wait = 1e-4, begin = now();
+    cl_int state = CL_QUEUED, err = clFlush(d->queue);
+    bool poll = atomic_load_explicit(&d->waits_are_short, memory_order_relaxed);
+    while (err == CL_SUCCESS && poll && state > CL_COMPLETE) {
+        err = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+        poll = now() - begin < short_wait;
+        for (volatile int pause = 0; pause < 50; pause++) {} /* the lock that is asked is the worker's too */
+    }
+    if (err == CL_SUCCESS && state != CL_COMPLETE) err = clWaitForEvents(1, &event); /* tells what failed, if it did */
+    atomic_store_explicit(&d->waits_are_short, now() - begin < short_wait, memory_order_relaxed);
+    return err;
 }
 
 clg_status clg_device_finish(clg_device *dev) {
