@@ -8,7 +8,8 @@
 
 static const clg_case *const parts[] = {clg_cases_elementwise, clg_cases_shape, clg_cases_linear, clg_cases_network,
     clg_cases_math, clg_cases_activation, clg_cases_conv, clg_cases_index, clg_cases_linalg, clg_cases_loss,
-    clg_cases_move, clg_cases_norm, clg_cases_pool, clg_cases_random, clg_cases_reduce};
+    clg_cases_move, clg_cases_norm, clg_cases_pool, clg_cases_random, clg_cases_reduce,
+    clg_cases_wino};
 
 const clg_case *clg_case_at(const char *op, int i) {
     for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++)

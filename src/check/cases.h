@@ -66,7 +66,8 @@ const clg_bad_case *clg_bad_case_at(int i); /* NULL past the last */
 /* The parts of the table; each ends with op NULL. */
 extern const clg_case clg_cases_elementwise[], clg_cases_shape[], clg_cases_linear[], clg_cases_network[],
     clg_cases_math[], clg_cases_activation[], clg_cases_conv[], clg_cases_index[], clg_cases_linalg[],
-    clg_cases_loss[], clg_cases_move[], clg_cases_norm[], clg_cases_pool[], clg_cases_random[], clg_cases_reduce[];
+    clg_cases_loss[], clg_cases_move[], clg_cases_norm[], clg_cases_pool[], clg_cases_random[], clg_cases_reduce[],
+    clg_cases_wino[];
 extern const clg_bad_case clg_bad_elementwise[], clg_bad_shape[], clg_bad_linear[], clg_bad_network[],
     clg_bad_math[], clg_bad_activation[], clg_bad_conv[], clg_bad_index[], clg_bad_linalg[], clg_bad_loss[],
     clg_bad_move[], clg_bad_norm[], clg_bad_pool[], clg_bad_random[], clg_bad_reduce[];

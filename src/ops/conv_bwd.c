@@ -105,6 +105,10 @@ static void vjp_filter(clg_node *n, clg_tensor *const *g, clg_tensor **gx) {
 static const clg_impl data_impls[] = {
     { "conv_bwd_data.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise,
       clg_conv_data_pointwise, NULL, false },
+    { "conv_bwd_data.wino4_cpu", CLG_CLASS_CPU, clg_conv_accept_wino, clg_conv_wino4, .prefers = clg_conv_wins_wino4,
+      CLG_CONV_WINO4 },
+    { "conv_bwd_data.wino2_cpu", CLG_CLASS_CPU, clg_conv_accept_wino, clg_conv_wino2, .prefers = clg_conv_wins_wino2,
+      CLG_CONV_WINO2 },
     { "conv_bwd_data.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_data_cpu, NULL, false },
     { "conv_bwd_data.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_data_gpu, NULL, false },
     { "conv_bwd_data.gemm", 0, clg_conv_accept_gemm, clg_conv_data_gemm, NULL, false },
