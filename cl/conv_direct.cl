@@ -43,7 +43,7 @@ inline void store_lanes(__global T *y, const ACC *t, int n, int step) {
 KERNEL conv_tile(IN(xp), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), OUT(y), const int has_bias,
                  const int groups, const int M, const int n_phases, const int depth, const long x_group,
                  const int x_slice, const int pitch, const long w_group, const int w_row, const int y_d, const int y_h,
-                 const int y_w, const int step_d, const int step_h, const int step_w, const int tiles) {
+                 const int y_w, const int step_d, const int step_h, const int step_w, const int tiles TAIL_ARGS) {
     const int r0 = get_global_id(0) * MR, i0 = min(r0, M - MR);
     const size_t z = get_global_id(2);
     const int d = z % depth, f = z / depth % n_phases;
@@ -56,7 +56,8 @@ KERNEL conv_tile(IN(xp), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), OUT(y
     const size_t plane = (size_t)y_d * y_h * y_w;
     __global const T *x = AT(xp, ng * x_group + (size_t)d * x_slice);
     __global const T *a = AT(w, g * w_group + (size_t)i0 * w_row);
-    __global T *out = AT(y, (ng * M + i0) * plane + (size_t)(ph[PHASE_OZ] + d * step_d) * y_h * y_w);
+    const size_t slice = (size_t)(ph[PHASE_OZ] + d * step_d) * y_h * y_w;
+    __global T *out = AT(y, (ng * M + i0) * plane);
     const int first = get_global_id(1) * tiles;
 
     for (int q0 = first * NR; q0 < min(lanes, (first + tiles) * NR); q0 += NR) {
@@ -79,7 +80,7 @@ KERNEL conv_tile(IN(xp), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), OUT(y
                 for (int v = 0; v < NV; v++) c[i][v] = fma(av, xv[v], c[i][v]);
             }
         }
-        ACC t[MR * NR];
+        ACC t[MR * NR + 16]; /* whole vectors are read behind the end of a row */
 #pragma unroll
         for (int i = 0; i < MR; i++)
 #pragma unroll
@@ -87,8 +88,19 @@ KERNEL conv_tile(IN(xp), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), OUT(y
         int h = q0 / pitch, column = q0 % pitch;
         for (int s = 0; s < NR && h < ny; h++) {
             const int n = min(nx - column, NR - s);
-            __global T *row = out + (size_t)(ph[PHASE_OY] + h * step_h) * y_w + ph[PHASE_OX] + (size_t)column * step_w;
-            for (int i = r0 - i0; i < MR; i++) store_lanes(row + i * plane, t + i * NR + s, n, step_w);
+            const size_t at = slice + (size_t)(ph[PHASE_OY] + h * step_h) * y_w + ph[PHASE_OX] + (size_t)column * step_w;
+            for (int i = r0 - i0; i < MR; i++) {
+                ACC *lanes_of = t + i * NR + s;
+#ifdef CLG_TAIL
+                ACC u[NR];
+                const size_t row = ng * M + i0 + i;
+                for (int j = 0; step_w == 1 && j < n; j += 16)
+                    vstore16(TAIL16(vload16(0, lanes_of + j), row, at + j), 0, u + j);
+                for (int j = 0; step_w != 1 && j < n; j++) u[j] = TAIL(lanes_of[j], row, at + (size_t)j * step_w);
+                lanes_of = u;
+#endif
+                store_lanes(out + at + i * plane, lanes_of, n, step_w);
+            }
             s += pitch - column;
             column = 0;
         }

@@ -45,7 +45,7 @@
  *  Column j0 + j of b is b[j0 / NR * b_panel + k * ldb + j]: b_panel is NR, or NR * k for a packed b. */
 KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long a_row, const long a_col,
             const long b_panel, const long ldb, const long ldc, const long a_stride, const long b_stride,
-            const long c_stride, const long a_begin, const long b_begin, const long c_begin) {
+            const long c_stride, const long a_begin, const long b_begin, const long c_begin TAIL_ARGS) {
     const size_t ip = get_global_id(0), jp = get_global_id(1), z = get_global_id(2);
     const int own = (int)ip * MR, i0 = min(own, m - MR), j0 = (int)jp * NR;
     __global const ACC *pa = AT(a, a_begin + (long)z * a_stride + i0 * a_row);
@@ -67,13 +67,16 @@ KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const l
             for (int v = 0; v < NV; v++) sum[i][v] = fma(av, bv[v], sum[i][v]);
         }
     }
+    const uint row = (uint)z * m + i0; /* of the output as one matrix, for the tail */
+#if !defined CLG_TAIL || CLG_TAIL < 2
     if (i0 == own && j0 + NR <= n) {
 #pragma unroll
         for (int i = 0; i < MR; i++)
 #pragma unroll
-            for (int v = 0; v < NV; v++) vstore16(sum[i][v], v, pc + i * ldc);
+            for (int v = 0; v < NV; v++) vstore16(TAIL16(sum[i][v], row + i, j0 + 16 * v), v, pc + i * ldc);
         return;
     }
+#endif
     ACC16 edge[MR * NV]; /* a copy, so that an index known only at run time leaves sum[] in registers */
 #pragma unroll
     for (int i = 0; i < MR; i++)
@@ -81,7 +84,8 @@ KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const l
         for (int v = 0; v < NV; v++) edge[i * NV + v] = sum[i][v];
     for (int i = own - i0; i < MR; i++)
         for (int v = 0; v < NV && j0 + 16 * v < n; v++)
-            clg_store_part(pc + i * ldc + 16 * v, edge[i * NV + v], min(16, n - j0 - 16 * v));
+            clg_store_part(pc + i * ldc + 16 * v, TAIL16(edge[i * NV + v], row + i, j0 + 16 * v),
+                           min(16, n - j0 - 16 * v));
 }
 
 /* Halves the groups of lanes of u and v that are still to be summed (of 16, 8, 4, 2 lanes); those of u come first. */
@@ -104,7 +108,7 @@ inline ACC16 sums16(ACC16 *s) {
 /** b is [n, k] here. Rows past the edges repeat the last one and are not stored. */
 KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long lda, const long ldb,
                 const long ldc, const long a_stride, const long b_stride, const long c_stride, const long a_begin,
-                const long b_begin, const long c_begin) {
+                const long b_begin, const long c_begin TAIL_ARGS) {
     const size_t jp = get_global_id(0), ip = get_global_id(1), z = get_global_id(2);
     const int i0 = (int)ip * MB, j0 = (int)jp * NB;
     __global const ACC *pa[MB], *pb[NB];
@@ -141,7 +145,7 @@ KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, con
     }
     const ACC16 r = sums16(sum);
     __global ACC *pc = AT(c, c_begin + (long)z * c_stride + i0 * ldc + j0);
-#if MB == 4
+#if MB == 4 && !defined CLG_TAIL
     if (i0 + MB <= m && j0 + NB <= n) {
         vstore4(r.s0123, 0, pc);
         vstore4(r.s4567, 0, pc + ldc);
@@ -150,10 +154,11 @@ KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, con
         return;
     }
 #endif
-    ACC edge[16];
+    ACC edge[32]; /* a row is read as a whole vector */
     vstore16(r, 0, edge);
+    vstore16(r, 1, edge);
     for (int i = 0; i < MB && i0 + i < m; i++)
-        for (int j = 0; j < NB && j0 + j < n; j++) pc[i * ldc + j] = edge[i * NB + j];
+        clg_store_part(pc + i * ldc, TAIL16(vload16(0, edge + i * NB), (uint)z * m + i0 + i, j0), min(NB, n - j0));
 }
 
 /** One round of a perfect shuffle of 16 rows; four of them transpose a 16 x 16 block. */
@@ -211,7 +216,7 @@ KERNEL pack(IN(b), OUT(y), const int n, const int k, const long ldb, const long 
  *  decides in which order the work-items of a group load, so that neighbours read neighbours. */
 KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long a_row, const long a_col,
                 const long b_row, const long b_col, const long ldc, const long a_stride, const long b_stride,
-                const long c_stride, const long a_begin, const long b_begin, const long c_begin) {
+                const long c_stride, const long a_begin, const long b_begin, const long c_begin TAIL_ARGS) {
     __local ACC sa[BK][BM + 1], sb[BK][BM + 1];
     const int lx = (int)get_local_id(0), ly = (int)get_local_id(1), item = ly * TS + lx;
     const int j0 = (int)get_group_id(0) * BM, i0 = (int)get_group_id(1) * BM;
@@ -249,6 +254,6 @@ KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int k, con
 #pragma unroll
         for (int s = 0; s < 4; s++) {
             const int i = i0 + ly + TS * r, j = j0 + lx + TS * s;
-            if (i < m && j < n) STORE(c, c_at + i * ldc + j, sum[r][s]);
+            if (i < m && j < n) STORE(c, c_at + i * ldc + j, TAIL(sum[r][s], (uint)z * m + i, j));
         }
 }

@@ -11,6 +11,7 @@ typedef struct clg_source {
     const char *name;    /* "pool": cl/pool.cl, or the name of the generated text in messages */
     const char *text;    /* generated source, behind #include "clg.clh"; NULL: the embedded (or $CLGRAD_CL_PATH) file */
     const char *options; /* "-DKH=5 ..." */
+    const char *before;  /* text in front of the file; NULL: none */
 } clg_source;
 
 /**

@@ -102,5 +102,6 @@ clg_status clg_source_expand(const clg_source *src, clg_str *out) {
         return clg_fail(CLG_ERR_BUILD, "there is no kernel file %s.cl", src->name);
     strcpy(file, src->name);
     strcat(file, ".cl");
+    if (src->before) CLG_TRY(expand_text(&x, "tail", src->before));
     return expand_file(&x, file, "clg_program_get");
 }

@@ -70,7 +70,7 @@ const clg_op clg_op_conv = {
     .formula = "y[n,o,q] = b[o] + sum_{c,t} x[n, c, q stride + t dilation - pad] w[o,c,t]",
     .gradient = "gx = conv_bwd_data(gy, w); gw = conv_bwd_filter(x, gy); gb = sum of gy over n and q",
     .shapes = SHAPES,
-    .min_in = 2, .max_in = 3, .n_out = 1,
+    .min_in = 2, .max_in = 3, .n_out = 1, .flags = CLG_OP_TAIL,
     .attr_size = sizeof(clg_conv_attr),
     .infer = infer, .ref = ref, .vjp = vjp, .cost = clg_conv_cost, .impls = impls,
 };

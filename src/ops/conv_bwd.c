@@ -120,7 +120,7 @@ const clg_op clg_op_conv_bwd_data = {
     .formula = "gx[n,c,i] = sum over o and all (q, t) with q stride + t dilation - pad = i of gy[n,o,q] w[o,c,t]",
     .gradient = "for ggx: ggy = conv(ggx, w); gw = conv_bwd_filter(ggx, gy)",
     .shapes = "gy [N,O,S'...], w [O,C/groups,K...] -> [N,C,S...]",
-    .min_in = 2, .max_in = 2, .n_out = 1,
+    .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TAIL,
     .attr_size = sizeof(clg_conv_attr),
     .infer = infer_data, .ref = ref_data, .vjp = vjp_data, .cost = clg_conv_cost, .impls = data_impls,
 };

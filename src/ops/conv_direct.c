@@ -71,6 +71,7 @@ static clg_status emit_tiling(clg_emit *e, const clg_conv_tiling *c, int64_t N, 
         .args = ARGS(IN(xp), IN(w), IN(b), IN(taps), IN(phases), OUT(y), INT(has_bias), INT(groups), INT(M),
                      INT(n_phases), INT(depth), LONG(x_group), INT(x_slice), INT(pitch), LONG(w_group), INT(w_row),
                      INT(y_d), INT(y_h), INT(y_w), INT(step_d), INT(step_h), INT(step_w), INT(tiles)),
+        .tail_cols = y_d * y_h * y_w,
     });
 }
 

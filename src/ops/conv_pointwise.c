@@ -17,9 +17,9 @@ clg_status clg_conv_fwd_pointwise(clg_emit *e, const clg_node *n) {
     if (g.N == 0) return CLG_OK;
     CLG_TRY(clg_emit_gemm(e, g.Q == 1
         ? &(clg_emit_gemm_params){ .tb = true, .m = g.N, .n = g.O, .k = g.C, .batch = 1, .a = x, .b = w,
-                                   .c = y }
+                                   .c = y, .finish = n->n_in == 2 }
         : &(clg_emit_gemm_params){ .m = g.O, .n = g.Q, .k = g.C, .batch = g.N, .a = w, .b = x, .c = y,
-                                   .b_stride = g.C * g.Q, .c_stride = g.O * g.Q }));
+                                   .b_stride = g.C * g.Q, .c_stride = g.O * g.Q, .finish = n->n_in == 2 }));
     return n->n_in == 3 ? clg_conv_emit_bias(e, &g, y, n->in[2]) : CLG_OK;
 }
 
@@ -28,9 +28,10 @@ clg_status clg_conv_data_pointwise(clg_emit *e, const clg_node *n) {
     const clg_tensor *gy = n->in[0], *w = n->in[1], *gx = n->out[0];
     if (g.N == 0) return CLG_OK;
     return clg_emit_gemm(e, g.Q == 1
-        ? &(clg_emit_gemm_params){ .m = g.N, .n = g.C, .k = g.O, .batch = 1, .a = gy, .b = w, .c = gx }
+        ? &(clg_emit_gemm_params){ .m = g.N, .n = g.C, .k = g.O, .batch = 1, .a = gy, .b = w, .c = gx,
+                                   .finish = true }
         : &(clg_emit_gemm_params){ .ta = true, .m = g.C, .n = g.Q, .k = g.O, .batch = g.N, .a = w, .b = gy, .c = gx,
-                                   .b_stride = g.O * g.Q, .c_stride = g.C * g.Q });
+                                   .b_stride = g.O * g.Q, .c_stride = g.C * g.Q, .finish = true });
 }
 
 /* gw = sum over images of gy[n] x[n]^T. A product for each image and the sum of them moves 2 N O C elements; copies

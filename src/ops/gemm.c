@@ -74,13 +74,19 @@ static tile choose_tile(const clg_emit_gemm_params *p, int cores) {
     LONG_AS(c_stride, (p)->c_stride), LONG_AS(a_begin, (p)->a_off), LONG_AS(b_begin, (p)->b_off), \
     LONG_AS(c_begin, (p)->c_off)
 
+/* A product that is all of a node's output, row upon row, may have a tail. */
+static int64_t tail_cols(const clg_emit_gemm_params *p) {
+    const bool tight = p->ldc == p->n && p->c_off == 0 && (p->batch == 1 || p->c_stride == p->m * p->n);
+    return p->finish && tight && p->batch * p->m * p->n == clg_shape_elems(p->c->shape) ? p->n : 0;
+}
+
 static clg_status emit_dot(clg_emit *e, const clg_emit_gemm_params *p) {
     const int mb = p->m == 1 ? 1 : p->m == 2 ? 2 : 4, nb = 16 / mb;
     const clg_tensor *a = p->a, *b = p->b, *c = p->c;
     return clg_emit_launch(e, &(clg_launch){"gemm.dot_tile", clg_emit_options(e, "-DMB=%d", mb),
         {(size_t)div_up(p->n, nb), (size_t)div_up(p->m, mb), (size_t)p->batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(lda, p->lda), LONG_AS(ldb, p->ldb), LONG_AS(ldc, p->ldc),
-             BATCH(p))});
+             BATCH(p)), tail_cols(p)});
 }
 
 /* p->b is as op(B) here; b_panel: from one panel of 16 * nv columns to the next. */
@@ -89,7 +95,7 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
     return clg_emit_launch(e, &(clg_launch){"gemm.tile", clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
         {(size_t)div_up(p->m, t.mr), (size_t)div_up(p->n, 16 * t.nv), (size_t)p->batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda), LONG_AS(a_col, p->ta ? p->lda : 1),
-             LONG_AS(b_panel, b_panel), LONG_AS(ldb, p->ldb), LONG_AS(ldc, p->ldc), BATCH(p))});
+             LONG_AS(b_panel, b_panel), LONG_AS(ldb, p->ldb), LONG_AS(ldc, p->ldc), BATCH(p)), tail_cols(p)});
 }
 
 /* Rows of a wide B lie a page or more apart: a tile that walks down them misses the TLB. Packing pays if many rows of
@@ -180,7 +186,7 @@ clg_status clg_emit_gemm_gpu(clg_emit *e, const clg_emit_gemm_params *p) {
         {(size_t)div_up(p->n, block) * side, (size_t)div_up(p->m, block) * side, (size_t)p->batch}, {side, side, 1},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda), LONG_AS(a_col, p->ta ? p->lda : 1),
              LONG_AS(b_row, p->tb ? 1 : p->ldb), LONG_AS(b_col, p->tb ? p->ldb : 1), LONG_AS(ldc, p->ldc),
-             BATCH(p))});
+             BATCH(p)), tail_cols(p)});
 }
 
 clg_status clg_emit_gemm(clg_emit *e, const clg_emit_gemm_params *p) {

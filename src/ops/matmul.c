@@ -150,7 +150,7 @@ static clg_status emit(clg_emit *e, const clg_node *n, clg_status (*by)(clg_emit
     batches rest = batches_of(n);
     if (out_elems(n, 0) == 0) return CLG_OK;
     clg_emit_gemm_params p = {.ta = t->ta, .tb = t->tb, .m = s.m, .n = s.n, .k = s.k, .batch = 1,
-        .a = n->in[0], .b = n->in[1], .c = n->out[0]};
+        .a = n->in[0], .b = n->in[1], .c = n->out[0], .finish = rest.n <= 1};
     if (rest.n > 0) {
         int longest = 0;
         for (int j = 1; j < rest.n; j++)
@@ -201,7 +201,7 @@ const clg_op clg_op_matmul = {
     .formula = "y[z,i,j] = sum over k of op(a)[z,i,k] op(b)[z,k,j]; op: as is, or the last two axes swapped",
     .shapes = "a [...,M,K], b [...,K,N] -> [...,M,N]; leading axes broadcast",
     .gradient = "g op(a) = gy op(b)^T, g op(b) = op(a)^T gy, summed over the batch axes that were stretched",
-    .min_in = 2, .max_in = 2, .n_out = 1,
+    .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TAIL,
     .attr_size = sizeof(attr),
     .infer = infer, .ref = ref, .vjp = vjp, .cost = cost, .impls = impls,
 };

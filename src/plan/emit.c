@@ -24,7 +24,7 @@ clg_step *clg_step_add(clg_plan *p, enum clg_step_kind kind, int unit, const cha
         return NULL;
     }
     clg_step *s = &p->steps[p->n_steps++];
-    *s = (clg_step){ .kind = kind, .unit = unit, .impl = impl, .args = args, .n_args = n_args };
+    *s = (clg_step){ .kind = kind, .unit = unit, .impl = impl, .args = args, .n_args = n_args, .n_nodes = 1 };
     return s;
 }
 
@@ -159,8 +159,8 @@ static bool has_f64(const clg_arg *args) {
     return false;
 }
 
-static clg_status launch_args(clg_plan *p, clg_step *s, const clg_arg *args, bool f64) {
-    for (int i = 0; i < s->n_args; i++) {
+static clg_status launch_args(clg_plan *p, clg_step *s, const clg_arg *args, int n, bool f64) {
+    for (int i = 0; i < n; i++) {
         clg_step_arg *a = &s->args[i];
         const char *name = clg_arena_strdup(&p->arena, args[i].name);
         if (!name) return CLG_ERR_NOMEM;
@@ -175,15 +175,33 @@ static clg_status launch_args(clg_plan *p, clg_step *s, const clg_arg *args, boo
     return CLG_OK;
 }
 
+/* The tail's arguments follow the n of the launch, which stores what the tail makes. */
+static void set_tail(clg_emit *e, clg_step *s, int n, const clg_tail *tail) {
+    const clg_unit *u = &e->plan->units[e->unit];
+    const int own = clg_root_of(e->plan, u->nodes[0]->out[0]);
+    for (int i = 0; i < n; i++)
+        if (s->args[i].kind == CLG_ARG_OUT && s->args[i].value == own) s->args[i].value = tail->out;
+    if (tail->n_args > 0) memcpy(s->args + n, tail->args, (size_t)tail->n_args * sizeof *s->args);
+    s->tail = tail->text;
+    s->n_nodes = u->n_nodes;
+    s->flops = tail->flops;
+    s->bytes = tail->bytes;
+    e->tailed = true;
+}
+
 static clg_status add_launch(clg_emit *e, const clg_launch *l) {
     int n = 0;
+    clg_tail tail = { 0 };
     while (l->args[n].kind != CLG_ARG_END) n++;
-    clg_step *s = clg_step_add(e->plan, CLG_STEP_KERNEL, e->unit, e->impl->name, n);
+    if (l->tail_cols && !e->tailed) CLG_TRY(clg_tail_make(e->plan, e->unit, l->tail_cols, &tail));
+    clg_step *s = clg_step_add(e->plan, CLG_STEP_KERNEL, e->unit, e->impl->name, n + tail.n_args);
     if (!s) return CLG_ERR_NOMEM;
     CLG_TRY(set_kernel(e, s, l->kernel));
     const bool f64 = has_f64(l->args);
     CLG_TRY(set_range(e->plan, s, l, f64));
-    return launch_args(e->plan, s, l->args, f64);
+    CLG_TRY(launch_args(e->plan, s, l->args, n, f64));
+    if (tail.text) set_tail(e, s, n, &tail);
+    return CLG_OK;
 }
 
 clg_status clg_emit_launch(clg_emit *e, const clg_launch *l) {
@@ -233,6 +251,19 @@ clg_status clg_emit_clblast(clg_emit *e, const clg_emit_gemm_params *params) {
 
 /* --- all steps of the plan --- */
 
+/* With a tail, the node's own output is nowhere. */
+static clg_status check_tail(const clg_emit *e, int first) {
+    const int own = clg_root_of(e->plan, e->node->out[0]);
+    for (int s = first; s < e->plan->n_steps; s++)
+        for (int i = 0; i < e->plan->steps[s].n_args; i++) {
+            const clg_step_arg *a = &e->plan->steps[s].args[i];
+            if (a->kind <= CLG_ARG_INOUT && a->value == own)
+                return clg_fail(CLG_ERR_INVALID, "%s: a launch with a tail is not the only one that touches the output",
+                                e->impl->name);
+        }
+    return CLG_OK;
+}
+
 static clg_status emit_node(clg_plan *p, int unit) {
     const clg_unit *u = &p->units[unit];
     const clg_node *n = u->nodes[0];
@@ -247,10 +278,12 @@ static clg_status emit_node(clg_plan *p, int unit) {
     if (status < 0) return clg_fail_context(status, "%s: ", clg_node_text(p, n));
     const clg_cost cost = n->op->cost ? n->op->cost(n) : cost_of(n, 0);
     if (p->n_steps > first) {
-        p->steps[p->n_steps - 1].flops = cost.flops;
-        p->steps[p->n_steps - 1].bytes = cost.bytes;
+        p->steps[p->n_steps - 1].flops += cost.flops;
+        p->steps[p->n_steps - 1].bytes += cost.bytes;
     }
-    return clg_emit_narrow(p, unit);
+    if (e.tailed) return check_tail(&e, first);
+    CLG_TRY(clg_emit_narrow(p, unit));
+    return u->n_nodes > 1 ? clg_emit_elementwise(p, unit) : CLG_OK;
 }
 
 clg_status clg_plan_emit(clg_plan *p) {

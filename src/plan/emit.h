@@ -31,6 +31,9 @@ typedef struct clg_launch {
                                     kernels check their bounds. local becomes -DWGX -DWGY -DWGZ, and KERNEL's
                                     reqd_work_group_size */
     const clg_arg *args;         /* copied */
+    int64_t     tail_cols;       /* not 0: this launch is the last that touches the node's output 0, its argument OUT,
+                                    and stores all of it, a tight matrix with rows of so many elements, by TAIL16 and
+                                    TAIL; its signature ends in TAIL_ARGS */
 } clg_launch;
 
 /** Text in the plan's arena; "" and a sticky failure when memory is out. */
@@ -65,6 +68,7 @@ typedef struct clg_emit_gemm_params {
     int64_t a_stride, b_stride, c_stride;
     int64_t a_off, b_off, c_off;
     const clg_tensor *a, *b, *c;
+    bool finish;                    /* c is all of the node's output 0, tight, and complete after this: may have a tail */
 } clg_emit_gemm_params;
 
 /** Appends a GEMM of f32 by CLBlast. CLG_ERR_UNSUP if it does not fit: accept() asks clg_emit_clblast_fits() first, and

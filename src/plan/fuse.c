@@ -3,14 +3,21 @@
  *
  * Method: nodes are visited from the last to the first; each joins the units of its consumers if nothing then waits for
  * itself. From the consumers' side a cheap mask of the backward pass (y > 0) lands beside its use there, not beside y,
- * where it would have to be stored. reach[u] is the set of units that u must run after, kept transitively closed. */
+ * where it would have to be stored. reach[u] is the set of units that u must run after, kept transitively closed.
+ *
+ * In the end a unit with one result joins, as its tail, the node that it follows, if nothing else wants that node's
+ * result and nothing lies between: whether a kernel then takes the tail is seen when it is emitted. */
 #include "plan/plan.h"
 
 #include "base/alloc.h"
 
+#include <limits.h>
 #include <string.h>
 
-enum { MAX_POINTERS = 20 }; /* of a unit: a device must take 1024 bytes of arguments, and a buffer is 16 */
+enum {
+    MAX_POINTERS = 20, /* of a unit: a device must take 1024 bytes of arguments, and a buffer is 16 */
+    MAX_TAIL_POINTERS = 8, /* of a tail, and a kernel has its own */
+};
 
 typedef struct fusion {
     clg_plan *p;
@@ -187,7 +194,61 @@ static void visit(fusion *f, const clg_node *n) {
         EACH_USE(f, use, n->out[k]) clg_reach_add(p, f->unit_of[f->user[use]->id], u);
 }
 
+/* --- tails --- */
+
+static bool is_effect(const clg_plan *p, int root) {
+    for (int i = 0; i < p->n_effects; i++)
+        if (p->effects[i].src == root || p->effects[i].dst == root) return true;
+    return false;
+}
+
+/* Results of a unit that leave it; effects count as many: updates of params are better kept together. */
+static int result_count(const fusion *f, int u) {
+    int n = 0;
+    for (int i = 0; i < f->p->n_nodes; i++) {
+        const clg_node *c = f->p->graph->nodes[i];
+        if (f->unit_of[i] != u) continue;
+        if (is_effect(f->p, c->out[0]->id)) return INT_MAX;
+        n += is_wanted(f, c, u, u);
+    }
+    return n;
+}
+
+/* The last node before u whose result only u wants, as many elements as u's own; NULL: none. */
+static const clg_node *find_head(const fusion *f, int u) {
+    const clg_plan *p = f->p;
+    const clg_shape s = f->any[u]->out[0]->shape;
+    for (int i = p->n_nodes - 1; i >= 0; i--) {
+        const clg_node *n = p->graph->nodes[i];
+        const int h = f->unit_of[i];
+        if (h < 0 || !(n->op->flags & CLG_OP_TAIL) || f->size[h] != 1 || !clg_reaches(p, u, h)) continue;
+        if (out_elems(n, 0) != clg_shape_elems(s) || is_wanted(f, n, h, u) || is_effect(p, n->out[0]->id)) continue;
+        bool reads = false;
+        EACH_USE(f, use, n->out[0]) reads |= f->unit_of[f->user[use]->id] == u;
+        if (reads && can_merge(f, h, u) && pointer_count(f, u, u, NULL) <= MAX_TAIL_POINTERS) return n;
+    }
+    return NULL;
+}
+
+static void attach_tails(fusion *f) {
+    for (int u = 0; u < f->p->n_units; u++) {
+        if (f->size[u] == 0 || !(f->any[u]->op->flags & CLG_OP_ELEMENTWISE) || result_count(f, u) != 1) continue;
+        const clg_node *head = find_head(f, u);
+        if (!head) continue;
+        const int h = f->unit_of[head->id];
+        merge(f, h, u);
+        f->any[h] = head;
+    }
+}
+
 /* --- the result --- */
+
+/* The node that came last. */
+static void put_first(clg_unit *u) {
+    const clg_node *n = u->nodes[u->n_nodes - 1];
+    memmove(u->nodes + 1, u->nodes, (size_t)(u->n_nodes - 1) * sizeof *u->nodes);
+    u->nodes[0] = n;
+}
 
 static clg_status make_units(fusion *f) {
     clg_plan *p = f->p;
@@ -203,6 +264,7 @@ static clg_status make_units(fusion *f) {
         if (f->unit_of[i] < 0) continue;
         clg_unit *u = &p->units[f->unit_of[i]];
         u->nodes[u->n_nodes++] = n;
+        if (!u->elementwise && n == f->any[f->unit_of[i]]) put_first(u);
         for (int k = 0; k < n->n_out; k++) p->values[n->out[k]->id].unit = f->unit_of[i];
     }
     return CLG_OK;
@@ -229,5 +291,6 @@ clg_status clg_plan_fuse(clg_plan *p) {
     CLG_TRY(list_uses(&f));
     for (int i = p->n_nodes - 1; i >= 0; i--)
         if (is_computed(p, p->graph->nodes[i])) visit(&f, p->graph->nodes[i]);
+    if (!p->params.no_fuse) attach_tails(&f);
     return make_units(&f);
 }

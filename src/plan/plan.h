@@ -2,7 +2,7 @@
  *
  * clg_compile() (compile.c) calls the passes in this order:
  *   values   what is needed; views and constants (compile.c)     order    in-place updates, order of units (schedule.c)
- *   fold     constants computed at compile time (fold.c)          emit     units -> steps (codegen.c, emit.c, ref.c)
+ *   fold     constants computed at compile time (fold.c)          emit     units -> steps (codegen.c, tail.c, emit.c)
  *   fuse     elementwise nodes -> units (fuse.c)                  memory   lifetimes -> places in buffers (memory.c)
  *   select   implementation of each unit (select.c, widen.c)      bind     programs, kernels, arguments (run.c)
  * A pass refers to values, units and steps by their index: the arrays move as they grow. */
@@ -47,9 +47,10 @@ typedef struct clg_value {
 
 enum { CLG_MAX_FUSED = 32 }; /* nodes in a unit: bounds the registers of a kernel */
 
-/** What is computed in one go: one node, or several fused elementwise nodes of one shape. */
+/** What is computed in one go: several fused elementwise nodes of one shape, or one other node, and behind it maybe such
+ *  nodes, its tail. */
 typedef struct clg_unit {
-    const clg_node **nodes; /* in order of creation */
+    const clg_node **nodes; /* in order of creation; one that is not elementwise first */
     int  n_nodes;
     bool elementwise;
     const clg_impl *impl;   /* of a node that is not elementwise */
@@ -83,6 +84,8 @@ typedef struct clg_step {
     int n_args;
     clg_emit_gemm_params gemm_params;
     clg_gemm    gemm;
+    const char  *tail;      /* KERNEL: text before the file (tail.c); NULL: none */
+    int first_node, n_nodes; /* what it computes of its unit */
     clg_program *program;
     clg_kernel  *kernel;
     double   flops, bytes;  /* by the cost functions; at the last step of a unit */
@@ -94,6 +97,14 @@ typedef struct clg_generated {
     char *body;             /* everything behind the name */
     char  name[16];
 } clg_generated;
+
+/** What a kernel computes of its results before it stores them. */
+typedef struct clg_tail {
+    const char   *text;     /* NULL: none, or none that a kernel can have */
+    clg_step_arg *args;     /* behind those of the kernel */
+    int    n_args, out;     /* out: the root that is stored in place of the node's own */
+    double flops, bytes;
+} clg_tail;
 
 /** A readable target. */
 typedef struct clg_target {
@@ -148,6 +159,7 @@ struct clg_emit {
     const clg_node *node;
     int        unit;
     const clg_impl *impl;
+    bool       tailed;       /* a launch computes the unit's tail */
     clg_status status;       /* sticky */
 };
 
@@ -197,7 +209,19 @@ bool clg_unit_reads(const clg_plan *p, const clg_unit *u, int root);
 clg_step *clg_step_add(clg_plan *p, enum clg_step_kind kind, int unit, const char *impl, int n_args);
 clg_status clg_step_copy(clg_plan *p, int unit, const char *impl, int src, int dst);
 
+/* --- tail.c --- */
+
+/** The elementwise nodes behind a unit's first node. */
+static inline clg_unit clg_unit_chain(const clg_unit *u) {
+    return (clg_unit){ .nodes = u->nodes + 1, .n_nodes = u->n_nodes - 1, .elementwise = true };
+}
+
+/** The tail of a unit for a kernel that sees the output as rows of `cols`. */
+clg_status clg_tail_make(clg_plan *p, int unit, int64_t cols, clg_tail *tail);
+
 /* --- codegen.c --- */
+
+/** Appends the kernel of an elementwise unit, or of the nodes behind the first of another. */
 clg_status clg_emit_elementwise(clg_plan *p, int unit);
 
 /** Appends a kernel that writes the elements of `from` to `to`, a root of as many elements, as the type of `to`. */

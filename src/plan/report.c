@@ -13,7 +13,8 @@ static void write_ops(const clg_plan *p, const clg_step *s, clg_str *out) {
         return;
     }
     const clg_unit *u = &p->units[s->unit];
-    for (int i = 0; i < u->n_nodes; i++) clg_str_printf(out, "%s%s", i ? " " : "", u->nodes[i]->op->name);
+    for (int i = 0; i < s->n_nodes; i++)
+        clg_str_printf(out, "%s%s", i ? " " : "", u->nodes[s->first_node + i]->op->name);
 }
 
 /* What a step writes: "relu_7 f32[64,6,28,28]", several with commas. */

@@ -25,6 +25,7 @@ static clg_status keep_program(clg_plan *p, clg_program *program) {
 
 static bool same_program(const clg_step *a, const clg_step *b) {
     if (a->kind != CLG_STEP_KERNEL || !a->file != !b->file || strcmp(a->options, b->options) != 0) return false;
+    if (!a->tail != !b->tail || (a->tail && strcmp(a->tail, b->tail) != 0)) return false;
     return !a->file || strcmp(a->file, b->file) == 0;
 }
 
@@ -36,7 +37,7 @@ static clg_status get_program(clg_plan *p, int step, const char *generated) {
             s->program = p->steps[i].program;
             return CLG_OK;
         }
-    const clg_source src = { s->file ? s->file : "elementwise", s->file ? NULL : generated, s->options };
+    const clg_source src = { s->file ? s->file : "elementwise", s->file ? NULL : generated, s->options, s->tail };
     clg_program *program = NULL;
     CLG_TRY(clg_program_get(p->device, &src, &program));
     s->program = program;

@@ -55,7 +55,7 @@ static size_t takes(const clg_plan *p, const clg_unit *u) {
     for (int i = 0; i < u->n_nodes; i++)
         for (int k = 0; k < u->nodes[i]->n_out; k++) {
             const clg_value *v = &p->values[u->nodes[i]->out[k]->id];
-            const bool stored = v->leaves || v->keep || !u->elementwise;
+            const bool stored = v->leaves || v->keep || u->n_nodes == 1;
             if (stored && v->place == CLG_PLACE_ARENA) bytes += clg_value_bytes(p, v);
         }
     return bytes;
