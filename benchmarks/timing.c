@@ -4,19 +4,19 @@
 #include <stdlib.h>
 #include <time.h>
 
-static double now(void) {
+enum { REPEATS = 7, FEW = 3, MOST_RUNS = 20000 };
+
+double clg_bench_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* Seconds for n runs with the wait at their end. */
-static clg_status repeat(clg_device *dev, clg_plan *plan, int n, double *seconds) {
-    const double begin = now();
-    clg_status s = CLG_OK;
-    for (int i = 0; i < n && s == CLG_OK; i++) s = clg_run(plan);
-    if (s == CLG_OK) s = clg_device_finish(dev);
-    *seconds = now() - begin;
+static clg_status repeat(clg_timed action, void *what, int n, double *seconds) {
+    const double begin = clg_bench_now();
+    const clg_status s = action(what, n);
+    *seconds = clg_bench_now() - begin;
     return s;
 }
 
@@ -25,21 +25,43 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-clg_status clg_time_plan(clg_device *dev, clg_plan *plan, double budget, clg_timing *t) {
-    double one = 0, r[CLG_REPEATS];
-    clg_status s = repeat(dev, plan, 2, &one); /* compiles what is compiled at the first launch */
-    if (s == CLG_OK) s = repeat(dev, plan, 3, &one);
+clg_status clg_time(clg_timed action, void *what, double budget, clg_timing *t) {
+    double one = 0, r[REPEATS];
+    clg_status s = repeat(action, what, 2, &one); /* compiles what is compiled at the first launch */
+    if (s == CLG_OK) s = repeat(action, what, 1, &one);
+    if (s == CLG_OK && one < budget / 20) { /* a single short run tells little: the caches were cold */
+        s = repeat(action, what, 5, &one);
+        one /= 5;
+    }
     if (s < 0) return s;
-    const double runs = budget / CLG_REPEATS / (one / 3 > 1e-7 ? one / 3 : 1e-7);
-    t->runs = runs < 1 ? 1 : runs > 20000 ? 20000 : (int)runs;
-    for (int i = 0; i < CLG_REPEATS && s == CLG_OK; i++) {
-        s = repeat(dev, plan, t->runs, &r[i]);
+    const int repeats = one > budget / FEW ? FEW : REPEATS;
+    const double runs = budget / repeats / (one > 1e-7 ? one : 1e-7);
+    t->runs = runs < 1 ? 1 : runs > MOST_RUNS ? MOST_RUNS : (int)runs;
+    for (int i = 0; i < repeats && s == CLG_OK; i++) {
+        s = repeat(action, what, t->runs, &r[i]);
         r[i] /= t->runs;
     }
     if (s < 0) return s;
-    qsort(r, CLG_REPEATS, sizeof r[0], ascending);
-    t->seconds = r[CLG_REPEATS / 2];
+    qsort(r, (size_t)repeats, sizeof r[0], ascending);
+    t->seconds = r[repeats / 2];
     t->best = r[0];
-    t->spread = (r[CLG_REPEATS - 1] - r[0]) / t->seconds;
+    t->spread = (r[repeats - 1] - r[0]) / t->seconds;
     return CLG_OK;
+}
+
+typedef struct plan_runs {
+    clg_device *dev;
+    clg_plan   *plan;
+} plan_runs;
+
+static clg_status run_plan(void *what, int n) {
+    const plan_runs *p = what;
+    clg_status s = CLG_OK;
+    for (int i = 0; i < n && s == CLG_OK; i++) s = clg_run(p->plan);
+    return s == CLG_OK ? clg_device_finish(p->dev) : s;
+}
+
+clg_status clg_time_plan(clg_device *dev, clg_plan *plan, double budget, clg_timing *t) {
+    plan_runs p = {dev, plan};
+    return clg_time(run_plan, &p, budget, t);
 }

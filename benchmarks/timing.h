@@ -11,9 +11,15 @@ typedef struct clg_timing {
     int    runs;       /* in a repeat */
 } clg_timing;
 
-enum { CLG_REPEATS = 7 };
+/** Performs the action n times and waits for its end. */
+typedef clg_status (*clg_timed)(void *what, int n);
 
-/** Times runs of a plan, `budget` seconds in all; waits for the device only at the end of a repeat. */
+/** Times an action, about `budget` seconds in all: seven repeats, or three where a single run is long. */
+clg_status clg_time(clg_timed action, void *what, double budget, clg_timing *t);
+
+/** Times runs of a plan; waits for the device only at the end of a repeat. */
 clg_status clg_time_plan(clg_device *dev, clg_plan *plan, double budget, clg_timing *t);
+
+double clg_bench_now(void); /* monotonic seconds */
 
 #endif /* CLG_BENCHMARKS_TIMING_H_ */

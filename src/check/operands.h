@@ -25,7 +25,7 @@ static inline clg_tensor *slope(const clg_case *c, clg_graph *g, clg_tensor *con
     U1(name, f, fill, k, flags, 2, {1, 7}), U1(name, f, fill, k, flags, 0),                  \
     U1(name, f, fill, k, flags, 3, {3, 5, 37}), U1(name, f, fill, k, flags, 2, {0, 4}),      \
     U1(name, f, fill, k, (flags) & ~G, 2, {64, 16}),                                         \
-    U1(name, f, fill, k, (flags) | CLG_CASE_BENCH, 2, {256, 16384})
+    U1(name, f, fill, k, (flags) | CLG_CASE_BENCH, 4, {16, 64, 56, 56})
 #define UNARY(name, fill, k, flags) UNARY_AS(name, clg_##name, fill, k, flags)
 
 /* The same with the derivative on the device: at most six functions and products of it, each off by at most 4 units. */
@@ -44,7 +44,7 @@ static inline clg_tensor *slope(const clg_case *c, clg_graph *g, clg_tensor *con
     B2(name, fa, fb, k, flags, 2, (3, 17), 1, (17)), B2(name, fa, fb, k, flags, 3, (2, 1, 5), 3, (1, 3, 1)), \
     B2(name, fa, fb, k, flags, 0, (0), 2, (2, 3)), B2(name, fa, fb, k, flags, 4, (2, 3, 4, 5), 3, (3, 1, 1)), \
     B2(name, fa, fb, k, flags, 2, (0, 3), 2, (1, 3)), B2(name, fa, fb, k, (flags) & ~G, 2, (64, 16), 2, (64, 1)), \
-    B2(name, fa, fb, k, (flags) | CLG_CASE_BENCH, 2, (256, 16384), 2, (256, 16384))
+    B2(name, fa, fb, k, (flags) | CLG_CASE_BENCH, 4, (16, 64, 56, 56), 4, (16, 64, 56, 56))
 
 /* The same on integers, and on flags. */
 #define TYPED2(name, f_, type, fa, fb) \

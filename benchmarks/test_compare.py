@@ -1,0 +1,70 @@
+"""Tests of the table of targets and of how its results are judged; they measure nothing."""
+import pathlib
+import sys
+import types
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import compare # noqa: E402
+from table import Row, table # noqa: E402
+
+
+def empty(rows):
+    t = compare.Table(types.SimpleNamespace(build="build", python="/p/bin/python", seconds=1, threads=2, rows=None, rounds=1))
+    t.rows = rows
+    return t
+
+
+class Rows(unittest.TestCase):
+    def test_names_are_unique(self):
+        names = [row.name for row in table()]
+        self.assertEqual(len(names), len(set(names)))
+
+    def test_every_must_is_below_its_aim(self):
+        for row in table():
+            if row.must and row.aim:
+                self.assertLessEqual(row.must, row.aim, row.name)
+
+
+class Judgement(unittest.TestCase):
+    row = Row("g", "r", ("bench", "op=relu f32[2]"), (("torch", "relu"), ("onnxruntime", "relu")), 1.0, 2.0)
+
+    def test_the_fastest_peer_counts(self):
+        t = empty([self.row])
+        t.us["bench", "op=relu f32[2]"] = [3.0, 2.0]
+        t.them["relu"] = {("torch", "a", "torch: a"): [9.0, 5.0], ("onnxruntime", "1", "ort"): [3.0, 4.0]}
+        result = t.result(self.row)
+        self.assertEqual((result["peer"], result["ratio"]), ("ort", 1.5))
+        self.assertEqual(compare.mark(result), "reached")
+        self.assertEqual(compare.mark({**result, "ratio": 0.99}), "MISSED")
+        self.assertEqual(compare.mark({**result, "accuracy": {"bound": 1.5}}), "WRONG")
+
+    def test_a_row_without_a_side_is_not_measured(self):
+        t = empty([self.row])
+        self.assertEqual(compare.mark(t.result(self.row)), "not measured")
+
+    def test_a_configuration_far_behind_is_left_out(self):
+        t = empty([self.row])
+        t.them["relu"] = {("torch", "a", "torch: nchw"): [9.0], ("torch", "b", "torch: nchw"): [1.0]}
+        self.assertTrue(t.is_far("torch", "a", "relu"))
+        self.assertFalse(t.is_far("torch", "b", "relu"))
+
+    def test_scaling_is_judged_where_launches_do_not_dominate(self):
+        row = Row("g", "r", ("scaling", "width"), (), 0.9, 1.0, "scaling")
+        t = empty([row])
+        t.us["latency", "replay"] = [0.01]
+        point = {"launches": 10, "batch": 1}
+        t.points["r"] = [{**point, "ms": 0.1, "flops": 1}, {**point, "ms": 1, "flops": 100},
+                         {**point, "ms": 2, "flops": 240}, {**point, "ms": 4, "flops": 456}]
+        self.assertAlmostEqual(t.scaling(row), 0.95)
+
+    def test_words_find_their_case(self):
+        fits = compare.Ours.fits
+        row = {"op": "matmul", "case": "f32[64,784] f32[256,784] NT"}
+        self.assertTrue(fits("op=matmul f32[64,784] f32[256,784] NT", row))
+        self.assertFalse(fits("op=matmul f32[64,784] f32[256,784] NN", row))
+        self.assertFalse(fits("op=conv f32[64,784]", row))
+
+
+if __name__ == "__main__":
+    unittest.main()
