@@ -2,8 +2,9 @@
  *
  *   tile       c = op(a) b         CPU: one MR x 16*NV register tile a work-item, lanes along the columns of b
  *   dot_tile   c = a b^T           CPU: lanes along k, MB x 16/MB outputs a work-item, one tree of sums at the end
- *   transpose  y = x^T             CPU: 16 x 16 blocks, for products with b^T that are not for dot_tile
- *   pack       b as panels         CPU: [panel][k][16*NV] for wide b, where rows of b are too far apart for the cache
+ *   pack(_t)   op(b) as panels     CPU: [panel][k][16*NV] for wide b, where rows of b are too far apart for the cache,
+ *                                  and for products with b^T that are not for dot_tile
+ *   pack_a     a^T as tiles        CPU: [tile][k][MR], where the columns of a tile are too far apart
  *   tile_gpu   c = op(a) op(b)     GPU: 4*TS x 4*TS outputs a work-group of TS x TS, through local memory
  *
  * Element (i, k) of op(a) is a[i * a_row + k * a_col]; x_begin is where matrix 0 begins, x_stride the step from one
@@ -42,13 +43,15 @@
 #endif
 
 /** Needs m >= MR: the last tile of a column begins at m - MR and stores only the rows that the one before left out.
- *  Column j0 + j of b is b[j0 / NR * b_panel + k * ldb + j]: b_panel is NR, or NR * k for a packed b. */
+ *  Column j0 + j of b is b[j0 / NR * b_panel + k * ldb + j]: b_panel is NR, or NR * k for a packed b. a_tile: from one
+ *  tile of a packed a to the next, 0 if a lies as it came. */
 KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long a_row, const long a_col,
-            const long b_panel, const long ldb, const long ldc, const long a_stride, const long b_stride,
-            const long c_stride, const long a_begin, const long b_begin, const long c_begin TAIL_ARGS) {
+            const long a_tile, const long b_panel, const long ldb, const long ldc, const long a_stride,
+            const long b_stride, const long c_stride, const long a_begin, const long b_begin,
+            const long c_begin TAIL_ARGS) {
     const size_t ip = get_global_id(0), jp = get_global_id(1), z = get_global_id(2);
     const int own = (int)ip * MR, i0 = min(own, m - MR), j0 = (int)jp * NR;
-    __global const ACC *pa = AT(a, a_begin + (long)z * a_stride + i0 * a_row);
+    __global const ACC *pa = AT(a, a_begin + (long)z * a_stride + (a_tile ? (long)ip * a_tile : i0 * a_row));
     __global const ACC *pb = AT(b, b_begin + (long)z * b_stride + (long)jp * b_panel);
     __global ACC *pc = AT(c, c_begin + (long)z * c_stride + i0 * ldc + j0);
     ACC16 sum[MR][NV];
@@ -170,42 +173,72 @@ inline void shuffle16(const ACC16 *r, ACC16 *t) {
     }
 }
 
-/** y[z] = x[z]^T with x[z] of rows x cols and pitch ldx, y tight. A work-item owns 16 rows of x in all columns. */
-KERNEL transpose(IN(x), OUT(y), const int rows, const int cols, const long ldx, const long x_stride,
-                 const long x_begin) {
-    const int i0 = (int)get_global_id(0) * 16, some = min(16, rows - i0);
-    const size_t z = get_global_id(1);
-    __global const ACC *px = AT(x, x_begin + (long)z * x_stride + i0 * ldx);
-    __global ACC *py = AT(y, (long)z * rows * cols + i0);
-    int j = 0;
-    for (; some == 16 && j + 16 <= cols; j += 16) {
-        ACC16 r[16], t[16];
-#pragma unroll
-        for (int i = 0; i < 16; i++) r[i] = vload16(0, px + i * ldx + j);
-        shuffle16(r, t);
-        shuffle16(t, r);
-        shuffle16(r, t);
-        shuffle16(t, r);
-#pragma unroll
-        for (int i = 0; i < 16; i++) vstore16(r[i], 0, py + (long)(j + i) * rows);
-    }
-    for (; j < cols; j++)
-        for (int i = 0; i < some; i++) py[(long)j * rows + i] = px[i * ldx + j];
-}
-
-/** y[p][kk][j] = b[kk][p * NR + j], zero past column n. A work-item packs `block` rows of one panel. */
-KERNEL pack(IN(b), OUT(y), const int n, const int k, const long ldb, const long b_begin, const int block) {
-    const size_t p = get_global_id(0);
+/** y[z][p][kk][j] = op(b)[z][kk][p * NR + j]; lanes past column n are arbitrary. Element (kk, j) of op(b) is
+ *  b[kk * ldb + j], or b[j * ldb + kk] for `pack_t`. A work-item packs `block` rows of one panel. */
+KERNEL pack(IN(b), OUT(y), const int n, const int k, const long ldb, const long b_stride, const long b_begin,
+            const int block) {
+    const size_t p = get_global_id(0), z = get_global_id(2);
     const int k0 = (int)get_global_id(1) * block, k1 = min(k, k0 + block), some = min(NR, n - (int)p * NR);
-    for (int kk = k0; kk < k1; kk++) {
-        __global const ACC *pb = AT(b, b_begin + kk * ldb + (long)p * NR);
-        __global ACC *py = AT(y, ((long)p * k + kk) * NR);
+    __global const ACC *pb = AT(b, b_begin + (long)z * b_stride + k0 * ldb + (long)p * NR);
+    __global ACC *py = AT(y, (((long)z * get_global_size(0) + p) * k + k0) * NR);
+    for (int kk = k0; kk < k1; kk++, pb += ldb, py += NR) {
         if (some == NR) {
 #pragma unroll
             for (int v = 0; v < NV; v++) vstore16(vload16(v, pb), v, py);
         } else {
             for (int j = 0; j < NR; j++) py[j] = j < some ? pb[j] : (ACC)0;
         }
+    }
+}
+
+KERNEL pack_t(IN(b), OUT(y), const int n, const int k, const long ldb, const long b_stride, const long b_begin,
+              const int block) {
+    const size_t p = get_global_id(0), z = get_global_id(2);
+    const int k0 = (int)get_global_id(1) * block, k1 = min(k, k0 + block), j0 = (int)p * NR;
+    __global const ACC *pb = AT(b, b_begin + (long)z * b_stride);
+    __global ACC *py = AT(y, ((long)z * get_global_size(0) + p) * k * NR);
+    for (int v = 0; v < NV; v++) {
+        int kk = k0;
+        for (; kk + 16 <= k1; kk += 16) {
+            ACC16 r[16], t[16];
+#pragma unroll
+            for (int i = 0; i < 16; i++) r[i] = vload16(0, pb + min(j0 + 16 * v + i, n - 1) * ldb + kk);
+            shuffle16(r, t);
+            shuffle16(t, r);
+            shuffle16(r, t);
+            shuffle16(t, r);
+#pragma unroll
+            for (int i = 0; i < 16; i++) vstore16(r[i], v, py + (long)(kk + i) * NR);
+        }
+        for (; kk < k1; kk++)
+            for (int i = 0; i < 16; i++) py[(long)kk * NR + 16 * v + i] = pb[min(j0 + 16 * v + i, n - 1) * ldb + kk];
+    }
+}
+
+#if MR <= 8
+#define PIECE 8
+#else
+#define PIECE 16
+#endif
+
+/** y[z][t][kk][i] = a[z][kk * lda + i0(t) + i], where tile t begins at i0(t) as in `tile`: a transposed A as tiles. A
+ *  work-item packs `block` rows, 8 tiles at a time, so that it reads whole lines and writes few streams. A row of a
+ *  tile is copied as one vector, whose surplus lanes the next row overwrites; the last row of a block has no next. */
+KERNEL pack_a(IN(a), OUT(y), const int m, const int k, const long lda, const long a_stride, const long a_begin,
+              const int block) {
+    const size_t z = get_global_id(2);
+    const int k0 = (int)get_global_id(0) * block, k1 = min(k, k0 + block), tiles = (m + MR - 1) / MR;
+    __global const ACC *pa = AT(a, a_begin + (long)z * a_stride);
+    __global ACC *py = AT(y, (long)z * tiles * k * MR);
+    for (int t0 = 0; t0 < tiles; t0 += 8) {
+        const int t1 = min(t0 + 8, tiles);
+        for (int kk = k0; kk < k1 - 1; kk++)
+            for (int t = t0; t < t1; t++)
+                CLG_CAT(vstore, PIECE)(CLG_CAT(vload, PIECE)(0, pa + kk * lda + min(t * MR, m - MR)), 0,
+                                       py + ((long)t * k + kk) * MR);
+        for (int t = t0; t < t1; t++)
+            for (int i = 0; i < MR; i++)
+                py[((long)t * k + k1 - 1) * MR + i] = pa[(k1 - 1) * lda + min(t * MR, m - MR) + i];
     }
 }
 

@@ -1,9 +1,12 @@
 /* Matrix products by the kernels of cl/gemm.cl.
  *
- * CPU: op(A) B by `tile`, whatever the strides of A (its elements are broadcast); A B^T by `dot_tile`; A^T B^T, and
- * A B^T with many rows, by `tile` after B is transposed into scratch. A product with one column is turned into one with
- * one row, so that lanes are full. The tile is the one with the least work for the shape and the number of cores; a
- * shape must gain to leave the usual tile, because each tile is a program to build. GPU: one kernel for all. */
+ * CPU: op(A) B by `tile`, whatever the strides of A (its elements are broadcast); A B^T with few rows by `dot_tile`.
+ * Operands are packed in panels, as Goto and van de Geijn (2008) do, only where that pays: B^T in all other products,
+ * since its lanes would be gathered, a wide B, and with that a large A^T. A panel of B is used along all of k: with
+ * two vector loads a cycle it streams from the second-level cache as fast as it is used. A product with one column is
+ * turned into one with one row, so that lanes are full. The tile is the one with the least work for the shape and the
+ * number of cores; a shape must gain to leave the usual tile, because each tile is a program to build. GPU: one kernel
+ * for all. */
 #include "ops/gemm.h"
 #include <limits.h>
 
@@ -42,6 +45,13 @@ enum { N_TILES = 8 };
 static const tile tiles_f32[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 4}};
 static const tile tiles_f64[N_TILES] = {{6, 2}, {4, 2}, {8, 1}, {12, 1}, {4, 1}, {2, 2}, {1, 2}, {1, 1}};
 
+const clg_knob clg_gemm_cpu_knobs[] = {
+    {"gemm_path", 3, {-1, 0, 1}},     /* A B^T: 0 by `tile`, 1 by `dot_tile` */
+    {"gemm_pack", 4, {-1, 0, 1, 2}},  /* 0 nothing but B^T, 1 B, 2 B and A^T */
+    {"gemm_tile", N_TILES + 1, {-1, 0, 1, 2, 3, 4, 5, 6, 7}},
+    {0},
+};
+
 /* Vector operations a core does for the product: one a fused multiply-add, half a one a load, and starting a tile. */
 static double tile_work(tile t, const clg_emit_gemm_params *p, int cores) {
     const int64_t n_tiles = div_up(p->m, t.mr) * div_up(p->n, 16 * t.nv) * p->batch;
@@ -50,10 +60,12 @@ static double tile_work(tile t, const clg_emit_gemm_params *p, int cores) {
     return (double)div_up(n_tiles, cores) * ((fma > load ? fma : load) * (double)p->k + 40 + t.mr * t.nv);
 }
 
-static tile choose_tile(const clg_emit_gemm_params *p, int cores) {
+static tile choose_tile(clg_emit *e, const clg_emit_gemm_params *p) {
+    const int cores = clg_device_get_caps(clg_emit_device(e))->compute_units, knob = clg_emit_knob(e, "gemm_tile");
     /* for which another program is worth building: a part of the work, and some microseconds */
     const double gain = 0.85, least = 8000;
     const tile *tiles = p->c->dtype == CLG_F64 ? tiles_f64 : tiles_f32;
+    if (knob >= 0 && knob < N_TILES && tiles[knob].mr <= p->m) return tiles[knob];
     tile best = {0, 0};
     double best_work = 0;
     for (int i = 0; i < N_TILES; i++) {
@@ -89,50 +101,55 @@ static clg_status emit_dot(clg_emit *e, const clg_emit_gemm_params *p) {
              BATCH(p)), tail_cols(p)});
 }
 
-/* p->b is as op(B) here; b_panel: from one panel of 16 * nv columns to the next. */
-static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, int64_t b_panel) {
-    const clg_tensor *a = p->a, *b = p->b, *c = p->c;
+/* How `tile` finds its operands: as they came, or packed in scratch. */
+typedef struct packed { const clg_tensor *a, *b; } packed; /* NULL: not packed */
+
+static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, packed y) {
+    const int64_t columns = 16 * t.nv, tiles = div_up(p->m, t.mr), panels = div_up(p->n, columns);
+    const int64_t a_tile = p->k * t.mr, b_panel = p->k * columns;
+    const clg_tensor *a = y.a ? y.a : p->a, *b = y.b ? y.b : p->b, *c = p->c;
+    const int64_t a_stride = !y.a || p->a_stride == 0 ? p->a_stride : tiles * a_tile;
+    const int64_t b_stride = !y.b || p->b_stride == 0 ? p->b_stride : panels * b_panel;
     return clg_emit_launch(e, &(clg_launch){"gemm.tile", clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
-        {(size_t)div_up(p->m, t.mr), (size_t)div_up(p->n, 16 * t.nv), (size_t)p->batch}, {0},
-        ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda), LONG_AS(a_col, p->ta ? p->lda : 1),
-             LONG_AS(b_panel, b_panel), LONG_AS(ldb, p->ldb), LONG_AS(ldc, p->ldc), BATCH(p)), tail_cols(p)});
+        {(size_t)tiles, (size_t)panels, (size_t)p->batch}, {0},
+        ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda),
+             LONG_AS(a_col, y.a ? t.mr : p->ta ? p->lda : 1), LONG_AS(a_tile, y.a ? a_tile : 0),
+             LONG_AS(b_panel, y.b ? b_panel : columns), LONG_AS(ldb, y.b ? columns : p->ldb), LONG_AS(ldc, p->ldc),
+             LONG_AS(a_stride, a_stride), LONG_AS(b_stride, b_stride), LONG_AS(c_stride, p->c_stride),
+             LONG_AS(a_begin, y.a ? 0 : p->a_off), LONG_AS(b_begin, y.b ? 0 : p->b_off),
+             LONG_AS(c_begin, p->c_off)), tail_cols(p)});
 }
 
 /* Rows of a wide B lie a page or more apart: a tile that walks down them misses the TLB. Packing pays if many rows of
  * A use the copy; the wider B is, the fewer are enough. */
-static bool should_pack(const clg_emit_gemm_params *p) {
-    return p->n >= 1024 && p->m >= 128 && (double)p->m * (double)p->n >= 512.0 * 1024 && p->k >= 64 &&
-        (p->batch == 1 || p->b_stride == 0);
+static bool should_pack_b(const clg_emit_gemm_params *p) {
+    return p->tb || (p->n >= 1024 && p->m >= 128 && (double)p->m * (double)p->n >= 512.0 * 1024 && p->k >= 64 &&
+                     (p->batch == 1 || p->b_stride == 0));
 }
 
-static clg_status emit_packed(clg_emit *e, const clg_emit_gemm_params *p, tile t) {
-    const int64_t columns = 16 * t.nv, panels = div_up(p->n, columns), block = 64;
-    const clg_tensor *b = p->b, *y = clg_emit_scratch(e, p->c->dtype, CLG_SHAPE(panels, p->k, columns));
-    CLG_TRY(clg_emit_launch(e, &(clg_launch){"gemm.pack", clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
-        {(size_t)panels, (size_t)div_up(p->k, block)}, {0},
-        ARGS(IN(b), OUT(y), INT_AS(n, p->n), INT_AS(k, p->k), LONG_AS(ldb, p->ldb), LONG_AS(b_begin, p->b_off),
-             INT(block))}));
-    clg_emit_gemm_params q = *p;
-    q.b = y;
-    q.b_off = 0;
-    q.b_stride = 0;
-    q.ldb = columns;
-    return emit_tile(e, &q, t, p->k * columns);
+/* Each row of a large A^T is a page of its own, of which a tile uses a fraction of a line. */
+static bool should_pack_a(const clg_emit_gemm_params *p) {
+    return p->ta && p->k >= 512 && p->m >= 256 && p->n >= 512 && (p->batch == 1 || p->a_stride == 0);
 }
 
-/* Makes a transposed B a plain [k, n] in scratch. */
-static clg_status emit_transpose(clg_emit *e, clg_emit_gemm_params *p) {
-    const int64_t batch = p->b_stride == 0 ? 1 : p->batch;
-    const clg_tensor *x = p->b, *y = clg_emit_scratch(e, p->c->dtype, CLG_SHAPE(batch, p->k, p->n));
-    CLG_TRY(clg_emit_launch(e, &(clg_launch){"gemm.transpose", NULL, {(size_t)div_up(p->n, 16), (size_t)batch}, {0},
-        ARGS(IN(x), OUT(y), INT_AS(rows, p->n), INT_AS(cols, p->k), LONG_AS(ldx, p->ldb),
-             LONG_AS(x_stride, p->b_stride), LONG_AS(x_begin, p->b_off))}));
-    p->b = y;
-    p->tb = false;
-    p->ldb = p->n;
-    p->b_off = 0;
-    p->b_stride = p->b_stride == 0 ? 0 : p->k * p->n;
-    return CLG_OK;
+static clg_status pack_b(clg_emit *e, const clg_emit_gemm_params *p, tile t, const clg_tensor **to) {
+    const int64_t batch = p->b_stride == 0 ? 1 : p->batch, columns = 16 * t.nv, panels = div_up(p->n, columns);
+    const int64_t block = p->k < 512 ? 32 : 64;
+    const clg_tensor *b = p->b, *y = *to = clg_emit_scratch(e, p->c->dtype, CLG_SHAPE(batch, panels, p->k, columns));
+    return clg_emit_launch(e, &(clg_launch){p->tb ? "gemm.pack_t" : "gemm.pack",
+        clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
+        {(size_t)panels, (size_t)div_up(p->k, block), (size_t)batch}, {0},
+        ARGS(IN(b), OUT(y), INT_AS(n, p->n), INT_AS(k, p->k), LONG_AS(ldb, p->ldb), LONG_AS(b_stride, p->b_stride),
+             LONG_AS(b_begin, p->b_off), INT(block))});
+}
+
+static clg_status pack_a(clg_emit *e, const clg_emit_gemm_params *p, tile t, const clg_tensor **to) {
+    const int64_t batch = p->a_stride == 0 ? 1 : p->batch, tiles = div_up(p->m, t.mr), block = 16;
+    const clg_tensor *a = p->a, *y = *to = clg_emit_scratch(e, p->c->dtype, CLG_SHAPE(batch, tiles, p->k, t.mr));
+    return clg_emit_launch(e, &(clg_launch){"gemm.pack_a",
+        clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv), {(size_t)div_up(p->k, block), 1, (size_t)batch}, {0},
+        ARGS(IN(a), OUT(y), INT_AS(m, p->m), INT_AS(k, p->k), LONG_AS(lda, p->lda), LONG_AS(a_stride, p->a_stride),
+             LONG_AS(a_begin, p->a_off), INT(block))});
 }
 
 /* One column becomes one row: c^T = op(b)^T op(a)^T, and a row or a column of pitch 1 is both, transposed or not. */
@@ -162,11 +179,18 @@ clg_status clg_emit_gemm_cpu(clg_emit *e, const clg_emit_gemm_params *p) {
     CLG_TRY(check(p));
     if (!normal(p, &q)) return CLG_OK;
     turn(&q);
-    /* `dot_tile` is bound by its loads: with many rows of A a transposed copy of B is faster */
-    if (q.tb && !q.ta && (q.m < 256 || q.n < 32)) return emit_dot(e, &q);
-    if (q.tb && q.k > 0) CLG_TRY(emit_transpose(e, &q));
-    const tile t = choose_tile(&q, clg_device_get_caps(clg_emit_device(e))->compute_units);
-    return should_pack(&q) ? emit_packed(e, &q, t) : emit_tile(e, &q, t, 16 * t.nv);
+    const int path = clg_emit_knob(e, "gemm_path"), pack = clg_emit_knob(e, "gemm_pack");
+    /* `dot_tile` is bound by its loads and the sums over lanes: with many rows of A a packed B is faster */
+    if (q.tb && !q.ta && (path == 1 || (path != 0 && (q.m < 256 || q.n < 32)))) return emit_dot(e, &q);
+    const tile t = choose_tile(e, &q);
+    packed y = {0};
+    if (q.k > 0) {
+        const bool b = q.tb || (pack < 0 ? should_pack_b(&q) : pack >= 1);
+        const bool a = q.ta && (pack < 0 ? should_pack_a(&q) : pack == 2);
+        if (b) CLG_TRY(pack_b(e, &q, t, &y.b));
+        if (a) CLG_TRY(pack_a(e, &q, t, &y.a));
+    }
+    return emit_tile(e, &q, t, y);
 }
 
 clg_status clg_emit_gemm_gpu(clg_emit *e, const clg_emit_gemm_params *p) {
