@@ -129,7 +129,7 @@ static bool should_pack_b(const clg_emit_gemm_params *p) {
 
 /* Each row of a large A^T is a page of its own, of which a tile uses a fraction of a line. */
 static bool should_pack_a(const clg_emit_gemm_params *p) {
-    return p->ta && p->k >= 512 && p->m >= 256 && p->n >= 512 && (p->batch == 1 || p->a_stride == 0);
+    return p->ta && p->n >= 1024 && (double)p->k * (double)p->m >= 256.0 * 1024 && (p->batch == 1 || p->a_stride == 0);
 }
 
 static clg_status pack_b(clg_emit *e, const clg_emit_gemm_params *p, tile t, const clg_tensor **to) {
