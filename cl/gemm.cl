@@ -108,60 +108,67 @@ inline ACC16 sums16(ACC16 *s) {
     return HALVE2(s[0], s[1]);
 }
 
-/** b is [n, k] here. Rows past the edges repeat the last one and are not stored. */
+/** b is [n, k] here. Rows past the edges repeat the last one and are not stored. A work-item makes `steps` tiles of the
+ *  same rows, so that a tile of few terms is not outweighed by the start of a work-group. */
 KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long lda, const long ldb,
-                const long ldc, const long a_stride, const long b_stride, const long c_stride, const long a_begin,
-                const long b_begin, const long c_begin TAIL_ARGS) {
+                const long ldc, const int steps, const long a_stride, const long b_stride, const long c_stride,
+                const long a_begin, const long b_begin, const long c_begin TAIL_ARGS) {
     const size_t jp = get_global_id(0), ip = get_global_id(1), z = get_global_id(2);
-    const int i0 = (int)ip * MB, j0 = (int)jp * NB;
-    __global const ACC *pa[MB], *pb[NB];
-    ACC16 sum[MB * NB];
+    const int i0 = (int)ip * MB, first = (int)jp * steps * NB, end = min(n, first + steps * NB);
+    /* behind the last terms both sides are cleared: what lies there may be infinite */
+    const INDEX16 rest = (INDEX16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) < (INDEX16)(k % 16);
+    __global const ACC *pa[MB];
 #pragma unroll
     for (int i = 0; i < MB; i++) pa[i] = AT(a, a_begin + (long)z * a_stride + min(i0 + i, m - 1) * lda);
+    __global const ACC *of_b = AT(b, b_begin + (long)z * b_stride);
+    __global ACC *of_c = AT(c, c_begin + (long)z * c_stride + i0 * ldc);
+    for (int j0 = first; j0 < end; j0 += NB) {
+        __global const ACC *pb[NB];
+        ACC16 sum[MB * NB];
 #pragma unroll
-    for (int j = 0; j < NB; j++) pb[j] = AT(b, b_begin + (long)z * b_stride + min(j0 + j, n - 1) * ldb);
+        for (int j = 0; j < NB; j++) pb[j] = of_b + min(j0 + j, n - 1) * ldb;
 #pragma unroll
-    for (int i = 0; i < MB * NB; i++) sum[i] = (ACC16)(0);
-    int kk = 0;
-    for (; kk + 16 <= k; kk += 16) {
-        ACC16 bv[NB];
+        for (int i = 0; i < MB * NB; i++) sum[i] = (ACC16)(0);
+        int kk = 0;
+        for (; kk + 16 <= k; kk += 16) {
+            ACC16 bv[NB];
 #pragma unroll
-        for (int j = 0; j < NB; j++) bv[j] = vload16(0, pb[j] + kk);
+            for (int j = 0; j < NB; j++) bv[j] = vload16(0, pb[j] + kk);
 #pragma unroll
-        for (int i = 0; i < MB; i++) {
-            const ACC16 av = vload16(0, pa[i] + kk);
+            for (int i = 0; i < MB; i++) {
+                const ACC16 av = vload16(0, pa[i] + kk);
 #pragma unroll
-            for (int j = 0; j < NB; j++) sum[i * NB + j] = fma(av, bv[j], sum[i * NB + j]);
+                for (int j = 0; j < NB; j++) sum[i * NB + j] = fma(av, bv[j], sum[i * NB + j]);
+            }
         }
-    }
-    if (kk < k) { /* both sides are cleared: what lies behind may be infinite */
-        const INDEX16 in = (INDEX16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) < (INDEX16)(k - kk);
-        ACC16 bv[NB];
+        if (kk < k) {
+            ACC16 bv[NB];
 #pragma unroll
-        for (int j = 0; j < NB; j++) bv[j] = select((ACC16)(0), vload16(0, pb[j] + kk), in);
+            for (int j = 0; j < NB; j++) bv[j] = select((ACC16)(0), vload16(0, pb[j] + kk), rest);
 #pragma unroll
-        for (int i = 0; i < MB; i++) {
-            const ACC16 av = select((ACC16)(0), vload16(0, pa[i] + kk), in);
+            for (int i = 0; i < MB; i++) {
+                const ACC16 av = select((ACC16)(0), vload16(0, pa[i] + kk), rest);
 #pragma unroll
-            for (int j = 0; j < NB; j++) sum[i * NB + j] = fma(av, bv[j], sum[i * NB + j]);
+                for (int j = 0; j < NB; j++) sum[i * NB + j] = fma(av, bv[j], sum[i * NB + j]);
+            }
         }
-    }
-    const ACC16 r = sums16(sum);
-    __global ACC *pc = AT(c, c_begin + (long)z * c_stride + i0 * ldc + j0);
+        const ACC16 r = sums16(sum);
+        __global ACC *pc = of_c + j0;
 #if MB == 4 && !defined CLG_TAIL
-    if (i0 + MB <= m && j0 + NB <= n) {
-        vstore4(r.s0123, 0, pc);
-        vstore4(r.s4567, 0, pc + ldc);
-        vstore4(r.s89ab, 0, pc + 2 * ldc);
-        vstore4(r.scdef, 0, pc + 3 * ldc);
-        return;
-    }
+        if (i0 + MB <= m && j0 + NB <= n) {
+            vstore4(r.s0123, 0, pc);
+            vstore4(r.s4567, 0, pc + ldc);
+            vstore4(r.s89ab, 0, pc + 2 * ldc);
+            vstore4(r.scdef, 0, pc + 3 * ldc);
+            continue;
+        }
 #endif
-    ACC edge[32]; /* a row is read as a whole vector */
-    vstore16(r, 0, edge);
-    vstore16(r, 1, edge);
-    for (int i = 0; i < MB && i0 + i < m; i++)
-        clg_store_part(pc + i * ldc, TAIL16(vload16(0, edge + i * NB), (uint)z * m + i0 + i, j0), min(NB, n - j0));
+        ACC edge[32]; /* a row is read as a whole vector */
+        vstore16(r, 0, edge);
+        vstore16(r, 1, edge);
+        for (int i = 0; i < MB && i0 + i < m; i++)
+            clg_store_part(pc + i * ldc, TAIL16(vload16(0, edge + i * NB), (uint)z * m + i0 + i, j0), min(NB, n - j0));
+    }
 }
 
 /** One round of a perfect shuffle of 16 rows; four of them transpose a 16 x 16 block. */

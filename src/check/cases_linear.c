@@ -87,7 +87,8 @@ const clg_case clg_cases_linear[] = {
     M("TN", 64, E, 2, (64, 120), 2, (64, 400)), M("NN", 120, E, 2, (64, 120), 2, (120, 400)),
     /* packed operands: last tiles, panels and blocks that are not full; with a batch, and with one side stretched */
     M("TN", 521, E, 2, (521, 505), 2, (521, 1030)), M("TT", 521, E, 2, (521, 505), 2, (1030, 521)),
-    M4(259, 57, 117, E), M("NN", 70, E, 2, (515, 70), 2, (70, 1030)), M("NT", 33, E, 3, (3, 257, 33), 3, (3, 41, 33)),
+    M("NT", 21, E, 2, (67, 21), 2, (1031, 21)), M4(259, 57, 117, E),
+    M("NN", 70, E, 2, (515, 70), 2, (70, 1030)), M("NT", 33, E, 3, (3, 257, 33), 3, (3, 41, 33)),
     M("NT", 50, E, 3, (2, 260, 50), 3, (1, 67, 50)), M("TT", 35, E, 3, (2, 35, 20), 3, (2, 19, 35)),
     M("TN", 257, E, 3, (1, 257, 1021), 3, (2, 257, 1025)),
     {.op = "matmul", .text = "two layers", .build = layers, .k = 80, .flags = G | CLG_CASE_MIXED, .n_in = 3,

@@ -41,14 +41,14 @@ typedef struct tile {
 } tile;
 
 /* The usual tile first. The kernel needs mr <= m. A vector of doubles is twice as long, so half as many fit. */
-enum { N_TILES = 8 };
-static const tile tiles_f32[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 4}};
-static const tile tiles_f64[N_TILES] = {{6, 2}, {4, 2}, {8, 1}, {12, 1}, {4, 1}, {2, 2}, {1, 2}, {1, 1}};
+enum { N_TILES = 9 };
+static const tile tiles_f32[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 8}, {1, 4}};
+static const tile tiles_f64[N_TILES] = {{6, 2}, {4, 2}, {8, 1}, {12, 1}, {4, 1}, {2, 2}, {1, 4}, {1, 2}, {1, 1}};
 
 const clg_knob clg_gemm_cpu_knobs[] = {
     {"gemm_path", 3, {-1, 0, 1}},     /* A B^T: 0 by `tile`, 1 by `dot_tile` */
     {"gemm_pack", 4, {-1, 0, 1, 2}},  /* 0 nothing but B^T, 1 B, 2 B and A^T */
-    {"gemm_tile", N_TILES + 1, {-1, 0, 1, 2, 3, 4, 5, 6, 7}},
+    {"gemm_tile", N_TILES + 1, {-1, 0, 1, 2, 3, 4, 5, 6, 7, 8}},
     {0},
 };
 
@@ -93,12 +93,15 @@ static int64_t tail_cols(const clg_emit_gemm_params *p) {
 }
 
 static clg_status emit_dot(clg_emit *e, const clg_emit_gemm_params *p) {
-    const int mb = p->m == 1 ? 1 : p->m == 2 ? 2 : 4, nb = 16 / mb;
+    const int mb = p->m == 1 ? 1 : p->m == 2 ? 2 : 4, nb = 16 / mb, most = 8;
+    const int64_t rows = div_up(p->m, mb), cols = div_up(p->n, nb);
+    const int64_t enough = 128 * (int64_t)clg_device_get_caps(clg_emit_device(e))->compute_units; /* to share evenly */
+    const int64_t fit = rows * cols * p->batch / enough, steps = fit < 1 ? 1 : fit > most ? most : fit;
     const clg_tensor *a = p->a, *b = p->b, *c = p->c;
     return clg_emit_launch(e, &(clg_launch){"gemm.dot_tile", clg_emit_options(e, "-DMB=%d", mb),
-        {(size_t)div_up(p->n, nb), (size_t)div_up(p->m, mb), (size_t)p->batch}, {0},
+        {(size_t)div_up(cols, steps), (size_t)rows, (size_t)p->batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(lda, p->lda), LONG_AS(ldb, p->ldb), LONG_AS(ldc, p->ldc),
-             BATCH(p)), tail_cols(p)});
+             INT(steps), BATCH(p)), tail_cols(p)});
 }
 
 /* How `tile` finds its operands: as they came, or packed in scratch. */
@@ -134,7 +137,7 @@ static bool should_pack_a(const clg_emit_gemm_params *p) {
 
 static clg_status pack_b(clg_emit *e, const clg_emit_gemm_params *p, tile t, const clg_tensor **to) {
     const int64_t batch = p->b_stride == 0 ? 1 : p->batch, columns = 16 * t.nv, panels = div_up(p->n, columns);
-    const int64_t block = p->k < 512 ? 32 : 64;
+    const int64_t block = p->k < 512 ? 32 : p->k < 2048 ? 64 : 128;
     const clg_tensor *b = p->b, *y = *to = clg_emit_scratch(e, p->c->dtype, CLG_SHAPE(batch, panels, p->k, columns));
     return clg_emit_launch(e, &(clg_launch){p->tb ? "gemm.pack_t" : "gemm.pack",
         clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
