@@ -22,9 +22,10 @@ import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 
-from table import CORES, SCALED, table
+from table import IMPLS, SCALED, TRACES, table
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUSY = 0.03 # share of the cores' time that others may take
@@ -195,11 +196,9 @@ class Table:
 
     def __init__(self, args):
         self.args, self.ours, self.peers = args, Ours(args), Peers(args)
-        patterns = args.rows.split(",") if args.rows else ["*"]
-        self.rows = [row for row in table()
-                     if any(fnmatch.fnmatch(row.name, p) or fnmatch.fnmatch(row.group, p) for p in patterns)]
+        self.rows = [row for row in table() if self.asked(row.name) or self.asked(row.group)]
         self.us, self.them, self.notes, self.accuracy, self.failures = {}, {}, {}, {}, []
-        self.info, self.points = {}, {}
+        self.info, self.points, self.traces, self.impls = {}, {}, {}, []
 
     def attempt(self, what, function):
         try:
@@ -314,6 +313,29 @@ class Table:
         self.measure_memory()
         self.measure_cores()
         self.measure_scaling()
+        self.measure_traces()
+        self.measure_impls()
+
+    def asked(self, name):
+        return any(fnmatch.fnmatch(name, pattern) for pattern in (self.args.rows or "*").split(","))
+
+    def measure_traces(self):
+        """The steps of some plans with their times: what the pictures of docs/performance.md are made of."""
+        for name, (program, item) in TRACES.items() if self.asked("traces") else ():
+            model, batch = item.split(":")
+            with tempfile.NamedTemporaryFile(suffix=".json") as file:
+                command = [self.ours.program(program), "--json", "-", "--model", model, "--batch", batch, "--seconds", "0.2"]
+                whole = self.attempt("trace " + name, lambda: run(command))
+                if whole and self.attempt("trace " + name, lambda: run([*command, "--report", file.name])):
+                    steps = json.load(file)["steps"]
+                    self.traces[name] = {"ms": whole[0]["ms"], "steps": steps}
+
+    def measure_impls(self):
+        """Speed and accuracy of every implementation, on cases that the reference computes quickly."""
+        for item in IMPLS if self.asked("impls") else ():
+            found = self.attempt("implementations of " + item, lambda: run([
+                self.ours.program("bench"), "--json", "-", "--case", item, "--impl", "all", "--check", "--seconds", "0.02"]))
+            self.impls += found or []
 
     # --- results ---
 
@@ -418,18 +440,22 @@ def options():
     return args
 
 
-def merged(results, path):
-    """This run's rows in place of those of an earlier one, in the order of the table."""
+def merge(report, path):
+    """Puts into a report what an earlier one has and it lacks; the rows stay in the order of the table."""
     with open(path, encoding="utf-8") as file:
-        old = {r["row"]: r for r in json.load(file)["results"]}
-    new = {r["row"]: r for r in results}
-    return [new.get(row.name) or old[row.name] for row in table() if row.name in new or row.name in old]
+        old = json.load(file)
+    rows = {r["row"]: r for r in old["results"] + report["results"]}
+    report["results"] = [rows[row.name] for row in table() if row.name in rows]
+    for name in ("peers", "roofs", "traces", "clgrad"):
+        report[name] = {**old.get(name, {}), **report[name]}
+    report["impls"] = report["impls"] or old.get("impls", [])
+    report["quiet"] = report["quiet"] and old["quiet"]
 
 
 def main():
     args = options()
     t = Table(args)
-    if args.list or not t.rows:
+    if args.list or not (t.rows or t.asked("traces") or t.asked("impls")):
         print("\n".join(f"{row.group:14} {row.name}" for row in t.rows) or "compare: no row fits --rows")
         return 0 if t.rows else 2
     before, load = idle_now(), os.getloadavg()[0]
@@ -439,16 +465,18 @@ def main():
     t.measure()
     during, after = watch.foreign(), idle_now()
     quiet = max(before, during, after) <= BUSY
-    results = merged(t.results(), args.merge) if args.merge else t.results()
-    print_table(results)
-    missed = [r["row"] for r in results if mark(r) in ("MISSED", "WRONG")]
-    absent = [r["row"] for r in results if mark(r) == "not measured"]
     report = {"date": datetime.date.today().isoformat(), "cpu": cpu_name(), "machine": platform.machine(),
               "cores": os.cpu_count(), "threads": args.threads, "rounds": args.rounds, "seconds": args.seconds,
               "load_before": round(load, 2), "load_after": round(os.getloadavg()[0], 2),
               "others": {"before": round(before, 4), "during": round(during, 4), "after": round(after, 4)},
               "quiet": quiet, "clgrad": t.ours.version, "peers": t.peers.versions, "roofs": t.ours.roofs,
-              "failures": t.failures, "results": results}
+              "failures": t.failures, "results": t.results(), "traces": t.traces, "impls": t.impls}
+    if args.merge:
+        merge(report, args.merge)
+    results = report["results"]
+    print_table(results)
+    missed = [r["row"] for r in results if mark(r) in ("MISSED", "WRONG")]
+    absent = [r["row"] for r in results if mark(r) == "not measured"]
     pathlib.Path(args.out).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(f"\n{len(results)} rows, {len(missed)} missed, {len(absent)} not measured; written to {args.out}")
     print(f"others took {before:.1%} of the cores before, {during:.1%} during, {after:.1%} after the run: "

@@ -153,6 +153,15 @@ CORES = {"resnet18 batch 8": ("train", "resnet18:8"), "cifar batch 64": ("train"
          "conv 64-64 k3": conv("64-64 k3 @56", "fwd", None, None).ours}
 
 
+# Plans whose steps are drawn, and cases on which all implementations are compared.
+TRACES = {"LeNet training, batch 64": ("train", "lenet-relu-max:64"), "LeNet inference, batch 1": ("infer", "lenet-relu-max:1"),
+          "ResNet-18 inference, batch 1": ("infer", "resnet18:1"), "ResNet-18 training, batch 8": ("train", "resnet18:8")}
+IMPLS = [f"op={op} {words}" for op in PASSES.values() for words in ("128 k3 @28 n1", "64-128 k3 s2 @56 n1", "LeNet 2",
+         "144 k3 depthwise", "24-144 k1")] + [f"op=matmul f32[512,512] f32[512,512] {how}" for how in ("NN", "NT", "TN")] + [
+         "op=max_pool k2", "op=max_pool_bwd k2", "op=avg_pool k2", "op=cross_entropy f32[4096,1000]", "op=batch_norm",
+         "op=sum f32[1024,4096]", "op=softmax f32[4096,1000]", "op=dropout f32[16,64,56,56]"]
+
+
 def scaling():
     for name in SCALED:
         yield Row("scaling", "scaling with " + name, ("scaling", name), (), 0.9, 1.0, "scaling")
