@@ -255,7 +255,8 @@ class Table:
     def measure_memory(self):
         for row in (row for row in self.rows if row.kind == "memory"):
             model, batch = row.ours[1].split(":")
-            command = [self.ours.program("train"), "--json", "-", "--model", model, "--batch", batch, "--seconds", "0.05"]
+            command = [self.ours.program("train"), "--json", "-", "--model", model, "--batch", batch, "--seconds", "0.05",
+                       "--memory"]
             own = self.attempt(row.name, lambda: (run(command), run(command))[1]) # the second one compiles nothing
             if own:
                 self.us[row.name] = [own[0]["rss_mb"] - own[0]["rss_before_mb"]]

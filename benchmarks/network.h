@@ -37,4 +37,7 @@ int clg_network_report(clg_plan *plan, const char *path);
  *  contain what the parent had before exec). 0 where there is no such file. */
 double clg_process_megabytes(const char *line);
 
+/** Lets "VmHWM:" begin anew at what is resident now; does nothing where the system cannot. */
+void clg_process_forget_peak(void);
+
 #endif /* CLG_BENCHMARKS_NETWORK_H_ */

@@ -236,20 +236,22 @@ def file_of(name):
     return "trace-" + re.sub(r"[^a-z0-9]+", "-", name.lower()) + ".svg"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=pathlib.Path)
-    parser.add_argument("--docs", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent / "docs")
-    args = parser.parse_args()
-    report = json.loads(args.results.read_text(encoding="utf-8"))
-    pictures = args.docs / "performance"
+def write(report, docs):
+    pictures, page = docs / "performance", docs / "performance.md"
     pictures.mkdir(exist_ok=True)
     ratios(report["results"], pictures / "ratios.svg")
     roofline(report, pictures / "roofline.svg")
     for name, plan in report["traces"].items():
         trace(name, plan, pictures / file_of(name))
-    page = args.docs / "performance.md"
     page.write_text(fill(page.read_text(encoding="utf-8"), report), encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=pathlib.Path)
+    parser.add_argument("--docs", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent / "docs")
+    args = parser.parse_args()
+    write(json.loads(args.results.read_text(encoding="utf-8")), args.docs)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Tests of the table of targets and of how its results are judged; they measure nothing."""
 import pathlib
+import shutil
 import sys
+import tempfile
 import types
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import compare # noqa: E402
+import report # noqa: E402
 from table import Row, table # noqa: E402
 
 
@@ -64,6 +67,36 @@ class Judgement(unittest.TestCase):
         self.assertTrue(fits("op=matmul f32[64,784] f32[256,784] NT", row))
         self.assertFalse(fits("op=matmul f32[64,784] f32[256,784] NN", row))
         self.assertFalse(fits("op=conv f32[64,784]", row))
+
+
+class Page(unittest.TestCase):
+    accuracy = {"max_ulp": 2, "mean_ulp": 0.5, "max_ulp_rms": 1, "mean_ulp_rms": 0.1, "bound": 0.2, "chosen": "conv.x"}
+    results = {
+        "date": "2026-01-01", "cpu": "c", "cores": 2, "machine": "m", "rounds": 1, "seconds": 1, "threads": 2,
+        "others": {"before": 0, "during": 0, "after": 0}, "clgrad": {}, "peers": {"torch": "torch 2"},
+        "roofs": {"fma": 500, "copy 65536": 100, "read 65536": 90, "add 65536": 80},
+        "results": [
+            {"row": "conv & co", "group": "conv fwd", "kind": "time", "must": 1, "aim": 2, "ratio": 1.5, "ours": 2,
+             "theirs": 3, "peer": "torch", "flops": 1e9, "bytes": 1e7, "gflops": 500, "gbytes": 5, "accuracy": accuracy},
+            {"row": "wide", "group": "scaling", "kind": "scaling", "must": 0.9, "aim": 1, "ratio": None,
+             "points": [{"ms": 1, "flops": 1e6}, {"ms": 2, "flops": 2e6}]}],
+        "traces": {"Net": {"ms": 1, "steps": [{"impl": "conv.x", "us": 10, "flops": 1e6, "bytes": 1e4, "ops": "conv",
+                                               "outputs": "y"}]}},
+        "impls": [{"op": "conv", "case": "f32[1]", "impl": "conv.x", "chosen": "conv.x", "ms": 1, "gflops": 2,
+                   "accuracy": accuracy}]}
+
+    def test_tables_and_pictures_are_written(self):
+        source = pathlib.Path(__file__).resolve().parent.parent / "docs/performance.md"
+        with tempfile.TemporaryDirectory() as folder:
+            docs = pathlib.Path(folder)
+            shutil.copy(source, docs)
+            report.write(self.results, docs)
+            text = (docs / "performance.md").read_text(encoding="utf-8")
+            self.assertIn("| conv & co | 2 ms | 3 ms | 1.5 | 1 | 2 | reached |", text)
+            self.assertIn("1 not measured, 1 reached", text)
+            pictures = sorted(path.name for path in (docs / "performance").iterdir())
+            self.assertEqual(pictures, ["ratios.svg", "roofline.svg", "trace-net.svg"])
+            self.assertIn("conv &amp; co", (docs / "performance/ratios.svg").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
