@@ -169,7 +169,7 @@ int main(int argc, char **argv) {
         {CLG_OPT_TEXT, "device", "DEVICE", &b.device, "device, as in `clgrad devices`"},
         {CLG_OPT_REAL, "seconds", "S", &b.budget, "time for each row (default 0.5)", 0.001, 1000},
         {CLG_OPT_FLAG, "check", NULL, &b.check, "compare each outcome with the reference in double: error in ULP"},
-        {CLG_OPT_REAL, "peak-gflops", "X", &b.peak_flops, "the machine's roofs, as measured by clgrad-bench-peak:", 0, 1e9},
+        {CLG_OPT_REAL, "peak-gflops", "X", &b.peak_flops, "the machine's roofs by clgrad-bench-peak:", 0, 1e9},
         {CLG_OPT_REAL, "peak-gbytes", "X", &b.peak_bytes, "for the column that is a percentage of them", 0, 1e9},
         {CLG_OPT_FLAG, "all-cases", NULL, &b.all, "also the small cases of the tests"},
         {CLG_OPT_TEXT, "json", "FILE", &b.json, "write one JSON object a row to FILE, - for stdout"},

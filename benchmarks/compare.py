@@ -5,8 +5,8 @@ usage: compare.py [--python PYTHON] [--build build] [--rounds 3] [--rows GLOB,..
 
 A round is, group by group, a process of ours and one of each peer in each of its configurations: PyTorch in both memory
 formats, with threads that wait actively and passively, with malloc kept from returning memory; ONNX Runtime with and
-without spinning; OpenBLAS of each library that is there. A side's time of a row is the best of its rounds' medians, and a
-peer's that of its best configuration; a configuration that was far behind in the first round is not run again. Before
+without spinning; OpenBLAS of each library that is there. A side's time of a row is the best of its rounds' medians, and
+a peer's that of its best configuration; a configuration that was far behind in the first round is not run again. Before
 that, each case of ours is compared with the reference in double; a wrong result fails its row.
 
 Exit codes: 0 every must is reached; 1 one is missed; 2 wrong usage; 3 something failed; 4 other work was on the machine
@@ -135,7 +135,7 @@ class Ours:
 
 
 class Peers:
-    """The others; each method measures items in one process a configuration and yields (item, configuration, result)."""
+    """The others: items are measured in one process a configuration, which gives (item, configuration, result)."""
 
     def __init__(self, args):
         self.python, self.seconds = args.python, str(args.seconds)
@@ -150,7 +150,8 @@ class Peers:
             return [("1", {}), ("0", {})]
         if peer == "openblas":
             system = glob.glob("/usr/lib/*/openblas-*/libopenblas.so.0") + glob.glob("/usr/lib*/libopenblas.so.0")
-            numpy = glob.glob(str(pathlib.Path(self.python).parent.parent / "lib*/python*/site-packages/numpy.libs/*openblas*"))
+            packages = pathlib.Path(self.python).parent.parent / "lib*/python*/site-packages"
+            numpy = glob.glob(str(packages / "numpy.libs/*openblas*"))
             return [(library, {"OPENBLAS_NUM_THREADS": self.threads}) for library in system[:1] + numpy]
         return [("", {"DEV": "CL"} if peer == "tinygrad" else {})]
 
@@ -255,8 +256,8 @@ class Table:
     def measure_memory(self):
         for row in (row for row in self.rows if row.kind == "memory"):
             model, batch = row.ours[1].split(":")
-            command = [self.ours.program("train"), "--json", "-", "--model", model, "--batch", batch, "--seconds", "0.05",
-                       "--memory"]
+            command = [self.ours.program("train"), "--json", "-", "--model", model, "--batch", batch, "--memory",
+                       "--seconds", "0.05"]
             own = self.attempt(row.name, lambda: (run(command), run(command))[1]) # the second one compiles nothing
             if own:
                 self.us[row.name] = [own[0]["rss_mb"] - own[0]["rss_before_mb"]]
@@ -294,11 +295,10 @@ class Table:
         for row in (row for row in self.rows if row.kind == "cores"):
             one = {"POCL_MAX_PTHREAD_COUNT": "1"}
             for _ in range(self.args.rounds):
-                for key, env in ((self.us, {}), (self.them, one)):
+                for times, env in ((self.us.setdefault(row.name, []), {}), (
+                        self.them.setdefault(row.name, {}).setdefault(("one core", "", "one core"), []), one)):
                     found = self.attempt(row.name, lambda: self.ours.measure(row.ours[0], [row.ours[1]], env))
                     if found and found.get(row.ours[1]):
-                        times = key.setdefault(row.name, []) if key is self.us else key.setdefault(row.name, {}).setdefault(
-                            ("one core", "", "one core"), [])
                         times.append(found[row.ours[1]]["ms"])
 
     def measure(self):
@@ -325,7 +325,8 @@ class Table:
         for name, (program, item) in TRACES.items() if self.asked("traces") else ():
             model, batch = item.split(":")
             with tempfile.NamedTemporaryFile(suffix=".json") as file:
-                command = [self.ours.program(program), "--json", "-", "--model", model, "--batch", batch, "--seconds", "0.2"]
+                command = [self.ours.program(program), "--json", "-", "--model", model, "--batch", batch,
+                           "--seconds", "0.2"]
                 whole = self.attempt("trace " + name, lambda: run(command))
                 if whole and self.attempt("trace " + name, lambda: run([*command, "--report", file.name])):
                     steps = json.load(file)["steps"]
@@ -334,9 +335,9 @@ class Table:
     def measure_impls(self):
         """Speed and accuracy of every implementation, on cases that the reference computes quickly."""
         for item in IMPLS if self.asked("impls") else ():
-            found = self.attempt("implementations of " + item, lambda: run([
-                self.ours.program("bench"), "--json", "-", "--case", item, "--impl", "all", "--check", "--seconds", "0.02"]))
-            self.impls += found or []
+            command = [self.ours.program("bench"), "--json", "-", "--case", item, "--impl", "all", "--check",
+                       "--seconds", "0.02"]
+            self.impls += self.attempt("implementations of " + item, lambda: run(command)) or []
 
     # --- results ---
 
@@ -409,7 +410,8 @@ def print_table(results):
     for r in results:
         unit = {"memory": "MB", "scaling": ""}.get(r["kind"], "ms")
         print(f"{r['row']:46} {number(r.get('ours')):>9} {number(r.get('theirs')):>9}{unit:2} {number(r['ratio']):>6} "
-              f"{number(r['must']):>5} {number(r['aim']):>5}  {mark(r):12} {r.get('peer') or ''}  {r.get('chosen', '')}")
+              f"{number(r['must']):>5} {number(r['aim']):>5}  {mark(r):12} {r.get('peer') or '':34} "
+              f"{r.get('chosen', '')}".rstrip())
 
 
 def default_python(root):

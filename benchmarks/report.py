@@ -76,7 +76,7 @@ def roofline(report, path):
         if r["group"] in FAMILIES and r.get("bytes") and r.get("flops") and r.get("gflops"):
             page.point(x.at(r["flops"] / r["bytes"]), y.at(r["gflops"]), FAMILIES[r["group"]],
                        f"{r['row']}: {r['gflops']:.0f} GF/s, {r['gbytes']:.0f} GB/s")
-    page.legend(330, 26, FAMILIES)
+    page.legend(480, 26, FAMILIES)
     page.write(path)
 
 
@@ -97,14 +97,15 @@ def trace(name, plan, path):
     whole = sum(step["us"] for step in steps)
     if not whole:
         return
-    page = Page(1000, 190, f"{name}: {len(steps)} launches, {whole * 1e-3:.3g} ms in kernels, {plan['ms']:.3g} ms a run")
+    page = Page(1000, 190,
+                f"{name}: {len(steps)} launches, {whole * 1e-3:.3g} ms in kernels, {plan['ms']:.3g} ms a run")
     scale, at, sums = 960 / whole, 20, {}
     for i, step in enumerate(steps):
         width, kind = step["us"] * scale, kind_of(step)
         sums[kind] = sums.get(kind, 0) + step["us"]
         speed = f", {step['flops'] / step['us'] * 1e-3:.0f} GF/s" if step["flops"] else ""
-        page.box(at, 50, width - (0.5 if width > 2 else 0), 70, KINDS[kind],
-                 f"{i}: {step['impl']}: {step['us']:.1f} us{speed}; {step['ops']} -> {step['outputs']}")
+        tip = f"{i}: {step['impl']}: {step['us']:.1f} us{speed}; {step['ops']} -> {step['outputs']}"
+        page.box(at, 50, width - (0.5 if width > 2 else 0), 70, KINDS[kind], tip if width > 1 else "")
         if width > 26:
             page.text(at + 3, 64, i, "s", fill="#fff")
         at += width
@@ -140,7 +141,7 @@ def machine(report):
              f"| device | {report['clgrad'].get('device')}, driver {report['clgrad'].get('driver')} |",
              f"| clgrad | {report['clgrad'].get('version')} |",
              f"| peers | {', '.join(sorted(set(report['peers'].values())))} |",
-             f"| rounds | {report['rounds']} of {report['seconds']} s a measurement, {report['threads']} threads each |",
+             f"| rounds | {report['rounds']} of {report['seconds']} s a measurement, {report['threads']} threads |",
              f"| other work on the cores | {others['before']:.1%} before, {others['during']:.1%} during, "
              f"{others['after']:.1%} after |"]
     return lines
@@ -155,33 +156,38 @@ def roofs(report):
     return [f"Fused multiply-adds from registers: {number(report['roofs'].get('fma'))} GF/s.", "", *lines]
 
 
+ULP_HEAD = "max ULP | mean ULP | max, of rms | mean, of rms | share of bound |"
+
+
+def ulps(a):
+    return [number(a[key]) for key in ("max_ulp", "mean_ulp", "max_ulp_rms", "mean_ulp_rms", "bound")]
+
+
 def accuracy(report):
-    lines = ["| op | case | implementation | ms | GF/s | max ULP | mean ULP | max, of rms | mean, of rms | share of bound |",
-             "|---|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| op | case | implementation | ms | GF/s | " + ULP_HEAD, "|---" * 10 + "|"]
     for r in report.get("impls", []):
         a, name = r["accuracy"], r["impl"]
         if name == "default":
             name = "*default*" + (f": {r['chosen']}" if r["chosen"] else "")
-        values = [number(a[key]) for key in ("max_ulp", "mean_ulp", "max_ulp_rms", "mean_ulp_rms", "bound")]
-        lines.append(f"| {r['op']} | {r['case'].replace('f32', '')} | {name} | {number(r['ms'])} | {number(r['gflops'])} | "
-                     + " | ".join(values) + " |")
+        cells = [r["op"], r["case"].replace("f32", ""), name, number(r["ms"]), number(r["gflops"]), *ulps(a)]
+        lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
 def timed_accuracy(report):
-    lines = ["| row | implementation | GF/s | GB/s | max ULP | mean ULP | max, of rms | mean, of rms | share of bound |",
-             "|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| row | implementation | GF/s | GB/s | " + ULP_HEAD, "|---" * 9 + "|"]
     for r in report["results"]:
         a = r.get("accuracy")
         if a and "beside" not in r["row"] and r["kind"] in ("time", "bandwidth"):
-            values = [number(a[key]) for key in ("max_ulp", "mean_ulp", "max_ulp_rms", "mean_ulp_rms", "bound")]
-            lines.append(f"| {r['row']} | {a.get('chosen') or 'generated'} | {number(r.get('gflops'))} | "
-                         f"{number(r.get('gbytes'))} | " + " | ".join(values) + " |")
+            cells = [r["row"], a.get("chosen") or "generated", number(r.get("gflops")), number(r.get("gbytes"))]
+            cells += ulps(a)
+            lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
 def scaling(report):
-    lines = ["| row | work grows by | rate at the largest, GF/s | lowest rate in units of the best before |", "|---|---|---|---|"]
+    lines = ["| row | work grows by | rate at the largest, GF/s | lowest rate in units of the best before |",
+             "|---|---|---|---|"]
     for r in report["results"]:
         points = r.get("points")
         if points:
@@ -202,8 +208,8 @@ def summary(report):
         counts[mark(r)] = counts.get(mark(r), 0) + 1
     missed = [f"{r['row']} ({number(r['ratio'])} of {number(r['must'])})" for r in report["results"]
               if mark(r) in ("MISSED", "WRONG")]
-    return [f"{sum(counts.values())} rows: " + ", ".join(f"{n} {name.lower()}" for name, n in sorted(counts.items())) + ".",
-            *(["", "Missed: " + "; ".join(missed) + "."] if missed else [])]
+    parts = ", ".join(f"{n} {name.lower()}" for name, n in sorted(counts.items()))
+    return [f"{sum(counts.values())} rows: {parts}.", *(["", "Missed: " + "; ".join(missed) + "."] if missed else [])]
 
 
 def hot_steps(report):

@@ -2,8 +2,8 @@
 import html
 import math
 
-STYLE = ("text{font:12px sans-serif;fill:#333}.t{font-size:16px;font-weight:bold}.h{font-weight:bold}.e{text-anchor:end}"
-         ".m{text-anchor:middle}.s{font-size:10px}.g{stroke:#ddd}.a{stroke:#333;fill:none}")
+STYLE = ("text{font:12px sans-serif;fill:#333}.t{font-size:16px;font-weight:bold}.h{font-weight:bold}"
+         ".e{text-anchor:end}.m{text-anchor:middle}.s{font-size:10px}.g{stroke:#ddd}.a{stroke:#333;fill:none}")
 
 
 class Page:

@@ -56,8 +56,8 @@ def conv(name, way, must, aim, peers=("torch",), group=None, suffix=""):
     if way != "fwd":
         words += f" f32[{n},{o},{side},{side}]"
     item = f"conv {n},{i},{o},{k},{h},{stride},{pad},{groups}:{way}"
-    return Row(group or "conv " + way, f"conv {name} {way}{suffix}", ("bench", words), tuple((peer, item) for peer in peers),
-               must, aim)
+    return Row(group or "conv " + way, f"conv {name} {way}{suffix}", ("bench", words),
+               tuple((peer, item) for peer in peers), must, aim)
 
 
 def convs():
@@ -93,8 +93,9 @@ def memory_bound():
     for op in ("sigmoid", "tanh"):
         yield Row("memory-bound", op, ("bench", f"op={op} {PLANE}"), (("torch", op),), 1.2, 3)
     yield Row("memory-bound", "dropout", ("bench", f"op=dropout {PLANE} p50"), (("torch", "dropout"),), 10, 40)
-    yield Row("memory-bound", "max-pool 2x2 s2", ("bench", f"op=max_pool {PLANE} k2"), (("torch", "maxpool2"),), 1.5, 2.5)
-    yield Row("memory-bound", "max-pool 3x3 s2", ("bench", f"op=max_pool {PLANE} k3"), (("torch", "maxpool3"),), 1.5, 2.5)
+    for k in (2, 3):
+        yield Row("memory-bound", f"max-pool {k}x{k} s2", ("bench", f"op=max_pool {PLANE} k{k}"),
+                  (("torch", f"maxpool{k}"),), 1.5, 2.5)
     yield Row("memory-bound", "softmax+CE 4096x1000", ("bench", "op=cross_entropy f32[4096,1000]"),
               (("torch", "cross-entropy"),), 1.2, 2)
 
@@ -106,8 +107,8 @@ def networks():
             yield Row("train small", f"train {net} batch {batch}", ("train", item), (("torch", "train " + item),),
                       1.8 if net == "mlp" else 1.5, 3)
     for item in ("cifar:64", "resnet18:8"):
-        yield Row("train large", "train " + item.replace(":", " batch "), ("train", item), (("torch", "train " + item),),
-                  1.0, 1.5)
+        yield Row("train large", "train " + item.replace(":", " batch "), ("train", item),
+                  (("torch", "train " + item),), 1.0, 1.5)
     for item in ("resnet18:1", "resnet18:8", "mobilenetv2:1", "mobilenetv2:8"):
         yield Row("infer large", "infer " + item.replace(":", " batch "), ("infer", item),
                   (("torch", "infer " + item), ("torch-compile", "infer " + item), ("onnxruntime", "infer " + item)),
@@ -134,8 +135,8 @@ TRAINED = ("mlp:64", "mlp:256", "lenet-relu-max:64", "lenet-relu-max:256", "cifa
 
 def memory():
     for item in TRAINED:
-        yield Row("peak memory", "memory " + item.replace(":", " batch "), ("train", item), (("torch", "memory " + item),),
-                  1.0, 1 / 0.7, "memory")
+        yield Row("peak memory", "memory " + item.replace(":", " batch "), ("train", item),
+                  (("torch", "memory " + item),), 1.0, 1 / 0.7, "memory")
 
 
 # name: runs of clgrad-bench-train, whose work grows
@@ -154,10 +155,13 @@ CORES = {"resnet18 batch 8": ("train", "resnet18:8"), "cifar batch 64": ("train"
 
 
 # Plans whose steps are drawn, and cases on which all implementations are compared.
-TRACES = {"LeNet training, batch 64": ("train", "lenet-relu-max:64"), "LeNet inference, batch 1": ("infer", "lenet-relu-max:1"),
-          "ResNet-18 inference, batch 1": ("infer", "resnet18:1"), "ResNet-18 training, batch 8": ("train", "resnet18:8")}
-IMPLS = [f"op={op} {words}" for op in PASSES.values() for words in ("128 k3 @28 n1", "64-128 k3 s2 @56 n1", "LeNet 2",
-         "144 k3 depthwise", "24-144 k1")] + [f"op=matmul f32[512,512] f32[512,512] {how}" for how in ("NN", "NT", "TN")] + [
+TRACES = {"LeNet training, batch 64": ("train", "lenet-relu-max:64"),
+          "LeNet inference, batch 1": ("infer", "lenet-relu-max:1"),
+          "ResNet-18 inference, batch 1": ("infer", "resnet18:1"),
+          "ResNet-18 training, batch 8": ("train", "resnet18:8")}
+IMPLS = [*(f"op={op} {words}" for op in PASSES.values()
+           for words in ("128 k3 @28 n1", "64-128 k3 s2 @56 n1", "LeNet 2", "144 k3 depthwise", "24-144 k1")),
+         *(f"op=matmul f32[512,512] f32[512,512] {how}" for how in ("NN", "NT", "TN")),
          "op=max_pool k2", "op=max_pool_bwd k2", "op=avg_pool k2", "op=cross_entropy f32[4096,1000]", "op=batch_norm",
          "op=sum f32[1024,4096]", "op=softmax f32[4096,1000]", "op=dropout f32[16,64,56,56]"]
 
@@ -171,8 +175,8 @@ def scaling():
 
 def starts():
     for what, seconds in (("cold start", 10), ("warm start", 0.3)):
-        yield Row("start", f"{what} of LeNet training within {seconds} s", ("latency", what), (("limit", seconds),), 1.0,
-                  None, "limit")
+        yield Row("start", f"{what} of LeNet training within {seconds} s", ("latency", what), (("limit", seconds),),
+                  1.0, None, "limit")
 
 
 def table():

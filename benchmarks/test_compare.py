@@ -13,7 +13,8 @@ from table import Row, table # noqa: E402
 
 
 def empty(rows):
-    t = compare.Table(types.SimpleNamespace(build="build", python="/p/bin/python", seconds=1, threads=2, rows=None, rounds=1))
+    t = compare.Table(types.SimpleNamespace(build="build", python="/p/bin/python", seconds=1, threads=2, rows=None,
+                                            rounds=1))
     t.rows = rows
     return t
 
@@ -77,7 +78,8 @@ class Page(unittest.TestCase):
         "roofs": {"fma": 500, "copy 65536": 100, "read 65536": 90, "add 65536": 80},
         "results": [
             {"row": "conv & co", "group": "conv fwd", "kind": "time", "must": 1, "aim": 2, "ratio": 1.5, "ours": 2,
-             "theirs": 3, "peer": "torch", "flops": 1e9, "bytes": 1e7, "gflops": 500, "gbytes": 5, "accuracy": accuracy},
+             "theirs": 3, "peer": "torch", "flops": 1e9, "bytes": 1e7, "gflops": 500, "gbytes": 5,
+             "accuracy": accuracy},
             {"row": "wide", "group": "scaling", "kind": "scaling", "must": 0.9, "aim": 1, "ratio": None,
              "points": [{"ms": 1, "flops": 1e6}, {"ms": 2, "flops": 2e6}]}],
         "traces": {"Net": {"ms": 1, "steps": [{"impl": "conv.x", "us": 10, "flops": 1e6, "bytes": 1e4, "ops": "conv",

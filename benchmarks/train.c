@@ -22,7 +22,8 @@ typedef struct bench {
 /* A step of the smallest network: what the first use of anything takes is not the measured network's. */
 static clg_status use_once(const bench *b) {
     clg_network n;
-    clg_status s = clg_network_open(b->dev, clg_model_find("softmax"), &(clg_network_params){.batch = 2, .train = true}, &n);
+    const clg_network_params p = {.batch = 2, .train = true};
+    clg_status s = clg_network_open(b->dev, clg_model_find("softmax"), &p, &n);
     if (s < 0) return s;
     s = clg_run(n.plan);
     if (s == CLG_OK) s = clg_device_finish(b->dev);
@@ -43,13 +44,13 @@ static int report(const bench *b, const clg_model *m, int64_t batch, const clg_t
     clg_device_get_info(b->dev, &device);
     clg_device_get_stats(b->dev, &stats);
     return clg_jsonl_write(b->lines, json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:f,s:f,s:f,s:i,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:o}", "peer", "clgrad", "version",
-        clg_version(), "device", device.name, "driver", device.driver, "model", m->name, "batch", (json_int_t)batch,
-        "width", (json_int_t)b->width, "size", (json_int_t)b->size, "ms", t->seconds * 1e3, "ms_best", t->best * 1e3,
+        "{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:f,s:f,s:f,s:i,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:o}", "peer", "clgrad",
+        "version", clg_version(), "device", device.name, "driver", device.driver, "model", m->name,
+        "batch", (json_int_t)batch, "width", (json_int_t)b->width, "size", (json_int_t)b->size, "ms", t->seconds * 1e3, "ms_best", t->best * 1e3,
         "spread", t->spread, "launches", i->n_steps, "flops", i->flops, "plan_mb", clg_network_megabytes(i),
         "arena_mb", 1e-6 * (double)i->bytes_arena, "without_reuse_mb", 1e-6 * (double)i->bytes_without_reuse,
-        "device_mb", 1e-6 * (double)stats.mem_peak, "rss_before_mb", before, "rss_mb", clg_process_megabytes("VmHWM:"), "loss",
-        clg_json_real(loss)));
+        "device_mb", 1e-6 * (double)stats.mem_peak, "rss_before_mb", before, "rss_mb", clg_process_megabytes("VmHWM:"),
+        "loss", clg_json_real(loss)));
 }
 
 static int bench_model(const bench *b, const clg_model *m, int64_t batch) {

@@ -56,8 +56,8 @@ static void measure(const product *p, const char *text, double budget, const cha
     }
     qsort(r, REPEATS, sizeof r[0], ascending);
     const double median = r[REPEATS / 2];
-    printf("{\"item\": \"gemm %s\", \"config\": \"%s\", \"ms\": %.6f, \"ms_best\": %.6f, \"spread\": %.3f}\n", text, core,
-           median * 1e3, r[0] * 1e3, (r[REPEATS - 1] - r[0]) / median);
+    printf("{\"item\": \"gemm %s\", \"config\": \"%s\", \"ms\": %.6f, \"ms_best\": %.6f, \"spread\": %.3f}\n", text,
+           core, median * 1e3, r[0] * 1e3, (r[REPEATS - 1] - r[0]) / median);
     fflush(stdout);
 }
 

@@ -24,7 +24,8 @@ def export(folder, name, batch):
     path = os.path.join(folder, f"{name}-{batch}.onnx")
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)
-        code = EXPORT.format(here=os.path.dirname(os.path.abspath(__file__)), name=name, batch=batch, path=path + ".new")
+        here = os.path.dirname(os.path.abspath(__file__))
+        code = EXPORT.format(here=here, name=name, batch=batch, path=path + ".new")
         subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, stdout=subprocess.DEVNULL)
         os.rename(path + ".new", path)
     return path
