@@ -46,5 +46,6 @@
 #include <clgrad/plan.h>
 #include <clgrad/store.h>
 #include <clgrad/tensor.h>
+#include <clgrad/tune.h>
 
 #endif /* CLGRAD_CLGRAD_H_ */

@@ -16,6 +16,8 @@ typedef struct clg_plan_params {
     bool      no_fuse, no_fold, no_reuse, no_inplace; /* switch one pass off, to bisect a wrong result */
     const char *impl;        /* comma list of implementations to take wherever they can run ("conv.direct_gpu");
                                 default: the best for the device. See clg_op_get_info(). */
+    int         tune_ms;     /* milliseconds to spend on measuring ops that have no record yet (tune.h); below 0: ignore
+                                the records of this machine. Default: as CLGRAD_TUNE says, else use what is there */
 } clg_plan_params;
 
 #define clg_plan_params(...) (&(const clg_plan_params){__VA_ARGS__})

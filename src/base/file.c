@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CHUNK = 1 << 30 }; /* some systems refuse single transfers of 2 GiB */
@@ -169,6 +170,30 @@ clg_status clg_file_write(const char *path, const clg_file_part *parts, int n, b
     }
     if (sync && !sync_dir(real)) return fail_io(path, "sync its directory");
     return CLG_OK;
+}
+
+enum { LOCK_TRIES = 6000, LOCK_PAUSE_MS = 10 }; /* a minute: a stopped process shall not stop others for ever */
+
+static bool lock_byte(int file, off_t at) {
+    const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (fcntl(file, F_SETLK, &lock) == 0) return true;
+        if (errno != EACCES && errno != EAGAIN && errno != EINTR) return false;
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
+int clg_file_lock(const char *path, int64_t at) {
+    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0 || lock_byte(file, (off_t)at)) return file;
+    close(file);
+    return -1;
+}
+
+void clg_file_unlock(int lock) {
+    if (lock >= 0) close(lock); /* which gives the lock back */
 }
 
 static bool is_dir(const char *path) {

@@ -18,6 +18,11 @@ typedef struct clg_file_part {
  *  failure path is untouched and the temporary file is gone. With sync false it skips the syncs (caches). */
 clg_status clg_file_write(const char *path, const clg_file_part *parts, int n, bool sync);
 
+/** Locks one byte of a file, which is made if it is missing, for this process; waits a minute at most. Returns a
+ *  descriptor for clg_file_unlock(), or -1. A process holds its own locks already: its threads need a mutex besides. */
+int  clg_file_lock(const char *path, int64_t at);
+void clg_file_unlock(int lock);
+
 /** mkdir -p, mode 0700. */
 clg_status clg_dir_make(const char *path);
 

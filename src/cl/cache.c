@@ -13,11 +13,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { HEADER = 8 + 64 + 64 + 8 + 8, NAME = 64, MAX_NAMES = 4096, MAX_BINARY = 1 << 28 };
@@ -164,40 +161,21 @@ clg_status clg_cache_save(clg_device *d, clg_program *p) {
 
 /* --- one process at a time --- */
 
-enum { LOCK_TRIES = 6000, LOCK_PAUSE_MS = 10 }; /* a minute: a stopped process shall not stop others for ever */
-
-static bool lock_byte(int file, off_t at) {
-    const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
-    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        if (fcntl(file, F_SETLK, &lock) == 0) return true;
-        if (errno != EACCES && errno != EAGAIN && errno != EINTR) return false;
-        nanosleep(&pause, NULL);
-    }
-    return false;
-}
-
 int clg_cache_lock(const clg_device *d, const char *key) {
     char digits[8] = { 0 };
     clg_error_state before;
     clg_str path = { 0 };
-    int file = -1;
+    int lock = -1;
     if (!d->cache_dir) return -1;
     clg_error_save(&before);
     clg_str_printf(&path, "%s/.lock", d->cache_dir);
+    memcpy(digits, key, 7);
     if (!path.failed && clg_dir_make(d->cache_dir) == CLG_OK)
-        file = open(clg_str_text(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        lock = clg_file_lock(clg_str_text(&path), strtol(digits, NULL, 16));
     clg_error_restore(&before);
     clg_str_free(&path);
-    memcpy(digits, key, 7);
-    if (file >= 0 && !lock_byte(file, (off_t)strtol(digits, NULL, 16))) {
-        close(file);
-        file = -1;
-    }
-    if (file < 0) clg_log_msg(CLG_LOG_DEBUG, "no lock in %s: other processes may build the same program", d->cache_dir);
-    return file;
+    if (lock < 0) clg_log_msg(CLG_LOG_DEBUG, "no lock in %s: other processes may build the same program", d->cache_dir);
+    return lock;
 }
 
-void clg_cache_unlock(int lock) {
-    if (lock >= 0) close(lock); /* which gives the lock back */
-}
+void clg_cache_unlock(int lock) { clg_file_unlock(lock); }

@@ -80,11 +80,22 @@ static enum clg_device_type type_of(cl_device_type t) {
     return CLG_DEVICE_CPU;
 }
 
+/* Work-items in step, by the vendors' queries and that of OpenCL 3.0, whose numbers headers may lack; 0: none answers. */
+static int wave_of(cl_device_id id) {
+    enum { WARP_SIZE_NV = 0x4003, WAVEFRONT_WIDTH_AMD = 0x4043, PREFERRED_MULTIPLE = 0x1067 };
+    cl_uint width = 0;
+    size_t multiple = 0;
+    if (clGetDeviceInfo(id, WARP_SIZE_NV, sizeof width, &width, NULL) == CL_SUCCESS) return (int)width;
+    if (clGetDeviceInfo(id, WAVEFRONT_WIDTH_AMD, sizeof width, &width, NULL) == CL_SUCCESS) return (int)width;
+    if (clGetDeviceInfo(id, PREFERRED_MULTIPLE, sizeof multiple, &multiple, NULL) == CL_SUCCESS) return (int)multiple;
+    return 0;
+}
+
 /* What the device can do. */
 static cl_int fill_caps(clg_device_row *row) {
     cl_int err = CL_SUCCESS;
     cl_device_type type = CL_DEVICE_TYPE_CPU;
-    cl_uint units = 1, align_bits = 1024, mhz = 0;
+    cl_uint units = 1, align_bits = 1024, mhz = 0, vector = 0;
     cl_ulong memory = 0, max_alloc = 0, local = 0;
     size_t group = 1, item[16] = { 1, 1, 1 };
     cl_bool unified = CL_FALSE;
@@ -101,6 +112,7 @@ static cl_int fill_caps(clg_device_row *row) {
     get(row->id, CL_DEVICE_HOST_UNIFIED_MEMORY, &unified, sizeof unified, &err);
     cl_int optional = CL_SUCCESS;
     get(row->id, CL_DEVICE_DOUBLE_FP_CONFIG, &fp64, sizeof fp64, &optional);
+    get(row->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, &vector, sizeof vector, &optional);
 
     char extensions[8192];
     device_text(row->id, CL_DEVICE_EXTENSIONS, extensions, sizeof extensions);
@@ -123,6 +135,7 @@ static cl_int fill_caps(clg_device_row *row) {
         .max_group = group, .max_item = { item[0], item[1], item[2] }, .local_mem = (size_t)local,
         .max_alloc = max_alloc > CLG_BUFFER_SLACK ? (size_t)max_alloc - CLG_BUFFER_SLACK : 0,
         .align = align > 128 ? align : 128, .fp16 = info->fp16, .fp64 = info->fp64, .unified = info->unified_memory,
+        .vector_f32 = (int)vector, .wave = wave_of(row->id),
     };
     return err;
 }

@@ -156,6 +156,8 @@ void clg_device_get_stats(const clg_device *dev, clg_device_stats *stats) {
 
 const clg_device_caps *clg_device_get_caps(const clg_device *d) { return &d->caps; }
 
+const char *clg_device_cache_dir(const clg_device *d) { return d->cache_dir; }
+
 size_t clg_device_elem_size(const clg_device *d, clg_dtype t) {
     return d->caps.ref ? sizeof(double) : clg_dtype_size(t);
 }

@@ -18,11 +18,16 @@ typedef struct clg_device_caps {
     size_t align;                  /* bytes: buffer slices start on multiples of this; at least 128 */
     bool   fp16, fp64, unified;
     bool   profiling;
+    int    vector_f32;             /* floats in a vector register; 0: unknown */
+    int    wave;                   /* work-items that run in step on class gpu; 0: unknown */
 } clg_device_caps;
 
 const clg_device_caps *clg_device_get_caps(const clg_device *d);
 
 clg_device *clg_device_ref(clg_device *d); /* one more reference; returns d. clg_device_destroy() gives it back */
+
+/** Where files about the device are kept; NULL: nowhere. */
+const char *clg_device_cache_dir(const clg_device *d);
 
 /** Bytes of one element of t in this device's memory: clg_dtype_size(t), or sizeof(double) on "ref". */
 size_t clg_device_elem_size(const clg_device *d, clg_dtype t);

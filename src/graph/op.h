@@ -70,6 +70,12 @@ typedef struct clg_impl {
                                                               that of the direct sum, at worst */
 } clg_impl;
 
+enum { CLG_MAX_IN = 16, CLG_MAX_OUT = 3 }; /* group takes any number of inputs */
+
+/** The axes along which operands are cut for a part of the work, -1: taken whole; and that of output 0 along which the
+ *  results of parts then stand side by side, -1: they add up. For checks that the whole would take too long for. */
+typedef struct clg_cut { int in[CLG_MAX_IN], out; } clg_cut;
+
 struct clg_op {
     const char *name;
     const char *formula, *gradient;                        /* for the docs; gradient NULL: none */
@@ -87,6 +93,7 @@ struct clg_op {
     const clg_impl *impls;                                 /* ends with a row of NULLs; NULL for elementwise etc. */
     const char *shapes;                                    /* for the docs: "x [N,C,S...], w [O,C/g,K...] -> [N,O,S'...]" */
     bool       (*expand)(const clg_node *n, clg_tensor **out); /* composite: see below. false: an error was reported */
+    bool       (*cut)(const clg_node *n, clg_cut *c);      /* how a part is computed; NULL, false: only the whole */
 };
 
 /* A composite is an op without kernels: a device gets the graph that expand() builds from n->in and n->attr (n may be
@@ -94,7 +101,6 @@ struct clg_op {
  * keeps the node, computes it by ref(), which knows nothing of the expansion, and differentiates the expansion: so
  * values and gradients are checked against plain C. vjp, cost and impls stay NULL. */
 
-enum { CLG_MAX_IN = 16, CLG_MAX_OUT = 3 }; /* group takes any number of inputs */
 
 /* --- building nodes (src/graph/build.c) --- */
 

@@ -122,7 +122,8 @@ const clg_op clg_op_conv_bwd_data = {
     .shapes = "gy [N,O,S'...], w [O,C/groups,K...] -> [N,C,S...]",
     .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TAIL,
     .attr_size = sizeof(clg_conv_attr),
-    .infer = infer_data, .ref = ref_data, .vjp = vjp_data, .cost = clg_conv_cost, .impls = data_impls,
+    .infer = infer_data, .ref = ref_data, .vjp = vjp_data, .cost = clg_conv_cost, .cut = clg_conv_cut,
+    .impls = data_impls,
 };
 
 static const clg_impl filter_impls[] = {
@@ -143,5 +144,6 @@ const clg_op clg_op_conv_bwd_filter = {
     .shapes = "x [N,C,S...], gy [N,O,S'...] -> [O,C/groups,K...]",
     .min_in = 2, .max_in = 2, .n_out = 1,
     .attr_size = sizeof(clg_conv_attr),
-    .infer = infer_filter, .ref = ref_filter, .vjp = vjp_filter, .cost = clg_conv_cost, .impls = filter_impls,
+    .infer = infer_filter, .ref = ref_filter, .vjp = vjp_filter, .cost = clg_conv_cost, .cut = clg_conv_cut,
+    .impls = filter_impls,
 };

@@ -106,6 +106,12 @@ clg_tensor *clg_conv_build_bwd(const clg_op *op, clg_conv_attr attr, clg_shape l
     return clg_node_build(op, &attr, (clg_tensor *[]){ a, b }, 2);
 }
 
+bool clg_conv_cut(const clg_node *n, clg_cut *c) {
+    const bool filter = n->op == &clg_op_conv_bwd_filter;
+    *c = (clg_cut){ .in = { 0, filter ? 0 : -1, -1 }, .out = filter ? -1 : 0 };
+    return true;
+}
+
 bool clg_conv_is_pointwise(const clg_conv_geom *g) {
     for (int a = 0; a < 3; a++)
         if (g->k[a] != 1 || g->stride[a] != 1 || g->pad[a] != 0 || g->in[a] != g->out[a]) return false;

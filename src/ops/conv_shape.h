@@ -55,6 +55,9 @@ clg_tensor *clg_conv_build_bwd(const clg_op *op, clg_conv_attr attr, clg_shape l
 /** 2 N O Q (C/G) T flops, for all three. */
 clg_cost clg_conv_cost(const clg_node *n);
 
+/** By images: side by side, or, for bwd_filter, adding up. */
+bool clg_conv_cut(const clg_node *n, clg_cut *c);
+
 /** True if y is x seen as a matrix product: taps of size 1, no stride, no padding. */
 bool clg_conv_is_pointwise(const clg_conv_geom *g);
 

@@ -143,6 +143,15 @@ static void vjp(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
 
 static clg_cost cost(const clg_node *n) { return cost_of(n, 2.0 * (double)out_elems(n, 0) * (double)sizes_of(n).k); }
 
+/* By the outermost axis of the batch, or by rows of op(a). */
+static bool cut(const clg_node *n, clg_cut *c) {
+    const clg_shape a = in_shape(n, 0), b = in_shape(n, 1);
+    const bool batched = a.ndim > 2 && a.ndim == b.ndim && a.dim[0] == b.dim[0];
+    if (!batched && (a.ndim != 2 || b.ndim != 2)) return false;
+    *c = (clg_cut){.in = {!batched && attr_of(n)->ta ? 1 : 0, batched ? 0 : -1}, .out = 0};
+    return true;
+}
+
 /* Emits by one of the kernels: one call for the longest batch axis, a loop over what could not be merged into it. */
 static clg_status emit(clg_emit *e, const clg_node *n, clg_status (*by)(clg_emit *, const clg_emit_gemm_params *)) {
     const attr *t = attr_of(n);
@@ -203,7 +212,7 @@ const clg_op clg_op_matmul = {
     .gradient = "g op(a) = gy op(b)^T, g op(b) = op(a)^T gy, summed over the batch axes that were stretched",
     .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TAIL,
     .attr_size = sizeof(attr),
-    .infer = infer, .ref = ref, .vjp = vjp, .cost = cost, .impls = impls,
+    .infer = infer, .ref = ref, .vjp = vjp, .cost = cost, .cut = cut, .impls = impls,
 };
 
 static clg_tensor *strip_transposes(clg_tensor *x, bool *flag) {

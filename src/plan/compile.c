@@ -1,5 +1,5 @@
 /* clg_compile(): checks the targets, makes the table of values, and runs the passes (see plan.h). */
-#include "plan/plan.h"
+#include "plan/tune.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -272,13 +272,13 @@ static clg_status place_values(clg_plan *p) {
 
 /* --- the pipeline --- */
 
-static double seconds(void) {
+static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static clg_status compile(clg_plan *p, clg_list targets) {
+static clg_status analyse(clg_plan *p, clg_list targets) {
     CLG_TRY(collect_targets(p, targets));
     CLG_TRY(make_values(p));
     if (!p->params.no_fold) CLG_TRY(clg_plan_fold(p));
@@ -287,6 +287,10 @@ static clg_status compile(clg_plan *p, clg_list targets) {
     CLG_TRY(place_targets(p));
     CLG_TRY(place_values(p));
     CLG_TRY(clg_plan_fuse(p));
+    return clg_plan_see(p);
+}
+
+static clg_status complete(clg_plan *p) {
     CLG_TRY(clg_plan_select(p));
     CLG_TRY(clg_plan_order(p));
     CLG_TRY(clg_plan_emit(p));
@@ -307,27 +311,50 @@ static clg_status init(clg_plan *p, clg_graph *g, const clg_plan_params *params)
     return CLG_OK;
 }
 
-clg_plan *clg_compile(clg_graph *g, clg_list targets, const clg_plan_params *params) {
-    const double start = seconds();
-    if (!g) { /* keep the reason why there is none */
-        clg_fail(CLG_ERR_INVALID, "clg_compile: the graph is NULL%s%s", clg_error_status() ? "; before: " : "",
-                 clg_error_status() ? clg_error() : "");
-        return NULL;
-    }
+clg_plan *clg_plan_analyse(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force) {
     clg_plan *p = clg_calloc(1, sizeof *p);
     if (!p) {
         clg_fail_nomem("plan");
         return NULL;
     }
     clg_status status = init(p, g, params);
-    if (status >= 0) status = compile(p, targets);
-    if (status < 0) {
+    p->force = force;
+    if (status >= 0) status = analyse(p, targets);
+    if (status < 0) clg_plan_destroy(&p);
+    return p;
+}
+
+/* A failed measurement is no reason not to run. */
+static void tune_new_keys(clg_plan *p) {
+    const double seconds = clg_tune_budget(&p->params);
+    clg_error_state before;
+    if (seconds <= 0 || p->force || p->caps->ref) return;
+    clg_error_save(&before);
+    if (clg_tune_plan(p, &(clg_tune_params){ .seconds = seconds }, NULL) < 0)
+        clg_log_msg(CLG_LOG_WARN, "tuning stopped: %s", clg_error());
+    clg_error_restore(&before);
+}
+
+clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force) {
+    const double start = now();
+    clg_plan *p = clg_plan_analyse(g, targets, params, force);
+    if (!p) return NULL;
+    tune_new_keys(p);
+    if (complete(p) < 0) {
         clg_plan_destroy(&p);
         return NULL;
     }
-    p->info.compile_seconds = seconds() - start;
+    p->info.compile_seconds = now() - start;
     clg_log_msg(CLG_LOG_INFO, "plan: %d steps, %d programs, %.2f MB of intermediates (%.2f MB without reuse), %.3f s",
             p->n_steps, p->n_programs, 1e-6 * (double)p->info.bytes_arena, 1e-6 * (double)p->info.bytes_without_reuse,
             p->info.compile_seconds);
     return p;
+}
+
+clg_plan *clg_compile(clg_graph *g, clg_list targets, const clg_plan_params *params) {
+    if (g) return clg_compile_choice(g, targets, params, NULL);
+    /* keep the reason why there is none */
+    clg_fail(CLG_ERR_INVALID, "clg_compile: the graph is NULL%s%s", clg_error_status() ? "; before: " : "",
+             clg_error_status() ? clg_error() : "");
+    return NULL;
 }

@@ -74,8 +74,9 @@ const char *clg_emit_options(clg_emit *e, const char *fmt, ...) {
 }
 
 int clg_emit_knob(clg_emit *e, const char *name) {
-    for (const clg_knob *k = e->impl->knobs; k && k->name; k++)
-        if (strcmp(k->name, name) == 0) return k->value[0];
+    const clg_knob *k = e->impl->knobs;
+    for (int i = 0; k && k[i].name && i < CLG_MAX_KNOBS; i++)
+        if (strcmp(k[i].name, name) == 0) return e->plan->units[e->unit].choice.knob[i];
     return -1;
 }
 

@@ -45,6 +45,19 @@ typedef struct clg_value {
     clg_upload *upload;    /* of an input */
 } clg_value;
 
+/** Who chose an implementation: the rules of select.c, the library's defaults for a class of devices, a measurement on
+ *  this device, or the caller. */
+enum clg_chosen { CLG_CHOSEN_HEURISTIC, CLG_CHOSEN_SHIPPED, CLG_CHOSEN_TUNED, CLG_CHOSEN_FORCED };
+
+enum { CLG_MAX_KNOBS = 8 };
+
+/** An implementation and the values of its knobs, in the order of its table. */
+typedef struct clg_choice {
+    const clg_impl *impl;
+    int             knob[CLG_MAX_KNOBS];
+    enum clg_chosen by;
+} clg_choice;
+
 enum { CLG_MAX_FUSED = 32 }; /* nodes in a unit: bounds the registers of a kernel */
 
 /** What is computed in one go: several fused elementwise nodes of one shape, or one other node, and behind it maybe such
@@ -54,6 +67,7 @@ typedef struct clg_unit {
     int  n_nodes;
     bool elementwise;
     const clg_impl *impl;   /* of a node that is not elementwise */
+    clg_choice choice;      /* that implementation again, its knobs, and why */
     const clg_node *seen;   /* what that sees: the node, with f32 in place of floats of 16 bits */
 } clg_unit;
 
@@ -117,6 +131,7 @@ struct clg_plan {
     clg_device *device;
     const clg_device_caps *caps;
     clg_plan_params params; /* impl is copied */
+    const clg_choice *force; /* a candidate that is measured: for every op that has its implementation; else NULL */
     clg_arena   arena;      /* host objects of the plan */
 
     clg_value *values;
@@ -186,6 +201,12 @@ void clg_plan_mark(clg_plan *p);
 /** "conv(x, w) -> conv_7 f32[2,3]" in the plan's arena; never NULL. */
 const char *clg_node_text(clg_plan *p, const clg_node *n);
 
+/** A plan as it is before implementations are chosen; NULL on failure. force: NULL, or what clg_compile_choice() got. */
+clg_plan *clg_plan_analyse(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force);
+
+/** clg_compile() with a choice forced, which must outlive the call; nothing is tuned. */
+clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force);
+
 /* --- passes --- */
 clg_status clg_plan_fold(clg_plan *p);
 clg_status clg_plan_fuse(clg_plan *p);
@@ -230,6 +251,14 @@ clg_status clg_emit_convert(clg_plan *p, int unit, clg_tensor *from, clg_tensor 
 void clg_generated_source(const clg_plan *p, clg_str *out);
 
 /* --- select.c --- */
+
+/** Makes the nodes that implementations see. */
+clg_status clg_plan_see(clg_plan *p);
+/** What is taken for a unit if the records of this machine are not asked. impl NULL: nothing runs it. */
+clg_choice clg_choice_untuned(const clg_plan *p, const clg_unit *u, const char *key);
+bool clg_impl_usable(const clg_plan *p, const clg_node *n, const clg_impl *m);
+/** CLGRAD_TUNE and clg_plan_params.tune_ms: seconds to tune for; 0: only look up; below 0: do not even that. */
+double clg_tune_budget(const clg_plan_params *params);
 bool clg_impl_forced(const clg_plan *p, const char *name);
 bool clg_elementwise_for_gpu(const clg_plan *p);
 

@@ -1,6 +1,5 @@
 /* clg_plan_report(): the steps and the memory plan as text, JSON, or a DOT graph. */
-#include "plan/plan.h"
-
+#include "plan/tune.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -30,6 +29,14 @@ static void write_outputs(const clg_plan *p, const clg_step *s, clg_str *out) {
     }
 }
 
+/* The implementation with its knobs and why it was taken; false: no choice was made for this step. */
+static bool write_choice(const clg_plan *p, const clg_step *s, clg_str *out) {
+    const clg_choice *c = s->unit >= 0 ? &p->units[s->unit].choice : NULL;
+    if (!c || !c->impl) return false;
+    clg_choice_print(c, out);
+    return true;
+}
+
 static const char *kernel_name(const clg_step *s, char *buf, size_t size) {
     if (s->kind == CLG_STEP_KERNEL) snprintf(buf, size, "%s.%s", s->file ? s->file : "generated", s->function);
     else snprintf(buf, size, "%s", s->kind == CLG_STEP_COPY ? "copy" : s->kind == CLG_STEP_GEMM ? "clblast" : "ref");
@@ -56,6 +63,10 @@ static void text_step(const clg_plan *p, int i, bool times, clg_str *out) {
     write_ops(p, s, out);
     clg_str_add(out, " -> ");
     write_outputs(p, s, out);
+    clg_str choice = { 0 };
+    if (write_choice(p, s, &choice))
+        clg_str_printf(out, "; %s: %s", clg_chosen_name(p->units[s->unit].choice.by), clg_str_text(&choice));
+    clg_str_free(&choice);
     clg_str_add(out, "\n");
 }
 
@@ -83,12 +94,17 @@ static void text_report(const clg_plan *p, clg_str *out) {
 
 static json_t *json_step(const clg_plan *p, const clg_step *s) {
     char kernel[128];
-    clg_str ops = { 0 }, outputs = { 0 };
+    clg_str ops = { 0 }, outputs = { 0 }, choice = { 0 };
     write_ops(p, s, &ops);
     write_outputs(p, s, &outputs);
     json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:f, s:f}", "impl", s->impl, "kernel",
                           kernel_name(s, kernel, sizeof kernel), "ops", clg_str_text(&ops), "outputs",
                           clg_str_text(&outputs), "flops", s->flops, "bytes", s->bytes);
+    if (j && write_choice(p, s, &choice)) {
+        json_object_set_new(j, "choice", json_string(clg_str_text(&choice)));
+        json_object_set_new(j, "chosen_by", json_string(clg_chosen_name(p->units[s->unit].choice.by)));
+    }
+    clg_str_free(&choice);
     if (j && s->ns > 0) json_object_set_new(j, "us", json_real(1e-3 * (double)s->ns));
     clg_str_free(&ops);
     clg_str_free(&outputs);

@@ -1,7 +1,11 @@
-/* The choice of an implementation for each op: forced names first, then the default of the device's class, then
- * whatever runs. */
-#include "plan/plan.h"
+/* The choice of an implementation for each op: forced names first, then what was measured on this device, then the
+ * defaults that the library ships for the class of the device, then the first row of the table that prefers the class,
+ * then whatever runs. */
+#include "plan/tune.h"
 
+#include "base/log.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const elementwise_names[] = { "elementwise.cpu", "elementwise.gpu" };
@@ -47,33 +51,87 @@ static clg_status check_names(const clg_plan *p) {
     return CLG_OK;
 }
 
-static bool usable(const clg_plan *p, const clg_node *n, const clg_impl *m) {
+bool clg_impl_usable(const clg_plan *p, const clg_node *n, const clg_impl *m) {
     if (p->params.exact && m->inexact) return false;
     return !m->accept || m->accept(n, p->device);
 }
 
-static const clg_impl *choose(const clg_plan *p, const clg_node *n) {
+static bool may(const void *plan, const clg_node *n, const clg_impl *m) { return clg_impl_usable(plan, n, m); }
+
+/* The first that is forced; the first usable one among those that prefer the class; the first usable one. */
+static clg_choice by_table(const clg_plan *p, const clg_node *n) {
     const clg_impl *preferred = NULL, *any = NULL;
     for (const clg_impl *m = n->op->impls; m && m->name; m++) {
-        if (!usable(p, n, m)) continue;
-        if (clg_impl_forced(p, m->name)) return m;
+        if (!clg_impl_usable(p, n, m)) continue;
+        if (clg_impl_forced(p, m->name)) return clg_choice_default(m, CLG_CHOSEN_FORCED);
         if (!preferred && (m->prefer & p->caps->cls) && (!m->prefers || m->prefers(n, p->device))) preferred = m;
         if (!any) any = m;
     }
-    return preferred ? preferred : any;
+    return clg_choice_default(preferred ? preferred : any, CLG_CHOSEN_HEURISTIC);
 }
 
-clg_status clg_plan_select(clg_plan *p) {
-    CLG_TRY(check_names(p));
+clg_choice clg_choice_untuned(const clg_plan *p, const clg_unit *u, const char *key) {
+    clg_choice c = by_table(p, u->seen), found;
+    const clg_records shipped = clg_records_shipped(p->device);
+    if (c.by == CLG_CHOSEN_FORCED || !clg_records_find(&shipped, true, key, u->seen, may, p, &found, NULL)) return c;
+    found.by = CLG_CHOSEN_SHIPPED;
+    return found;
+}
+
+static clg_choice choose(const clg_plan *p, const clg_unit *u, const clg_records *tuned) {
+    clg_str key = { 0 };
+    for (const clg_impl *m = u->seen->op->impls; p->force && m && m->name; m++)
+        if (m == p->force->impl) return *p->force;
+    clg_tune_key(u, &key);
+    clg_choice c = clg_choice_untuned(p, u, clg_str_text(&key)), found;
+    const char *text = clg_str_text(&key);
+    if (c.by != CLG_CHOSEN_FORCED && clg_records_find(tuned, false, text, u->seen, may, p, &found, NULL)) {
+        c = found;
+        c.by = CLG_CHOSEN_TUNED;
+    }
+    clg_str_free(&key); /* cut short without memory, it finds nothing */
+    return c;
+}
+
+double clg_tune_budget(const clg_plan_params *params) {
+    const char *mode = getenv("CLGRAD_TUNE");
+    if (params->tune_ms != 0) return 1e-3 * params->tune_ms;
+    if (!mode || !*mode) return 0;
+    if (strcmp(mode, "off") == 0) return -1;
+    if (strcmp(mode, "auto") == 0) return 10;
+    const double seconds = strncmp(mode, "auto:", 5) == 0 ? strtod(mode + 5, NULL) : 0;
+    if (!(seconds > 0 && seconds < 1e6)) {
+        clg_log_msg(CLG_LOG_WARN, "CLGRAD_TUNE=%s is not known: off, auto, or auto:SECONDS for each plan", mode);
+        return 0;
+    }
+    return seconds;
+}
+
+clg_status clg_plan_see(clg_plan *p) {
     for (int i = 0; i < p->n_units && !p->caps->ref; i++) {
         clg_unit *u = &p->units[i];
         if (u->elementwise || u->n_nodes == 0) continue;
         u->seen = clg_plan_widen(p, u->nodes[0]);
         if (!u->seen) return CLG_ERR_NOMEM;
-        u->impl = choose(p, u->seen);
-        if (!u->impl)
-            return clg_fail(CLG_ERR_UNSUP, "%s: no implementation of %s runs on this device for these shapes and types",
-                            clg_node_text(p, u->nodes[0]), u->nodes[0]->op->name);
     }
     return CLG_OK;
+}
+
+clg_status clg_plan_select(clg_plan *p) {
+    clg_status status = CLG_OK;
+    CLG_TRY(check_names(p));
+    if (p->caps->ref) return CLG_OK;
+    clg_records tuned = { 0 };
+    if (clg_tune_budget(&p->params) >= 0 && !p->force) tuned = clg_records_load(p->device);
+    for (int i = 0; i < p->n_units && status >= 0; i++) {
+        clg_unit *u = &p->units[i];
+        if (u->elementwise || u->n_nodes == 0) continue;
+        u->choice = choose(p, u, &tuned);
+        u->impl = u->choice.impl;
+        if (!u->impl)
+            status = clg_fail(CLG_ERR_UNSUP, "%s: no implementation of %s runs on this device for these shapes and "
+                              "types", clg_node_text(p, u->nodes[0]), u->nodes[0]->op->name);
+    }
+    clg_records_free(&tuned);
+    return status;
 }

@@ -13,6 +13,7 @@ static const clg_command commands[] = {
     {"filter", "lay a filter over a picture: edges, blur, your own", clg_cmd_filter},
     {"ops", "the table of operations: formulas, shapes, gradients", clg_cmd_ops},
     {"plan", "print or draw what a model is compiled to", clg_cmd_plan},
+    {"tune", "measure which kernels are the fastest on a device", clg_cmd_tune},
     {"help", "this text, or that of a command: clgrad help train", cmd_help},
     {"version", "version of the program and its library", cmd_version},
 };
@@ -30,7 +31,8 @@ static void print_usage(FILE *to) {
     for (int i = 0; i < N_COMMANDS; i++) fprintf(to, "  %-10s%s\n", commands[i].name, commands[i].summary);
     fprintf(to, "\nEvery command has --help.\n\nEnvironment\n"
                 "  CLGRAD_DEVICE     the device, as --device (see clgrad devices --help)\n"
-                "  CLGRAD_CACHE_DIR  where built programs are kept (default ~/.cache/clgrad)\n"
+                "  CLGRAD_CACHE_DIR  where built programs and tuning records are kept (default ~/.cache/clgrad)\n"
+                "  CLGRAD_TUNE       off: ignore what clgrad tune found; auto: tune what is new at once\n"
                 "  CLGRAD_MEM_CAP    most device memory to use: bytes, or 512M, 2G\n"
                 "  CLGRAD_LOG        none, error, warn, info, debug or trace (default warn)\n");
 }

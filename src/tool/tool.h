@@ -124,6 +124,7 @@ int clg_cmd_train(int argc, char **argv);
 int clg_cmd_eval(int argc, char **argv);
 int clg_cmd_ops(int argc, char **argv);
 int clg_cmd_plan(int argc, char **argv);
+int clg_cmd_tune(int argc, char **argv); /* tune_cmd.c */
 int clg_cmd_filter(int argc, char **argv);
 
 #endif /* CLG_TOOL_TOOL_H_ */

@@ -1,0 +1,63 @@
+/* Tuning: which implementation of each op, with which parameters, is the fastest on a device is measured there, once,
+ * and kept as text in the cache directory. clg_compile() uses what is there and measures nothing, unless it is asked to. */
+#ifndef CLGRAD_TUNE_H_
+#define CLGRAD_TUNE_H_
+
+#include <clgrad/plan.h>
+
+CLG_BEGIN_DECLS
+
+enum clg_tune_state {
+    CLG_TUNE_BEGUN,      /* measuring begins: best is not known yet */
+    CLG_TUNE_MEASURED,   /* done, and stored */
+    CLG_TUNE_UNFINISHED, /* time ran out: the best until now is stored, a later call goes on */
+    CLG_TUNE_KEPT,       /* there is a record already; nothing was measured: the times are 0 */
+};
+
+/** One key: an op with its attributes, the shapes and types of its operands, and what is fused behind it. Strings live
+ *  during the call. */
+typedef struct clg_tune_row {
+    enum clg_tune_state state;
+    const char *key;
+    const char *before, *best;     /* what is taken without records of this machine; the fastest: "conv.wino4 tile=2" */
+    const char *before_by;         /* "heuristic" or "shipped" */
+    double      before_s, best_s;  /* seconds a run */
+    int         candidates, wrong; /* tried; with wrong results, which cannot win */
+    int         uses;              /* nodes of the graph with this key */
+    int         number, total;     /* of this row, and of rows in this call */
+} clg_tune_row;
+
+typedef struct clg_tune_params {
+    double seconds;      /* most time to spend; default 60 */
+    bool   again;        /* also measure what has a record */
+    bool   all_impls;    /* also try implementations that were made for the other class of devices (CPU, GPU) */
+    const char *op;      /* only ops whose name fits this pattern (* and ?); default all */
+    bool (*progress)(void *user, const clg_tune_row *row); /* false: stop. Default none */
+    void  *user;
+} clg_tune_params;
+
+#define clg_tune_params(...) (&(const clg_tune_params){__VA_ARGS__})
+
+typedef struct clg_tune_info {
+    int    keys, measured, kept, unfinished, wrong; /* distinct keys with a choice; wrong: candidates */
+    double seconds;
+} clg_tune_info;
+
+/**
+ * Measures, for each op that a plan of these targets would run and that has no record yet, the implementations and
+ * their parameters, by turns, on operands of the same shapes. A candidate must agree with the reference before it may
+ * win. The records are stored after each key, so a call that is cut short is continued by the next.
+ * The costliest ops come first. Does nothing on the device "ref".
+ *
+ * params, tune and info may be NULL. params as for clg_compile(); of it inference, exact and impl matter.
+ * Errors: those of clg_compile(); CLG_ERR_IO if a record cannot be stored.
+ */
+CLG_API CLG_CHECK clg_status clg_tune(clg_graph *g, clg_list targets, const clg_plan_params *params,
+                                      const clg_tune_params *tune, clg_tune_info *info);
+
+/** The file of a device's records; copies it to path, cut to size. "" if there is no cache directory. */
+CLG_API CLG_CHECK clg_status clg_tune_path(const clg_device *dev, char *path, size_t size);
+
+CLG_END_DECLS
+
+#endif /* CLGRAD_TUNE_H_ */

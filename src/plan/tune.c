@@ -1,0 +1,281 @@
+/* The tuner: times the implementations of an op and the values of their knobs on the device.
+ *
+ * Each candidate is a plan of its own for one unit, on operands of the same shapes. Candidates run by turns, so that a
+ * disturbance meets all of them; the least of a candidate's times counts, since disturbances only add; who is far
+ * behind is out early. First all implementations race with default knobs; then, for those within reach of the best, each knob
+ * in turn, the others held (a coordinate search); last the winner against what is taken without tuning. */
+#include "plan/tune.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { ROUNDS = 7, MAX_CANDIDATES = 32 };
+
+static const double least_batch = 2e-3; /* seconds that one measurement takes at least */
+static const double margin = 0.98;      /* a winner is faster than what it displaces by more than noise */
+static const double reach = 2;          /* implementations that knobs may still bring to the front */
+
+double clg_tune_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+typedef struct candidate {
+    clg_choice  choice;
+    clg_graph  *graph;
+    clg_plan   *plan; /* NULL: it is out */
+    clg_tensor *in[CLG_MAX_IN], *out[CLG_MAX_OUT];
+    int         runs; /* in one measurement */
+    double      best; /* seconds a run */
+} candidate;
+
+typedef struct race {
+    candidate c[MAX_CANDIDATES];
+    int       n;
+} race;
+
+/* --- candidates --- */
+
+static void candidate_close(candidate *c) {
+    clg_plan_destroy(&c->plan);
+    clg_graph_destroy(&c->graph);
+}
+
+/* The unit's op over inputs of a graph of its own. */
+static clg_status build(candidate *c, clg_device *d, const clg_unit *u) {
+    const clg_node *n = u->seen;
+    c->graph = clg_graph_create(d, NULL);
+    if (!c->graph) return clg_error_status();
+    for (int i = 0; i < n->n_in; i++) {
+        char name[16];
+        int k = 0;
+        while (n->in[k] != n->in[i]) k++;
+        snprintf(name, sizeof name, "in%d", i);
+        c->in[i] = k < i ? c->in[k] : clg_input(c->graph, name, in_dtype(n, i), in_shape(n, i));
+    }
+    return clg_node_outputs(n->op, n->attr, c->in, n->n_in, c->out) ? CLG_OK : clg_graph_report_error(c->graph);
+}
+
+static clg_status measure(candidate *c, double *seconds) {
+    const double start = clg_tune_now();
+    for (int i = 0; i < c->runs; i++) CLG_TRY(clg_run(c->plan));
+    CLG_TRY(clg_device_finish(c->graph->device));
+    *seconds = (clg_tune_now() - start) / c->runs;
+    return CLG_OK;
+}
+
+/* Builds, checks, and finds how many runs make a measurement. */
+static clg_status prepare(clg_tune_job *job, clg_tune_check *check, candidate *c, bool *right) {
+    double once = 0;
+    CLG_TRY(build(c, job->plan->device, job->unit));
+    c->plan = clg_compile_choice(c->graph, (clg_list){ job->unit->seen->n_out, c->out },
+                                 &(clg_plan_params){ .tune_ms = -1 }, &c->choice);
+    if (!c->plan) return clg_error_status();
+    CLG_TRY(clg_tune_check_run(check, c->plan, c->in, c->out, c->choice.impl->inexact, right));
+    c->runs = 1;
+    CLG_TRY(measure(c, &once));
+    const double runs = least_batch / (once > 1e-7 ? once : 1e-7);
+    c->runs = runs < 1 ? 1 : runs > 1000 ? 1000 : (int)runs;
+    c->best = once;
+    return CLG_OK;
+}
+
+static void tell(const clg_tune_job *job, const clg_choice *choice, enum clg_log_level level, const char *what) {
+    clg_str text = { 0 };
+    clg_tune_key(job->unit, &text);
+    clg_str_add(&text, " by ");
+    clg_choice_print(choice, &text);
+    clg_log_msg(level, "tuning %s: %s", clg_str_text(&text), what);
+    clg_str_free(&text);
+}
+
+/* Enters a candidate into the race, unless it fails or is wrong: neither is a failure of tuning. */
+static void enter(clg_tune_job *job, clg_tune_check *check, race *r, const clg_choice *choice) {
+    if (r->n == MAX_CANDIDATES) return;
+    candidate *c = &r->c[r->n];
+    bool right = false;
+    clg_error_state before;
+    *c = (candidate){ .choice = *choice };
+    clg_error_save(&before);
+    job->candidates++;
+    const clg_status status = prepare(job, check, c, &right);
+    if (status < 0) {
+        tell(job, choice, CLG_LOG_INFO, clg_error());
+    } else if (!right) {
+        tell(job, choice, CLG_LOG_WARN, "the results are wrong; it is not used");
+        job->wrong++;
+    }
+    clg_error_restore(&before);
+    if (status < 0 || !right) candidate_close(c);
+    else r->n++;
+}
+
+/* --- races --- */
+
+static double fastest(const race *r) {
+    double best = 1e30;
+    for (int i = 0; i < r->n; i++)
+        if (r->c[i].plan && r->c[i].best < best) best = r->c[i].best;
+    return best;
+}
+
+/* Drops who is behind by more than a factor that shrinks as the times become sure. */
+static int drop_slow(race *r, int round) {
+    static const double factor[] = { 1.5, 1.25, 1.1 };
+    const double limit = fastest(r) * factor[round < 2 ? round : 2];
+    int alive = 0;
+    for (int i = 0; i < r->n; i++) {
+        if (r->c[i].plan && r->c[i].best > limit) candidate_close(&r->c[i]);
+        alive += r->c[i].plan != NULL;
+    }
+    return alive;
+}
+
+/* Runs the race. Times stay in best, also of those who dropped out. The first has the right to a tie. */
+static int run_race(const clg_tune_job *job, race *r) {
+    int alive = r->n, winner = 0;
+    for (int round = 0; round < ROUNDS && (alive > 1 || round < 2); round++) {
+        if (round >= 2 && clg_tune_now() > job->deadline) break;
+        for (int i = 0; i < r->n; i++) {
+            double t;
+            if (!r->c[i].plan) continue;
+            if (measure(&r->c[i], &t) < 0) candidate_close(&r->c[i]);
+            else if (t < r->c[i].best) r->c[i].best = t;
+        }
+        alive = drop_slow(r, round);
+    }
+    for (int i = 1; i < r->n; i++)
+        if (r->c[i].best < r->c[winner].best * (winner == 0 ? margin : 1)) winner = i;
+    return winner;
+}
+
+static void race_close(race *r) {
+    for (int i = 0; i < r->n; i++) candidate_close(&r->c[i]);
+    r->n = 0;
+}
+
+static bool same_choice(const clg_choice *a, const clg_choice *b) {
+    return a->impl == b->impl && memcmp(a->knob, b->knob, sizeof a->knob) == 0;
+}
+
+/* --- the search --- */
+
+typedef struct search {
+    clg_tune_job   *job;
+    clg_tune_check *check;
+    race            race;
+    clg_choice      by_impl[MAX_CANDIDATES]; /* those that took part in the first race */
+    double          seconds[MAX_CANDIDATES];
+    int             n_impls;
+    bool            cut_short;
+} search;
+
+static bool time_is_up(search *s) {
+    if (clg_tune_now() > s->job->deadline) s->cut_short = true;
+    return s->cut_short;
+}
+
+static bool for_this_class(const clg_plan *p, const clg_impl *m) { return !m->prefer || (m->prefer & p->caps->cls); }
+
+static bool is_candidate(const clg_plan *p, const clg_unit *u, const clg_impl *m, bool all_impls) {
+    return (all_impls || for_this_class(p, m)) && clg_impl_usable(p, u->seen, m);
+}
+
+static void race_impls(search *s, const clg_choice *before) {
+    const clg_tune_job *job = s->job;
+    enter(s->job, s->check, &s->race, before);
+    for (const clg_impl *m = job->unit->seen->op->impls; m && m->name && !time_is_up(s); m++) {
+        const clg_choice c = clg_choice_default(m, CLG_CHOSEN_HEURISTIC);
+        if (!same_choice(&c, before) && is_candidate(job->plan, job->unit, m, job->all_impls))
+            enter(s->job, s->check, &s->race, &c);
+    }
+    run_race(job, &s->race);
+    for (int i = 0; i < s->race.n; i++) {
+        s->by_impl[i] = s->race.c[i].choice;
+        s->seconds[i] = s->race.c[i].best;
+    }
+    s->n_impls = s->race.n;
+    race_close(&s->race);
+}
+
+/* Varies one knob of entry i of by_impl. */
+static void race_knob(search *s, int i, int knob) {
+    const clg_knob *k = &s->by_impl[i].impl->knobs[knob];
+    enter(s->job, s->check, &s->race, &s->by_impl[i]);
+    for (int v = 0; v < k->n && !time_is_up(s); v++) {
+        clg_choice c = s->by_impl[i];
+        if (c.knob[knob] == k->value[v]) continue;
+        c.knob[knob] = k->value[v];
+        enter(s->job, s->check, &s->race, &c);
+    }
+    if (s->race.n > 0) {
+        const candidate *w = &s->race.c[run_race(s->job, &s->race)];
+        s->by_impl[i] = w->choice;
+        s->seconds[i] = w->best;
+    }
+    race_close(&s->race);
+}
+
+static int best_impl(const search *s) {
+    int best = 0;
+    for (int i = 1; i < s->n_impls; i++)
+        if (s->seconds[i] < s->seconds[best]) best = i;
+    return best;
+}
+
+static void race_knobs(search *s) {
+    const double limit = s->seconds[best_impl(s)] * reach;
+    for (int i = 0; i < s->n_impls; i++) {
+        const clg_knob *k = s->by_impl[i].impl->knobs;
+        for (int j = 0; s->seconds[i] <= limit && k && k[j].name && j < CLG_MAX_KNOBS && !time_is_up(s); j++)
+            race_knob(s, i, j);
+    }
+}
+
+/* The winner once more beside what is taken without tuning: these are the times of the record. */
+static void last_race(search *s, const clg_choice *before, clg_record *r) {
+    const clg_choice best = s->by_impl[best_impl(s)];
+    enter(s->job, s->check, &s->race, before);
+    if (!same_choice(&best, before)) enter(s->job, s->check, &s->race, &best);
+    if (s->race.n == 0) return;
+    const int winner = run_race(s->job, &s->race);
+    r->best = s->race.c[winner].choice;
+    r->best_s = s->race.c[winner].best;
+    r->before_s = s->race.c[0].best; /* if that one is wrong or fails, of the best */
+    race_close(&s->race);
+}
+
+bool clg_tune_has_choice(const clg_plan *p, const clg_unit *u, bool all_impls) {
+    int n = 0;
+    for (const clg_impl *m = u->seen ? u->seen->op->impls : NULL; m && m->name; m++) {
+        if (!is_candidate(p, u, m, all_impls)) continue;
+        if (clg_impl_forced(p, m->name)) return false;
+        n += m->knobs && m->knobs[0].name ? 2 : 1;
+    }
+    return n > 1;
+}
+
+clg_status clg_tune_unit(clg_tune_job *job, clg_record *r) {
+    clg_status status = CLG_OK;
+    search *s = clg_calloc(1, sizeof *s);
+    if (!s) return clg_fail_nomem("tuning");
+    s->job = job;
+    r->best = (clg_choice){ 0 };
+    r->before = clg_choice_untuned(job->plan, job->unit, r->key);
+    CLG_TRY_END(clg_tune_check_create(job->unit->seen, &s->check));
+    race_impls(s, &r->before);
+    if (s->n_impls > 0) {
+        race_knobs(s);
+        last_race(s, &r->before, r);
+    }
+    r->unfinished = s->cut_short;
+end:
+    clg_tune_check_destroy(&s->check);
+    clg_free(s);
+    return status;
+}

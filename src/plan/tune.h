@@ -1,0 +1,99 @@
+/* Which implementation, with which knob values: records of what was measured, and the measuring.
+ *
+ * A record is a line of text, "KEY = IMPL KNOB=VALUE ... # remarks". The key says what is computed: the op, the
+ * operands and the attributes of a node. Records come from the cache directory, one file
+ * for each device, driver and version of the library (tune_file.c), and from the library itself: the shipped defaults
+ * for a class of devices (src/plan/tuned). In those a key may have * and ?, and the first line that fits counts. */
+#ifndef CLG_PLAN_TUNE_H_
+#define CLG_PLAN_TUNE_H_
+
+#include "plan/plan.h"
+#include <clgrad/tune.h>
+
+/** Appends the key of a unit whose implementation is to be chosen. */
+void clg_tune_key(const clg_unit *u, clg_str *out);
+
+/** Appends "conv.direct_cpu tile=3": the implementation and the knobs that are not at their defaults. */
+void clg_choice_print(const clg_choice *c, clg_str *out);
+
+/** "heuristic", "shipped", "tuned", "forced". */
+const char *clg_chosen_name(enum clg_chosen by);
+
+/** An implementation with all knobs at their defaults. */
+clg_choice clg_choice_default(const clg_impl *m, enum clg_chosen by);
+
+/* --- records (tune_file.c) --- */
+
+/** The text of a file of records, or an empty one. */
+typedef struct clg_records {
+    const char *text;
+    size_t      size;
+    char       *owned; /* text, if it is to be freed */
+} clg_records;
+
+/** Reads the records of a device; none on any trouble, which is logged: a damaged file must not stop a program. */
+clg_records clg_records_load(const clg_device *d);
+void        clg_records_free(clg_records *r);
+
+/** The defaults that the library ships for the class of a device, "" if it has none. Static storage. */
+clg_records clg_records_shipped(const clg_device *d);
+
+/** Whether an implementation may be chosen for a node, by what only the caller knows. */
+typedef bool (*clg_choice_filter)(const void *user, const clg_node *n, const clg_impl *m);
+
+/** Looks a key up. What names an implementation or a knob that is unknown here, or that `may` refuses, is passed over.
+ *  globs: keys of records are patterns, of which the first that fits counts; else equal keys count, the last of them.
+ *  unfinished, if not NULL, tells whether the search was cut short. */
+bool clg_records_find(const clg_records *r, bool globs, const char *key, const clg_node *n, clg_choice_filter may,
+                      const void *user, clg_choice *out, bool *unfinished);
+
+/** What was measured of one key. */
+typedef struct clg_record {
+    const char *key;
+    clg_choice  best, before; /* before: what is taken without the record */
+    double      best_s, before_s; /* seconds a run */
+    bool        unfinished;   /* the time was up before all candidates had been tried */
+} clg_record;
+
+/** Puts a record into the file of the device in place of that of the same key: other processes may do the same at the
+ *  same time. Without a cache directory it does nothing. */
+clg_status clg_records_store(const clg_device *d, const clg_record *r);
+
+/** The path of the file, or "" without a cache directory. */
+clg_status clg_records_path(const clg_device *d, clg_str *out);
+
+/* --- measuring (tune.c, tune_check.c) --- */
+
+/** Finds the fastest right candidate of a unit. Until `deadline` (seconds of clg_tune_now()); what was found until then
+ *  is in *r with `unfinished` set, unless nothing was: then r->best.impl is NULL. */
+typedef struct clg_tune_job {
+    clg_plan       *plan;      /* analysed: compile.c */
+    const clg_unit *unit;
+    double          deadline;
+    bool            all_impls; /* also those that are made for the other class of devices */
+    int             candidates, wrong; /* out: how many were tried; how many of them gave wrong results */
+} clg_tune_job;
+
+clg_status clg_tune_unit(clg_tune_job *job, clg_record *r);
+
+/** Whether there is anything to choose for a unit. */
+bool clg_tune_has_choice(const clg_plan *p, const clg_unit *u, bool all_impls);
+
+double clg_tune_now(void); /* monotonic seconds */
+
+/** Tunes what has no record in an analysed plan and stores the records; `seconds` in all. */
+clg_status clg_tune_plan(clg_plan *p, const clg_tune_params *params, clg_tune_info *info);
+
+/* What a node computes from given operands, and whether a candidate does the same. */
+typedef struct clg_tune_check clg_tune_check;
+
+/** Makes operands for the inputs of a graph of one unit and computes what the reference says. */
+clg_status clg_tune_check_create(const clg_node *n, clg_tune_check **out);
+void       clg_tune_check_destroy(clg_tune_check **c);
+
+/** Runs a candidate's plan over the operands. *right: it agrees with the reference, and with the candidates before.
+ *  inputs, outputs: the tensors of the candidate's graph that stand for those of the node. */
+clg_status clg_tune_check_run(clg_tune_check *c, clg_plan *plan, clg_tensor *const *inputs, clg_tensor *const *outputs,
+                              bool inexact, bool *right);
+
+#endif /* CLG_PLAN_TUNE_H_ */

@@ -1,0 +1,311 @@
+/* Whether a candidate computes what it should: its results against the reference, at the full size, on operands that
+ * are small integers, so that sums are exact whatever their order.
+ *
+ * Where the reference would take too long, it computes a part (clg_op.cut): the last images or rows. If results of
+ * parts stand side by side, that part of the candidate's result is compared; if they add up, the operands are 0 outside it.
+ * The whole result is then compared with that of the first candidate that agreed with the reference. */
+#include "plan/tune.h"
+
+#include "base/alloc.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { REF_FLOPS = 200000000 }; /* about half a second of the reference */
+
+struct clg_tune_check {
+    const clg_node *n;
+    int      n_in;               /* distinct inputs */
+    const clg_tensor *tensor[CLG_MAX_IN];
+    void    *data[CLG_MAX_IN];   /* of the dtype */
+    bool     is_cut;
+    clg_cut  cut;                /* of the node's inputs */
+    int64_t  first, count;       /* the part, along the cut axes */
+    double  *want[CLG_MAX_OUT];  /* of the part */
+    int64_t  n_want[CLG_MAX_OUT];
+    void    *whole[CLG_MAX_OUT]; /* the results of the first right candidate; NULL: none yet */
+};
+
+/* --- operands --- */
+
+/* SplitMix64 (Steele et al. 2014). */
+static uint64_t next(uint64_t *s) {
+    uint64_t z = (*s += 0x9e3779b97f4a7c15ull);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+}
+
+/* What integer operands, which may be indices into any of the others, stay below. */
+static int64_t index_limit(const clg_node *n) {
+    int64_t least = INT32_MAX;
+    for (int i = 0; i < n->n_in; i++)
+        for (int k = 0; k < n->in[i]->shape.ndim; k++)
+            if (clg_dtype_is_float(in_dtype(n, i)) && in_dim(n, i, k) < least) least = in_dim(n, i, k);
+    return least < 1 || least == INT32_MAX ? 1 : least;
+}
+
+/* positive: for ops that take no negative numbers. */
+static void *make_data(const clg_node *n, const clg_tensor *t, uint64_t seed, bool positive) {
+    enum { BLOCK = 256 };
+    const int64_t elems = clg_shape_elems(t->shape), limit = index_limit(n);
+    const size_t size = clg_dtype_size(t->dtype);
+    char *data = clg_calloc((size_t)elems + 1, size);
+    double x[BLOCK];
+    for (int64_t at = 0; data && at < elems; at += BLOCK) {
+        const int64_t m = elems - at < BLOCK ? elems - at : BLOCK;
+        for (int64_t i = 0; i < m; i++) {
+            const uint64_t r = next(&seed) >> 8;
+            x[i] = !clg_dtype_is_float(t->dtype) ? (double)(r % (t->dtype == CLG_U8 ? 2 : (uint64_t)limit))
+                 : positive ? (double)(r % 4) + 1 : (double)(r % 7) - 3;
+        }
+        clg_from_double(t->dtype, x, data + (size_t)at * size, (size_t)m);
+    }
+    return data;
+}
+
+/* Index of input i of the node among the distinct ones. */
+static int distinct(const clg_tune_check *c, int i) {
+    int k = 0;
+    while (c->tensor[k] != c->n->in[i]) k++;
+    return k;
+}
+
+static clg_status make_operands(clg_tune_check *c, bool positive) {
+    c->n_in = 0;
+    for (int i = 0; i < c->n->n_in; i++) {
+        int k = 0;
+        while (k < c->n_in && c->tensor[k] != c->n->in[i]) k++;
+        if (k < c->n_in) continue;
+        clg_free(c->data[k]);
+        c->tensor[k] = c->n->in[i];
+        c->data[k] = make_data(c->n, c->n->in[i], (uint64_t)k + 1, positive);
+        if (!c->data[k]) return clg_fail_nomem("operands");
+        c->n_in++;
+    }
+    return CLG_OK;
+}
+
+/* --- parts --- */
+
+/* Elements before an axis, and from one position of it to the next. */
+static void around(clg_shape s, int axis, int64_t *outer, int64_t *inner) {
+    *outer = *inner = 1;
+    for (int i = 0; i < axis; i++) *outer *= s.dim[i];
+    for (int i = axis + 1; i < s.ndim; i++) *inner *= s.dim[i];
+}
+
+/* The elements of t at positions first .. first + count - 1 of the axis (-1: all of them) as doubles. */
+static double *part_of(const clg_tensor *t, const void *data, int axis, int64_t first, int64_t count) {
+    const size_t size = clg_dtype_size(t->dtype);
+    int64_t outer = 1, inner = clg_shape_elems(t->shape), dim = 1;
+    if (axis < 0) first = 0, count = 1;
+    else around(t->shape, axis, &outer, &inner), dim = t->shape.dim[axis];
+    double *x = clg_alloc((size_t)(outer * count * inner + 1) * sizeof *x);
+    for (int64_t o = 0; x && o < outer; o++)
+        clg_to_double(t->dtype, (const char *)data + (size_t)((o * dim + first) * inner) * size, x + o * count * inner,
+                      (size_t)(count * inner));
+    return x;
+}
+
+/* Everything outside the part becomes 0. */
+static void *only_part(const clg_tensor *t, const void *data, int axis, int64_t first, int64_t count) {
+    const size_t size = clg_dtype_size(t->dtype);
+    int64_t outer, inner;
+    around(t->shape, axis, &outer, &inner);
+    char *x = clg_calloc((size_t)clg_shape_elems(t->shape) + 1, size);
+    for (int64_t o = 0; x && o < outer; o++) {
+        const size_t at = (size_t)((o * t->shape.dim[axis] + first) * inner) * size;
+        memcpy(x + at, (const char *)data + at, (size_t)(count * inner) * size);
+    }
+    return x;
+}
+
+static void choose_part(clg_tune_check *c) {
+    const clg_node *n = c->n;
+    const double flops = (n->op->cost ? n->op->cost(n) : cost_of(n, 0)).flops;
+    if (flops <= REF_FLOPS || !n->op->cut || n->n_out != 1 || !n->op->cut(n, &c->cut)) return;
+    for (int i = 0; i < n->n_in && !c->is_cut; i++) {
+        if (c->cut.in[i] < 0) continue;
+        const int64_t dim = in_dim(n, i, c->cut.in[i]), fits = (int64_t)((double)dim * REF_FLOPS / flops);
+        c->count = fits < 1 ? 1 : fits < dim ? fits : dim;
+        c->first = dim - c->count;
+        c->is_cut = true;
+    }
+}
+
+/* --- the reference --- */
+
+/* The node over the part, in a graph of its own; NULL after an error. */
+static const clg_node *part_node(const clg_tune_check *c, clg_graph *g) {
+    clg_tensor *in[CLG_MAX_IN];
+    for (int i = 0; i < c->n->n_in; i++) {
+        clg_shape s = in_shape(c->n, i);
+        if (c->is_cut && c->cut.in[i] >= 0) s.dim[c->cut.in[i]] = c->count;
+        int k = 0;
+        while (c->n->in[k] != c->n->in[i]) k++;
+        char name[16];
+        snprintf(name, sizeof name, "in%d", i);
+        in[i] = k < i ? in[k] : clg_input(g, name, in_dtype(c->n, i), s);
+    }
+    clg_tensor *out[CLG_MAX_OUT];
+    return clg_node_outputs(c->n->op, c->n->attr, in, c->n->n_in, out) ? out[0]->node : NULL;
+}
+
+static clg_status compute(clg_tune_check *c, const clg_node *part) {
+    double *in[CLG_MAX_IN] = { 0 };
+    clg_status status = CLG_OK;
+    for (int i = 0; i < c->n->n_in && status >= 0; i++) {
+        const int k = distinct(c, i);
+        in[i] = part_of(c->n->in[i], c->data[k], c->is_cut ? c->cut.in[i] : -1, c->first, c->count);
+        if (!in[i]) status = clg_fail_nomem("operands");
+    }
+    for (int i = 0; i < part->n_out && status >= 0; i++) {
+        clg_free(c->want[i]);
+        c->n_want[i] = out_elems(part, i);
+        c->want[i] = clg_calloc((size_t)c->n_want[i] + 1, sizeof(double));
+        if (!c->want[i]) status = clg_fail_nomem("results");
+    }
+    const double *operands[CLG_MAX_IN];
+    memcpy(operands, in, sizeof operands);
+    if (status >= 0) clg_ref_node(part, operands, c->want);
+    for (int i = 0; i < c->n->n_in; i++) clg_free(in[i]);
+    return status;
+}
+
+/* Operands for which the op gives no numbers tell nothing. */
+static bool mostly_nan(const clg_tune_check *c) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < c->n_want[0]; i++) n += !isfinite(c->want[0][i]);
+    return 2 * n > c->n_want[0];
+}
+
+clg_status clg_tune_check_create(const clg_node *n, clg_tune_check **out) {
+    clg_status status = CLG_OK;
+    clg_graph *g = clg_graph_create(n->graph->device, NULL);
+    clg_tune_check *c = clg_calloc(1, sizeof *c);
+    if (!g || !c) CLG_TRY_END(clg_fail_nomem("check"));
+    c->n = n;
+    choose_part(c);
+    const clg_node *part = part_node(c, g);
+    if (!part) CLG_TRY_END(clg_graph_report_error(g));
+    for (int positive = 0; positive < 2; positive++) {
+        CLG_TRY_END(make_operands(c, positive));
+        CLG_TRY_END(compute(c, part));
+        if (!mostly_nan(c)) break;
+    }
+    *out = c;
+    c = NULL;
+end:
+    clg_tune_check_destroy(&c);
+    clg_graph_destroy(&g);
+    return status;
+}
+
+void clg_tune_check_destroy(clg_tune_check **check) {
+    clg_tune_check *c = *check;
+    if (!c) return;
+    for (int i = 0; i < CLG_MAX_IN; i++) clg_free(c->data[i]);
+    for (int i = 0; i < CLG_MAX_OUT; i++) {
+        clg_free(c->want[i]);
+        clg_free(c->whole[i]);
+    }
+    clg_free(c);
+    *check = NULL;
+}
+
+/* --- comparing --- */
+
+/* Reals may differ by a part of the largest; the direct sums of small integers do not differ at all, but functions and
+ * quotients do, and so do the transforms of inexact implementations, by the error that they promise. */
+static bool agree(clg_dtype t, const double *have, const double *want, int64_t n, bool inexact) {
+    const double part = !clg_dtype_is_float(t) ? 0 : inexact ? 2e-5 : 64 * 0x1p-23;
+    double most = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (isfinite(want[i]) && fabs(want[i]) > most) most = fabs(want[i]);
+    for (int64_t i = 0; i < n; i++) {
+        const bool same = have[i] == want[i] || (isnan(have[i]) && isnan(want[i]));
+        if (!same && !(fabs(have[i] - want[i]) <= part * most)) return false;
+    }
+    return true;
+}
+
+static clg_status write_operands(const clg_tune_check *c, clg_plan *plan, clg_tensor *const *inputs, bool part) {
+    for (int i = 0; i < c->n->n_in; i++) {
+        const int k = distinct(c, i), axis = c->cut.in[i];
+        const bool cuts = part && axis >= 0;
+        void *cut = cuts ? only_part(c->tensor[k], c->data[k], axis, c->first, c->count) : NULL;
+        if (cuts && !cut) return clg_fail_nomem("operands");
+        const clg_status status = clg_write(plan, inputs[i], cut ? cut : c->data[k], clg_tensor_bytes(inputs[i]));
+        clg_free(cut);
+        CLG_TRY(status);
+    }
+    return CLG_OK;
+}
+
+/* Fills the place of a result with bytes that are no result: memory that is used again may hold the right one, left by
+ * a candidate before. */
+static clg_status spoil_result(clg_plan *plan, const clg_tensor *y) {
+    const clg_value *v = clg_root_value(plan, y);
+    const size_t bytes = clg_tensor_bytes(y);
+    void *garbage = clg_alloc(bytes + 1);
+    if (!garbage) return clg_fail_nomem("results");
+    memset(garbage, 0xff, bytes);
+    const clg_status status = v->buffer ? clg_buffer_write(v->buffer, v->offset, y->dtype, garbage,
+                                                           (size_t)clg_value_elems(v)) : CLG_OK;
+    clg_free(garbage);
+    return status;
+}
+
+static clg_status read_result(clg_plan *plan, clg_tensor *y, void **data) {
+    const size_t bytes = clg_tensor_bytes(y);
+    *data = clg_alloc(bytes + 1);
+    if (!*data) return clg_fail_nomem("results");
+    return clg_read(plan, y, *data, bytes);
+}
+
+/* Result k against the reference's, of the part if side by side. */
+static clg_status judge(const clg_tune_check *c, int k, const clg_tensor *y, const void *data, bool inexact,
+                        bool *right) {
+    const bool side_by_side = c->is_cut && c->cut.out >= 0;
+    double *have = part_of(y, data, side_by_side ? c->cut.out : -1, c->first, c->count);
+    if (!have) return clg_fail_nomem("results");
+    *right = *right && agree(y->dtype, have, c->want[k], c->n_want[k], inexact);
+    clg_free(have);
+    return CLG_OK;
+}
+
+/* The whole result k against that of the first right candidate, or kept as such. */
+static clg_status judge_whole(clg_tune_check *c, int k, const clg_tensor *y, void **data, bool inexact, bool *right) {
+    if (!*right || !c->is_cut) return CLG_OK;
+    if (!c->whole[k]) {
+        c->whole[k] = *data;
+        *data = NULL;
+        return CLG_OK;
+    }
+    double *have = part_of(y, *data, -1, 0, 0), *want = part_of(y, c->whole[k], -1, 0, 0);
+    if (have && want) *right = agree(y->dtype, have, want, clg_shape_elems(y->shape), inexact);
+    clg_free(have);
+    clg_free(want);
+    return have && want ? CLG_OK : clg_fail_nomem("results");
+}
+
+clg_status clg_tune_check_run(clg_tune_check *c, clg_plan *plan, clg_tensor *const *inputs, clg_tensor *const *outputs,
+                              bool inexact, bool *right) {
+    const bool adds_up = c->is_cut && c->cut.out < 0;
+    *right = true;
+    for (int run = adds_up ? 0 : 1; run < 2; run++) {
+        CLG_TRY(write_operands(c, plan, inputs, run == 0));
+        for (int k = 0; k < c->n->n_out; k++) CLG_TRY(spoil_result(plan, outputs[k]));
+        CLG_TRY(clg_run(plan));
+        for (int k = 0; k < c->n->n_out; k++) {
+            void *data = NULL;
+            clg_status status = read_result(plan, outputs[k], &data);
+            if (status >= 0 && (run == 0 || !adds_up)) status = judge(c, k, outputs[k], data, inexact, right);
+            if (status >= 0 && run == 1) status = judge_whole(c, k, outputs[k], &data, inexact, right);
+            clg_free(data);
+            CLG_TRY(status);
+        }
+    }
+    return CLG_OK;
+}
