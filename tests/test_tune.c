@@ -352,17 +352,38 @@ Test(tune, without_a_cache_directory_nothing_is_kept) {
     clg_device_destroy(&dev);
 }
 
-/* Real ops at a size whose check is cut into parts: matrix products, and all three passes of a convolution. */
+/* Real ops at a size whose check is cut into parts: all three passes of a convolution, with a chain behind it that has
+ * an operand of the whole size, one for each channel, and a number. */
 Test(tune, large_problems_are_checked_in_part) {
     setting s = open_setting();
     clg_tune_info info;
     clg_tensor *x = clg_input(s.g, "im", CLG_F32, CLG_SHAPE(24, 32, 30, 31)), *gx[2];
     clg_tensor *w = clg_input(s.g, "w", CLG_F32, CLG_SHAPE(33, 32, 3, 3));
-    clg_tensor *y = clg_conv(x, w, NULL, NULL);
-    clg_vjp(y, y, CLG_LIST(x, w), gx);
-    cr_assert_eq(clg_tune(s.g, CLG_LIST(y, gx[0], gx[1]), NULL, clg_tune_params(.seconds = 8), &info), CLG_OK, "%s",
+    clg_tensor *r = clg_input(s.g, "r", CLG_F32, CLG_SHAPE(24, 33, 28, 29));
+    clg_tensor *b = clg_input(s.g, "b", CLG_F32, CLG_SHAPE(33, 1, 1));
+    clg_tensor *y = clg_scale(clg_relu(clg_add(clg_mul(clg_conv(x, w, NULL, NULL), b), r)), 0.25);
+    clg_vjp(clg_conv(x, w, NULL, NULL), r, CLG_LIST(x, w), gx);
+    cr_assert_eq(clg_tune(s.g, CLG_LIST(y, gx[0], gx[1]), NULL, clg_tune_params(.seconds = 5), &info), CLG_OK, "%s",
                  clg_error());
     cr_expect(info.keys == 3 && info.measured + info.unfinished == 3 && info.wrong == 0, "%d %d %d %d", info.keys,
               info.measured, info.unfinished, info.wrong);
+    char *text = read_records(&s);
+    cr_expect_not_null(strstr(text, "} + mul + add + relu + mul = conv."), "%s", text);
+    clg_free(text);
+    close_setting(&s);
+}
+
+/* A record of the op alone holds for it with any chain; one of the whole goes before. */
+Test(tune, chains_have_records_of_their_own) {
+    static const char alone[] = "matmul f32[8,8] f32[8,8] {w 0,0} = matmul.tile_gpu\n";
+    static const char both[] = "matmul f32[8,8] f32[8,8] {w 0,0} = matmul.tile_gpu\n"
+                               "matmul f32[8,8] f32[8,8] {w 0,0} + relu = matmul.tile_cpu\n";
+    setting s = open_setting();
+    clg_tensor *a = clg_input(s.g, "a", CLG_F32, CLG_SHAPE(8, 8));
+    s.y = clg_relu(clg_matmul(a, a));
+    write_records(&s, alone, strlen(alone));
+    expect_choice(&s, "tuned: matmul.tile_gpu");
+    write_records(&s, both, strlen(both));
+    expect_choice(&s, "tuned: matmul.tile_cpu");
     close_setting(&s);
 }

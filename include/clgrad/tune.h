@@ -1,5 +1,5 @@
 /* Tuning: which implementation of each op, with which parameters, is the fastest on a device is measured there, once,
- * and kept as text in the cache directory. clg_compile() uses what is there and measures nothing, unless it is asked to. */
+ * and kept as text in the cache directory. clg_compile() uses what is there; it measures only if it is asked to. */
 #ifndef CLGRAD_TUNE_H_
 #define CLGRAD_TUNE_H_
 

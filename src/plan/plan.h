@@ -255,7 +255,7 @@ void clg_generated_source(const clg_plan *p, clg_str *out);
 /** Makes the nodes that implementations see. */
 clg_status clg_plan_see(clg_plan *p);
 /** What is taken for a unit if the records of this machine are not asked. impl NULL: nothing runs it. */
-clg_choice clg_choice_untuned(const clg_plan *p, const clg_unit *u, const char *key);
+clg_choice clg_choice_untuned(const clg_plan *p, const clg_unit *u);
 bool clg_impl_usable(const clg_plan *p, const clg_node *n, const clg_impl *m);
 /** CLGRAD_TUNE and clg_plan_params.tune_ms: seconds to tune for; 0: only look up; below 0: do not even that. */
 double clg_tune_budget(const clg_plan_params *params);

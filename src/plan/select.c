@@ -70,26 +70,31 @@ static clg_choice by_table(const clg_plan *p, const clg_node *n) {
     return clg_choice_default(preferred ? preferred : any, CLG_CHOSEN_HEURISTIC);
 }
 
-clg_choice clg_choice_untuned(const clg_plan *p, const clg_unit *u, const char *key) {
-    clg_choice c = by_table(p, u->seen), found;
-    const clg_records shipped = clg_records_shipped(p->device);
-    if (c.by == CLG_CHOSEN_FORCED || !clg_records_find(&shipped, true, key, u->seen, may, p, &found, NULL)) return c;
-    found.by = CLG_CHOSEN_SHIPPED;
+/* By the key of the unit with its chain, else by that of its op alone. */
+static bool find(const clg_plan *p, const clg_unit *u, const clg_records *r, enum clg_chosen by, clg_choice *c) {
+    bool found = false;
+    for (int chain = 1; chain >= 0 && !found && r->size > 0; chain--) {
+        clg_str key = { 0 };
+        clg_tune_key(u, chain, &key); /* cut short without memory, it finds nothing */
+        found = clg_records_find(r, by == CLG_CHOSEN_SHIPPED, clg_str_text(&key), u->seen, may, p, c, NULL);
+        clg_str_free(&key);
+    }
+    if (found) c->by = by;
     return found;
 }
 
+clg_choice clg_choice_untuned(const clg_plan *p, const clg_unit *u) {
+    const clg_records shipped = clg_records_shipped(p->device);
+    clg_choice c = by_table(p, u->seen);
+    if (c.by != CLG_CHOSEN_FORCED) find(p, u, &shipped, CLG_CHOSEN_SHIPPED, &c);
+    return c;
+}
+
 static clg_choice choose(const clg_plan *p, const clg_unit *u, const clg_records *tuned) {
-    clg_str key = { 0 };
     for (const clg_impl *m = u->seen->op->impls; p->force && m && m->name; m++)
         if (m == p->force->impl) return *p->force;
-    clg_tune_key(u, &key);
-    clg_choice c = clg_choice_untuned(p, u, clg_str_text(&key)), found;
-    const char *text = clg_str_text(&key);
-    if (c.by != CLG_CHOSEN_FORCED && clg_records_find(tuned, false, text, u->seen, may, p, &found, NULL)) {
-        c = found;
-        c.by = CLG_CHOSEN_TUNED;
-    }
-    clg_str_free(&key); /* cut short without memory, it finds nothing */
+    clg_choice c = clg_choice_untuned(p, u);
+    if (c.by != CLG_CHOSEN_FORCED) find(p, u, tuned, CLG_CHOSEN_TUNED, &c);
     return c;
 }
 

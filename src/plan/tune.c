@@ -2,8 +2,8 @@
  *
  * Each candidate is a plan of its own for one unit, on operands of the same shapes. Candidates run by turns, so that a
  * disturbance meets all of them; the least of a candidate's times counts, since disturbances only add; who is far
- * behind is out early. First all implementations race with default knobs; then, for those within reach of the best, each knob
- * in turn, the others held (a coordinate search); last the winner against what is taken without tuning. */
+ * behind is out early. First all implementations race with default knobs; then, for those within reach of the best,
+ * each knob in turn, the others held (a coordinate search); last the winner against what is taken without tuning. */
 #include "plan/tune.h"
 
 #include "base/alloc.h"
@@ -27,9 +27,8 @@ double clg_tune_now(void) {
 
 typedef struct candidate {
     clg_choice  choice;
-    clg_graph  *graph;
+    clg_tune_graph g;
     clg_plan   *plan; /* NULL: it is out */
-    clg_tensor *in[CLG_MAX_IN], *out[CLG_MAX_OUT];
     int         runs; /* in one measurement */
     double      best; /* seconds a run */
 } candidate;
@@ -43,28 +42,13 @@ typedef struct race {
 
 static void candidate_close(candidate *c) {
     clg_plan_destroy(&c->plan);
-    clg_graph_destroy(&c->graph);
-}
-
-/* The unit's op over inputs of a graph of its own. */
-static clg_status build(candidate *c, clg_device *d, const clg_unit *u) {
-    const clg_node *n = u->seen;
-    c->graph = clg_graph_create(d, NULL);
-    if (!c->graph) return clg_error_status();
-    for (int i = 0; i < n->n_in; i++) {
-        char name[16];
-        int k = 0;
-        while (n->in[k] != n->in[i]) k++;
-        snprintf(name, sizeof name, "in%d", i);
-        c->in[i] = k < i ? c->in[k] : clg_input(c->graph, name, in_dtype(n, i), in_shape(n, i));
-    }
-    return clg_node_outputs(n->op, n->attr, c->in, n->n_in, c->out) ? CLG_OK : clg_graph_report_error(c->graph);
+    clg_graph_destroy(&c->g.graph);
 }
 
 static clg_status measure(candidate *c, double *seconds) {
     const double start = clg_tune_now();
     for (int i = 0; i < c->runs; i++) CLG_TRY(clg_run(c->plan));
-    CLG_TRY(clg_device_finish(c->graph->device));
+    CLG_TRY(clg_device_finish(c->g.graph->device));
     *seconds = (clg_tune_now() - start) / c->runs;
     return CLG_OK;
 }
@@ -72,11 +56,11 @@ static clg_status measure(candidate *c, double *seconds) {
 /* Builds, checks, and finds how many runs make a measurement. */
 static clg_status prepare(clg_tune_job *job, clg_tune_check *check, candidate *c, bool *right) {
     double once = 0;
-    CLG_TRY(build(c, job->plan->device, job->unit));
-    c->plan = clg_compile_choice(c->graph, (clg_list){ job->unit->seen->n_out, c->out },
-                                 &(clg_plan_params){ .tune_ms = -1 }, &c->choice);
+    CLG_TRY(clg_tune_graph_build(&c->g, job->plan->device, job->plan, job->unit, NULL));
+    c->plan = clg_compile_choice(c->g.graph, (clg_list){ c->g.n_out, c->g.out }, &(clg_plan_params){ .tune_ms = -1 },
+                                 &c->choice);
     if (!c->plan) return clg_error_status();
-    CLG_TRY(clg_tune_check_run(check, c->plan, c->in, c->out, c->choice.impl->inexact, right));
+    CLG_TRY(clg_tune_check_run(check, c->plan, &c->g, c->choice.impl->inexact, right));
     c->runs = 1;
     CLG_TRY(measure(c, &once));
     const double runs = least_batch / (once > 1e-7 ? once : 1e-7);
@@ -87,7 +71,7 @@ static clg_status prepare(clg_tune_job *job, clg_tune_check *check, candidate *c
 
 static void tell(const clg_tune_job *job, const clg_choice *choice, enum clg_log_level level, const char *what) {
     clg_str text = { 0 };
-    clg_tune_key(job->unit, &text);
+    clg_tune_key(job->unit, true, &text);
     clg_str_add(&text, " by ");
     clg_choice_print(choice, &text);
     clg_log_msg(level, "tuning %s: %s", clg_str_text(&text), what);
@@ -266,8 +250,8 @@ clg_status clg_tune_unit(clg_tune_job *job, clg_record *r) {
     if (!s) return clg_fail_nomem("tuning");
     s->job = job;
     r->best = (clg_choice){ 0 };
-    r->before = clg_choice_untuned(job->plan, job->unit, r->key);
-    CLG_TRY_END(clg_tune_check_create(job->unit->seen, &s->check));
+    r->before = clg_choice_untuned(job->plan, job->unit);
+    CLG_TRY_END(clg_tune_check_create(job->plan, job->unit, &s->check));
     race_impls(s, &r->before);
     if (s->n_impls > 0) {
         race_knobs(s);

@@ -1,17 +1,18 @@
 /* Which implementation, with which knob values: records of what was measured, and the measuring.
  *
  * A record is a line of text, "KEY = IMPL KNOB=VALUE ... # remarks". The key says what is computed: the op, the
- * operands and the attributes of a node. Records come from the cache directory, one file
- * for each device, driver and version of the library (tune_file.c), and from the library itself: the shipped defaults
- * for a class of devices (src/plan/tuned). In those a key may have * and ?, and the first line that fits counts. */
+ * operands and the attributes of a node, and the ops of the chain behind it. Records come from the cache directory, one
+ * file for each device, driver and version of the library (tune_file.c), and from the library itself: the shipped
+ * defaults for a class of devices (src/plan/tuned). In those a key may have * and ?, and the first line that fits counts. */
 #ifndef CLG_PLAN_TUNE_H_
 #define CLG_PLAN_TUNE_H_
 
 #include "plan/plan.h"
 #include <clgrad/tune.h>
 
-/** Appends the key of a unit whose implementation is to be chosen. */
-void clg_tune_key(const clg_unit *u, clg_str *out);
+/** Appends the key of a unit whose implementation is to be chosen; chain: with the ops behind it that may be its tail.
+ *  A record for the op alone holds for all chains that have none of their own. */
+void clg_tune_key(const clg_unit *u, bool chain, clg_str *out);
 
 /** Appends "conv.direct_cpu tile=3": the implementation and the knobs that are not at their defaults. */
 void clg_choice_print(const clg_choice *c, clg_str *out);
@@ -84,16 +85,37 @@ double clg_tune_now(void); /* monotonic seconds */
 /** Tunes what has no record in an analysed plan and stores the records; `seconds` in all. */
 clg_status clg_tune_plan(clg_plan *p, const clg_tune_params *params, clg_tune_info *info);
 
-/* What a node computes from given operands, and whether a candidate does the same. */
+/* --- a unit as a graph of its own (tune_graph.c) --- */
+
+/** A part of a problem: positions first .. first + count - 1 of the axes in cut. */
+typedef struct clg_tune_part {
+    clg_cut cut;
+    int64_t first, count;
+} clg_tune_part;
+
+enum { CLG_TUNE_INPUTS = 64 };
+
+typedef struct clg_tune_graph {
+    clg_graph *graph;
+    int n_in, n_out;
+    const clg_tensor *given[CLG_TUNE_INPUTS]; /* what in[i] stands for */
+    int axis[CLG_TUNE_INPUTS];                /* along which in[i] is a part of that; -1: the whole */
+    clg_tensor *in[CLG_TUNE_INPUTS], *out[CLG_MAX_OUT];
+} clg_tune_graph;
+
+/** Builds the unit's nodes on a device; part NULL: at full size. Inputs come in the same order each time. The graph is
+ *  destroyed by the caller, also after a failure. */
+clg_status clg_tune_graph_build(clg_tune_graph *t, clg_device *d, const clg_plan *p, const clg_unit *u,
+                                const clg_tune_part *part);
+
+/* What a unit computes from given operands, and whether a candidate does the same. */
 typedef struct clg_tune_check clg_tune_check;
 
-/** Makes operands for the inputs of a graph of one unit and computes what the reference says. */
-clg_status clg_tune_check_create(const clg_node *n, clg_tune_check **out);
+/** Makes operands and computes what the reference says. */
+clg_status clg_tune_check_create(const clg_plan *p, const clg_unit *u, clg_tune_check **out);
 void       clg_tune_check_destroy(clg_tune_check **c);
 
-/** Runs a candidate's plan over the operands. *right: it agrees with the reference, and with the candidates before.
- *  inputs, outputs: the tensors of the candidate's graph that stand for those of the node. */
-clg_status clg_tune_check_run(clg_tune_check *c, clg_plan *plan, clg_tensor *const *inputs, clg_tensor *const *outputs,
-                              bool inexact, bool *right);
+/** Runs a candidate's plan over the operands. *right: it agrees with the reference, and with the candidates before. */
+clg_status clg_tune_check_run(clg_tune_check *c, clg_plan *plan, const clg_tune_graph *g, bool inexact, bool *right);
 
 #endif /* CLG_PLAN_TUNE_H_ */

@@ -2,8 +2,8 @@
  * are small integers, so that sums are exact whatever their order.
  *
  * Where the reference would take too long, it computes a part (clg_op.cut): the last images or rows. If results of
- * parts stand side by side, that part of the candidate's result is compared; if they add up, the operands are 0 outside it.
- * The whole result is then compared with that of the first candidate that agreed with the reference. */
+ * parts stand side by side, that part of the candidate's result is compared; if they add up, the operands are 0 outside
+ * it. The whole result is then compared with that of the first candidate that agreed with the reference. */
 #include "plan/tune.h"
 
 #include "base/alloc.h"
@@ -15,12 +15,10 @@ enum { REF_FLOPS = 200000000 }; /* about half a second of the reference */
 
 struct clg_tune_check {
     const clg_node *n;
-    int      n_in;               /* distinct inputs */
-    const clg_tensor *tensor[CLG_MAX_IN];
-    void    *data[CLG_MAX_IN];   /* of the dtype */
+    clg_tune_graph  ref;         /* the problem, or a part of it, on the device "ref" */
+    clg_tune_part   part;
     bool     is_cut;
-    clg_cut  cut;                /* of the node's inputs */
-    int64_t  first, count;       /* the part, along the cut axes */
+    void    *data[CLG_TUNE_INPUTS]; /* of the dtype, at full size */
     double  *want[CLG_MAX_OUT];  /* of the part */
     int64_t  n_want[CLG_MAX_OUT];
     void    *whole[CLG_MAX_OUT]; /* the results of the first right candidate; NULL: none yet */
@@ -64,24 +62,11 @@ static void *make_data(const clg_node *n, const clg_tensor *t, uint64_t seed, bo
     return data;
 }
 
-/* Index of input i of the node among the distinct ones. */
-static int distinct(const clg_tune_check *c, int i) {
-    int k = 0;
-    while (c->tensor[k] != c->n->in[i]) k++;
-    return k;
-}
-
 static clg_status make_operands(clg_tune_check *c, bool positive) {
-    c->n_in = 0;
-    for (int i = 0; i < c->n->n_in; i++) {
-        int k = 0;
-        while (k < c->n_in && c->tensor[k] != c->n->in[i]) k++;
-        if (k < c->n_in) continue;
-        clg_free(c->data[k]);
-        c->tensor[k] = c->n->in[i];
-        c->data[k] = make_data(c->n, c->n->in[i], (uint64_t)k + 1, positive);
-        if (!c->data[k]) return clg_fail_nomem("operands");
-        c->n_in++;
+    for (int i = 0; i < c->ref.n_in; i++) {
+        clg_free(c->data[i]);
+        c->data[i] = make_data(c->n, c->ref.given[i], (uint64_t)i + 1, positive);
+        if (!c->data[i]) return clg_fail_nomem("operands");
     }
     return CLG_OK;
 }
@@ -95,28 +80,32 @@ static void around(clg_shape s, int axis, int64_t *outer, int64_t *inner) {
     for (int i = axis + 1; i < s.ndim; i++) *inner *= s.dim[i];
 }
 
-/* The elements of t at positions first .. first + count - 1 of the axis (-1: all of them) as doubles. */
-static double *part_of(const clg_tensor *t, const void *data, int axis, int64_t first, int64_t count) {
+/* The elements of t at positions first .. first + count - 1 of the axis (-1: all of them), of its dtype. */
+static void *part_of(const clg_tensor *t, const void *data, int axis, const clg_tune_part *part) {
     const size_t size = clg_dtype_size(t->dtype);
-    int64_t outer = 1, inner = clg_shape_elems(t->shape), dim = 1;
-    if (axis < 0) first = 0, count = 1;
-    else around(t->shape, axis, &outer, &inner), dim = t->shape.dim[axis];
-    double *x = clg_alloc((size_t)(outer * count * inner + 1) * sizeof *x);
+    int64_t outer = 1, inner = clg_shape_elems(t->shape), dim = 1, first = 0, count = 1;
+    if (axis >= 0) {
+        around(t->shape, axis, &outer, &inner);
+        dim = t->shape.dim[axis];
+        first = part->first;
+        count = part->count;
+    }
+    const size_t bytes = (size_t)(count * inner) * size;
+    char *x = clg_alloc((size_t)outer * bytes + 1);
     for (int64_t o = 0; x && o < outer; o++)
-        clg_to_double(t->dtype, (const char *)data + (size_t)((o * dim + first) * inner) * size, x + o * count * inner,
-                      (size_t)(count * inner));
+        memcpy(x + (size_t)o * bytes, (const char *)data + (size_t)((o * dim + first) * inner) * size, bytes);
     return x;
 }
 
 /* Everything outside the part becomes 0. */
-static void *only_part(const clg_tensor *t, const void *data, int axis, int64_t first, int64_t count) {
+static void *only_part(const clg_tensor *t, const void *data, int axis, const clg_tune_part *part) {
     const size_t size = clg_dtype_size(t->dtype);
     int64_t outer, inner;
     around(t->shape, axis, &outer, &inner);
     char *x = clg_calloc((size_t)clg_shape_elems(t->shape) + 1, size);
     for (int64_t o = 0; x && o < outer; o++) {
-        const size_t at = (size_t)((o * t->shape.dim[axis] + first) * inner) * size;
-        memcpy(x + at, (const char *)data + at, (size_t)(count * inner) * size);
+        const size_t at = (size_t)((o * t->shape.dim[axis] + part->first) * inner) * size;
+        memcpy(x + at, (const char *)data + at, (size_t)(part->count * inner) * size);
     }
     return x;
 }
@@ -124,52 +113,44 @@ static void *only_part(const clg_tensor *t, const void *data, int axis, int64_t 
 static void choose_part(clg_tune_check *c) {
     const clg_node *n = c->n;
     const double flops = (n->op->cost ? n->op->cost(n) : cost_of(n, 0)).flops;
-    if (flops <= REF_FLOPS || !n->op->cut || n->n_out != 1 || !n->op->cut(n, &c->cut)) return;
+    if (flops <= REF_FLOPS || !n->op->cut || n->n_out != 1 || !n->op->cut(n, &c->part.cut)) return;
     for (int i = 0; i < n->n_in && !c->is_cut; i++) {
-        if (c->cut.in[i] < 0) continue;
-        const int64_t dim = in_dim(n, i, c->cut.in[i]), fits = (int64_t)((double)dim * REF_FLOPS / flops);
-        c->count = fits < 1 ? 1 : fits < dim ? fits : dim;
-        c->first = dim - c->count;
+        if (c->part.cut.in[i] < 0) continue;
+        const int64_t dim = in_dim(n, i, c->part.cut.in[i]), fits = (int64_t)((double)dim * REF_FLOPS / flops);
+        c->part.count = fits < 1 ? 1 : fits < dim ? fits : dim;
+        c->part.first = dim - c->part.count;
         c->is_cut = true;
     }
 }
 
 /* --- the reference --- */
 
-/* The node over the part, in a graph of its own; NULL after an error. */
-static const clg_node *part_node(const clg_tune_check *c, clg_graph *g) {
-    clg_tensor *in[CLG_MAX_IN];
-    for (int i = 0; i < c->n->n_in; i++) {
-        clg_shape s = in_shape(c->n, i);
-        if (c->is_cut && c->cut.in[i] >= 0) s.dim[c->cut.in[i]] = c->count;
-        int k = 0;
-        while (c->n->in[k] != c->n->in[i]) k++;
-        char name[16];
-        snprintf(name, sizeof name, "in%d", i);
-        in[i] = k < i ? in[k] : clg_input(g, name, in_dtype(c->n, i), s);
-    }
-    clg_tensor *out[CLG_MAX_OUT];
-    return clg_node_outputs(c->n->op, c->n->attr, in, c->n->n_in, out) ? out[0]->node : NULL;
+static clg_status read_want(clg_tune_check *c, clg_plan *plan, int k) {
+    const clg_tensor *y = c->ref.out[k];
+    const size_t bytes = clg_tensor_bytes(y);
+    void *data = clg_alloc(bytes + 1);
+    c->n_want[k] = clg_shape_elems(y->shape);
+    clg_free(c->want[k]);
+    c->want[k] = clg_alloc((size_t)(c->n_want[k] + 1) * sizeof(double));
+    clg_status status = data && c->want[k] ? clg_read(plan, c->ref.out[k], data, bytes) : clg_fail_nomem("results");
+    if (status >= 0) clg_to_double(y->dtype, data, c->want[k], (size_t)c->n_want[k]);
+    clg_free(data);
+    return status;
 }
 
-static clg_status compute(clg_tune_check *c, const clg_node *part) {
-    double *in[CLG_MAX_IN] = { 0 };
+static clg_status compute(clg_tune_check *c) {
     clg_status status = CLG_OK;
-    for (int i = 0; i < c->n->n_in && status >= 0; i++) {
-        const int k = distinct(c, i);
-        in[i] = part_of(c->n->in[i], c->data[k], c->is_cut ? c->cut.in[i] : -1, c->first, c->count);
-        if (!in[i]) status = clg_fail_nomem("operands");
+    clg_plan *plan = clg_compile(c->ref.graph, (clg_list){ c->ref.n_out, c->ref.out }, NULL);
+    if (!plan) return clg_error_status();
+    for (int i = 0; i < c->ref.n_in && status >= 0; i++) {
+        void *data = part_of(c->ref.given[i], c->data[i], c->ref.axis[i], &c->part);
+        status = data ? clg_write(plan, c->ref.in[i], data, clg_tensor_bytes(c->ref.in[i]))
+                      : clg_fail_nomem("operands");
+        clg_free(data);
     }
-    for (int i = 0; i < part->n_out && status >= 0; i++) {
-        clg_free(c->want[i]);
-        c->n_want[i] = out_elems(part, i);
-        c->want[i] = clg_calloc((size_t)c->n_want[i] + 1, sizeof(double));
-        if (!c->want[i]) status = clg_fail_nomem("results");
-    }
-    const double *operands[CLG_MAX_IN];
-    memcpy(operands, in, sizeof operands);
-    if (status >= 0) clg_ref_node(part, operands, c->want);
-    for (int i = 0; i < c->n->n_in; i++) clg_free(in[i]);
+    if (status >= 0) status = clg_run(plan);
+    for (int k = 0; k < c->ref.n_out && status >= 0; k++) status = read_want(c, plan, k);
+    clg_plan_destroy(&plan);
     return status;
 }
 
@@ -180,36 +161,37 @@ static bool mostly_nan(const clg_tune_check *c) {
     return 2 * n > c->n_want[0];
 }
 
-clg_status clg_tune_check_create(const clg_node *n, clg_tune_check **out) {
+clg_status clg_tune_check_create(const clg_plan *p, const clg_unit *u, clg_tune_check **out) {
     clg_status status = CLG_OK;
-    clg_graph *g = clg_graph_create(n->graph->device, NULL);
     clg_tune_check *c = clg_calloc(1, sizeof *c);
-    if (!g || !c) CLG_TRY_END(clg_fail_nomem("check"));
-    c->n = n;
+    clg_device *ref = c ? clg_device_open("ref", NULL) : NULL;
+    if (!c) return clg_fail_nomem("check");
+    if (!ref) CLG_TRY_END(clg_error_status());
+    c->n = u->seen;
     choose_part(c);
-    const clg_node *part = part_node(c, g);
-    if (!part) CLG_TRY_END(clg_graph_report_error(g));
+    CLG_TRY_END(clg_tune_graph_build(&c->ref, ref, p, u, c->is_cut ? &c->part : NULL));
     for (int positive = 0; positive < 2; positive++) {
         CLG_TRY_END(make_operands(c, positive));
-        CLG_TRY_END(compute(c, part));
+        CLG_TRY_END(compute(c));
         if (!mostly_nan(c)) break;
     }
     *out = c;
     c = NULL;
 end:
+    clg_device_destroy(&ref);
     clg_tune_check_destroy(&c);
-    clg_graph_destroy(&g);
     return status;
 }
 
 void clg_tune_check_destroy(clg_tune_check **check) {
     clg_tune_check *c = *check;
     if (!c) return;
-    for (int i = 0; i < CLG_MAX_IN; i++) clg_free(c->data[i]);
+    for (int i = 0; i < CLG_TUNE_INPUTS; i++) clg_free(c->data[i]);
     for (int i = 0; i < CLG_MAX_OUT; i++) {
         clg_free(c->want[i]);
         clg_free(c->whole[i]);
     }
+    clg_graph_destroy(&c->ref.graph);
     clg_free(c);
     *check = NULL;
 }
@@ -230,13 +212,13 @@ static bool agree(clg_dtype t, const double *have, const double *want, int64_t n
     return true;
 }
 
-static clg_status write_operands(const clg_tune_check *c, clg_plan *plan, clg_tensor *const *inputs, bool part) {
-    for (int i = 0; i < c->n->n_in; i++) {
-        const int k = distinct(c, i), axis = c->cut.in[i];
+static clg_status write_operands(const clg_tune_check *c, clg_plan *plan, const clg_tune_graph *g, bool part) {
+    for (int i = 0; i < g->n_in; i++) {
+        const int axis = c->ref.axis[i];
         const bool cuts = part && axis >= 0;
-        void *cut = cuts ? only_part(c->tensor[k], c->data[k], axis, c->first, c->count) : NULL;
+        void *cut = cuts ? only_part(g->given[i], c->data[i], axis, &c->part) : NULL;
         if (cuts && !cut) return clg_fail_nomem("operands");
-        const clg_status status = clg_write(plan, inputs[i], cut ? cut : c->data[k], clg_tensor_bytes(inputs[i]));
+        const clg_status status = clg_write(plan, g->in[i], cut ? cut : c->data[i], clg_tensor_bytes(g->in[i]));
         clg_free(cut);
         CLG_TRY(status);
     }
@@ -264,11 +246,19 @@ static clg_status read_result(clg_plan *plan, clg_tensor *y, void **data) {
     return clg_read(plan, y, *data, bytes);
 }
 
+/* n elements as doubles; takes the data over. */
+static double *doubles_of(clg_dtype t, void *data, int64_t n) {
+    double *x = data ? clg_alloc((size_t)(n + 1) * sizeof *x) : NULL;
+    if (x) clg_to_double(t, data, x, (size_t)n);
+    clg_free(data);
+    return x;
+}
+
 /* Result k against the reference's, of the part if side by side. */
 static clg_status judge(const clg_tune_check *c, int k, const clg_tensor *y, const void *data, bool inexact,
                         bool *right) {
-    const bool side_by_side = c->is_cut && c->cut.out >= 0;
-    double *have = part_of(y, data, side_by_side ? c->cut.out : -1, c->first, c->count);
+    const int axis = c->is_cut ? c->part.cut.out : -1;
+    double *have = doubles_of(y->dtype, part_of(y, data, axis, &c->part), c->n_want[k]);
     if (!have) return clg_fail_nomem("results");
     *right = *right && agree(y->dtype, have, c->want[k], c->n_want[k], inexact);
     clg_free(have);
@@ -277,32 +267,33 @@ static clg_status judge(const clg_tune_check *c, int k, const clg_tensor *y, con
 
 /* The whole result k against that of the first right candidate, or kept as such. */
 static clg_status judge_whole(clg_tune_check *c, int k, const clg_tensor *y, void **data, bool inexact, bool *right) {
+    const int64_t n = clg_shape_elems(y->shape);
     if (!*right || !c->is_cut) return CLG_OK;
     if (!c->whole[k]) {
         c->whole[k] = *data;
         *data = NULL;
         return CLG_OK;
     }
-    double *have = part_of(y, *data, -1, 0, 0), *want = part_of(y, c->whole[k], -1, 0, 0);
-    if (have && want) *right = agree(y->dtype, have, want, clg_shape_elems(y->shape), inexact);
+    double *have = doubles_of(y->dtype, part_of(y, *data, -1, NULL), n);
+    double *want = doubles_of(y->dtype, part_of(y, c->whole[k], -1, NULL), n);
+    if (have && want) *right = agree(y->dtype, have, want, n, inexact);
     clg_free(have);
     clg_free(want);
     return have && want ? CLG_OK : clg_fail_nomem("results");
 }
 
-clg_status clg_tune_check_run(clg_tune_check *c, clg_plan *plan, clg_tensor *const *inputs, clg_tensor *const *outputs,
-                              bool inexact, bool *right) {
-    const bool adds_up = c->is_cut && c->cut.out < 0;
+clg_status clg_tune_check_run(clg_tune_check *c, clg_plan *plan, const clg_tune_graph *g, bool inexact, bool *right) {
+    const bool adds_up = c->is_cut && c->part.cut.out < 0;
     *right = true;
     for (int run = adds_up ? 0 : 1; run < 2; run++) {
-        CLG_TRY(write_operands(c, plan, inputs, run == 0));
-        for (int k = 0; k < c->n->n_out; k++) CLG_TRY(spoil_result(plan, outputs[k]));
+        CLG_TRY(write_operands(c, plan, g, run == 0));
+        for (int k = 0; k < g->n_out; k++) CLG_TRY(spoil_result(plan, g->out[k]));
         CLG_TRY(clg_run(plan));
-        for (int k = 0; k < c->n->n_out; k++) {
+        for (int k = 0; k < g->n_out; k++) {
             void *data = NULL;
-            clg_status status = read_result(plan, outputs[k], &data);
-            if (status >= 0 && (run == 0 || !adds_up)) status = judge(c, k, outputs[k], data, inexact, right);
-            if (status >= 0 && run == 1) status = judge_whole(c, k, outputs[k], &data, inexact, right);
+            clg_status status = read_result(plan, g->out[k], &data);
+            if (status >= 0 && (run == 0 || !adds_up)) status = judge(c, k, g->out[k], data, inexact, right);
+            if (status >= 0 && run == 1) status = judge_whole(c, k, g->out[k], &data, inexact, right);
             clg_free(data);
             CLG_TRY(status);
         }

@@ -1,4 +1,4 @@
-/* Records of tuning as text: keys, lines, the file of a device, and the defaults that the library ships.
+/* Records of tuning as text: lines, the file of a device, and the defaults that the library ships.
  *
  * Nothing in a file can do harm: a line counts only if its key is that of a node at hand, its implementation is in the
  * op's table and accepts the node, and each value is in the knob's list. Files are replaced by rename, under a lock,
@@ -19,38 +19,6 @@ enum { MAX_FILE = 1 << 24, MAX_LINE = 4096 };
 
 static const char first_line[] = "# clgrad tuning records, format 1\n";
 static const char between[] = " = ";
-
-/* --- keys --- */
-
-/* Attributes as numbers: of 64 bits where each is small, as those of convolution are, else of 32. */
-static void print_attr(const clg_node *n, clg_str *out) {
-    const unsigned char *attr = n->attr;
-    const size_t size = n->op->attr_size;
-    bool wide = size > 8 && size % 8 == 0;
-    for (size_t i = 0; wide && i < size; i += 8) {
-        int64_t v;
-        memcpy(&v, attr + i, sizeof v);
-        wide = v >= INT32_MIN && v <= INT32_MAX;
-    }
-    clg_str_add(out, wide ? " {" : " {w ");
-    for (size_t i = 0; i < size; i += wide ? 8 : 4) {
-        int64_t v = 0;
-        int32_t half = 0;
-        if (wide) memcpy(&v, attr + i, sizeof v);
-        else memcpy(&half, attr + i, size - i < 4 ? size - i : 4);
-        clg_str_printf(out, "%s%lld", i ? "," : "", wide ? (long long)v : (long long)half);
-    }
-    clg_str_add(out, "}");
-}
-
-void clg_tune_key(const clg_unit *u, clg_str *out) {
-    const clg_node *n = u->seen;
-    char shape[128];
-    clg_str_add(out, n->op->name);
-    for (int i = 0; i < n->n_in; i++)
-        clg_str_printf(out, " %s", clg_shape_text(n->in[i]->dtype, n->in[i]->shape, shape, sizeof shape));
-    if (n->op->attr_size > 0) print_attr(n, out);
-}
 
 /* --- choices --- */
 

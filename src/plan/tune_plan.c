@@ -26,7 +26,7 @@ static double cost_of_unit(const clg_unit *u) {
 
 static clg_status add(clg_plan *p, list *l, const clg_unit *u) {
     clg_str key = { 0 };
-    clg_tune_key(u, &key);
+    clg_tune_key(u, true, &key);
     char *text = key.failed ? NULL : clg_arena_strdup(&p->arena, clg_str_text(&key));
     clg_str_free(&key);
     if (!text) return clg_fail_nomem("tuning");
