@@ -69,12 +69,13 @@ static clg_status prepare(clg_tune_job *job, clg_tune_check *check, candidate *c
     return CLG_OK;
 }
 
-static void tell(const clg_tune_job *job, const clg_choice *choice, enum clg_log_level level, const char *what) {
+static void tell(const clg_tune_job *job, const clg_choice *choice, enum clg_log_level level, const char *what,
+                 const char *why) {
     clg_str text = { 0 };
     clg_tune_key(job->unit, true, &text);
     clg_str_add(&text, " by ");
     clg_choice_print(choice, &text);
-    clg_log_msg(level, "tuning %s: %s", clg_str_text(&text), what);
+    clg_log_msg(level, "tuning %s: %s%s", clg_str_text(&text), what, why);
     clg_str_free(&text);
 }
 
@@ -89,9 +90,9 @@ static void enter(clg_tune_job *job, clg_tune_check *check, race *r, const clg_c
     job->candidates++;
     const clg_status status = prepare(job, check, c, &right);
     if (status < 0) {
-        tell(job, choice, CLG_LOG_INFO, clg_error());
+        tell(job, choice, CLG_LOG_INFO, "", clg_error());
     } else if (!right) {
-        tell(job, choice, CLG_LOG_WARN, "the results are wrong; it is not used");
+        tell(job, choice, CLG_LOG_WARN, "not used, as it is wrong: ", clg_tune_check_why(check));
         job->wrong++;
     }
     clg_error_restore(&before);

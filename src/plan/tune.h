@@ -118,4 +118,7 @@ void       clg_tune_check_destroy(clg_tune_check **c);
 /** Runs a candidate's plan over the operands. *right: it agrees with the reference, and with the candidates before. */
 clg_status clg_tune_check_run(clg_tune_check *c, clg_plan *plan, const clg_tune_graph *g, bool inexact, bool *right);
 
+/** How the last wrong candidate differed. */
+const char *clg_tune_check_why(const clg_tune_check *c);
+
 #endif /* CLG_PLAN_TUNE_H_ */

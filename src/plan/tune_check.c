@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { REF_FLOPS = 200000000 }; /* about half a second of the reference */
@@ -22,6 +23,8 @@ struct clg_tune_check {
     double  *want[CLG_MAX_OUT];  /* of the part */
     int64_t  n_want[CLG_MAX_OUT];
     void    *whole[CLG_MAX_OUT]; /* the results of the first right candidate; NULL: none yet */
+    bool     whole_inexact;
+    char     why[160];           /* the first difference of the last wrong candidate */
 };
 
 /* --- operands --- */
@@ -199,18 +202,24 @@ void clg_tune_check_destroy(clg_tune_check **check) {
 /* --- comparing --- */
 
 /* Reals may differ by a part of the largest; the direct sums of small integers do not differ at all, but functions and
- * quotients do, and so do the transforms of inexact implementations, by the error that they promise. */
-static bool agree(clg_dtype t, const double *have, const double *want, int64_t n, bool inexact) {
-    const double part = !clg_dtype_is_float(t) ? 0 : inexact ? 2e-5 : 64 * 0x1p-23;
+ * quotients do, and so do the transforms of inexact implementations (as many as are compared), by the error that they
+ * promise. */
+static bool agree(clg_tune_check *c, clg_dtype t, const double *have, const double *want, int64_t n, int inexact) {
+    const double part = !clg_dtype_is_float(t) ? 0 : inexact ? inexact * 2e-5 : 64 * 0x1p-23;
     double most = 0;
     for (int64_t i = 0; i < n; i++)
         if (isfinite(want[i]) && fabs(want[i]) > most) most = fabs(want[i]);
     for (int64_t i = 0; i < n; i++) {
         const bool same = have[i] == want[i] || (isnan(have[i]) && isnan(want[i]));
-        if (!same && !(fabs(have[i] - want[i]) <= part * most)) return false;
+        if (same || fabs(have[i] - want[i]) <= part * most) continue;
+        snprintf(c->why, sizeof c->why, "element %lld of %lld is %.9g, and should be %.9g", (long long)i, (long long)n,
+                 have[i], want[i]);
+        return false;
     }
     return true;
 }
+
+const char *clg_tune_check_why(const clg_tune_check *c) { return c->why; }
 
 static clg_status write_operands(const clg_tune_check *c, clg_plan *plan, const clg_tune_graph *g, bool part) {
     for (int i = 0; i < g->n_in; i++) {
@@ -255,12 +264,12 @@ static double *doubles_of(clg_dtype t, void *data, int64_t n) {
 }
 
 /* Result k against the reference's, of the part if side by side. */
-static clg_status judge(const clg_tune_check *c, int k, const clg_tensor *y, const void *data, bool inexact,
+static clg_status judge(clg_tune_check *c, int k, const clg_tensor *y, const void *data, bool inexact,
                         bool *right) {
     const int axis = c->is_cut ? c->part.cut.out : -1;
     double *have = doubles_of(y->dtype, part_of(y, data, axis, &c->part), c->n_want[k]);
     if (!have) return clg_fail_nomem("results");
-    *right = *right && agree(y->dtype, have, c->want[k], c->n_want[k], inexact);
+    *right = *right && agree(c, y->dtype, have, c->want[k], c->n_want[k], inexact);
     clg_free(have);
     return CLG_OK;
 }
@@ -271,12 +280,13 @@ static clg_status judge_whole(clg_tune_check *c, int k, const clg_tensor *y, voi
     if (!*right || !c->is_cut) return CLG_OK;
     if (!c->whole[k]) {
         c->whole[k] = *data;
+        c->whole_inexact = inexact;
         *data = NULL;
         return CLG_OK;
     }
     double *have = doubles_of(y->dtype, part_of(y, *data, -1, NULL), n);
     double *want = doubles_of(y->dtype, part_of(y, c->whole[k], -1, NULL), n);
-    if (have && want) *right = agree(y->dtype, have, want, n, inexact);
+    if (have && want) *right = agree(c, y->dtype, have, want, n, inexact + c->whole_inexact);
     clg_free(have);
     clg_free(want);
     return have && want ? CLG_OK : clg_fail_nomem("results");
