@@ -205,7 +205,10 @@ Test(plan, folding) {
         float *many = malloc(300000 * sizeof *many);
         for (int no_fold = 0; no_fold < 2; no_fold++) {
             clg_plan *p = compile(g, CLG_LIST(sums, same), clg_plan_params(.no_fold = no_fold));
-            if (d == 1) cr_assert_eq(steps_of(p) == 0, !no_fold, "%d steps with no_fold %d", steps_of(p), no_fold);
+            clg_plan_info info;
+            clg_plan_get_info(p, &info);
+            if (d == 1) cr_assert_eq(info.n_steps, 0, "%d steps with no_fold %d", info.n_steps, no_fold);
+            if (d == 1) cr_assert_eq(info.n_prepared == 0, !no_fold, "without folding they are prepared");
             OK(clg_run(p));
             read_floats(p, sums, got);
             cr_assert_arr_eq(got, want, sizeof got, "%g %g %g %g", got[0], got[1], got[2], got[3]);

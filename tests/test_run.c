@@ -332,3 +332,59 @@ Test(run, errors) {
         clg_device_destroy(&dev);
     }
 }
+
+/* --- preparation: once, and again after a param was written --- */
+
+static void read_again(clg_plan *p, clg_tensor *y, float *got) {
+    OK(clg_run(p));
+    read_floats(p, y, got);
+}
+
+/* Packed weights and the like follow what the host, another plan, or a file writes. */
+Test(run, prepared_steps) {
+    enum { SIZE = 24 };
+    const char *path = "test_prepared.safetensors";
+    float x[SIZE * SIZE], w[SIZE * SIZE], got[SIZE * SIZE], want[SIZE * SIZE], before[SIZE * SIZE];
+    clg_device *dev = open_device(NULL);
+    clg_store *store = clg_store_create(dev, 1);
+    clg_graph *g = clg_graph_create(dev, store);
+    clg_tensor *in = clg_input(g, "x", CLG_F32, CLG_SHAPE(SIZE, SIZE));
+    clg_tensor *weight = clg_param(g, "w", CLG_F32, CLG_SHAPE(SIZE, SIZE), CLG_INIT_XAVIER);
+    clg_tensor *scale = clg_exp(clg_mean(clg_matmul(weight, weight), CLG_AXIS(0))); /* of params only */
+    clg_tensor *y = clg_mul(clg_matmul(in, clg_tanh(weight)), scale);
+    clg_plan *p = compile(g, CLG_LIST(y), NULL);
+    clg_plan *plain = compile(g, CLG_LIST(y), clg_plan_params(.no_prepare = true));
+    clg_plan *update = compile(g, CLG_LIST(clg_assign(weight, clg_scale(weight, 0.5))), NULL);
+    clg_plan_info info, other;
+    clg_plan_get_info(p, &info);
+    clg_plan_get_info(plain, &other);
+    cr_assert_gt(info.n_prepared, 0);
+    cr_assert_gt(info.bytes_prepared, 0);
+    cr_assert_eq(other.n_prepared, 0);
+    cr_assert_eq(info.n_steps + info.n_prepared, other.n_steps);
+    fill_random(x, SIZE * SIZE);
+    fill_random(w, SIZE * SIZE);
+    for (int i = 0; i < SIZE * SIZE; i++) w[i] /= 16;
+    for (int change = 0; change < 4; change++) {
+        if (change == 1) OK(clg_store_write(store, "w", w, sizeof w));
+        if (change == 1) OK(clg_store_save(store, path, "*"));
+        if (change == 2) OK(clg_run(update));
+        if (change == 3) OK(clg_store_load(store, path, "*"));
+        OK(clg_write(p, in, x, sizeof x));
+        OK(clg_write(plain, in, x, sizeof x));
+        read_again(plain, y, want);
+        for (int k = 0; k < 2; k++) {
+            read_again(p, y, got);
+            cr_assert_arr_eq(got, want, sizeof got, "change %d, run %d", change, k);
+        }
+        if (change > 0) cr_assert(memcmp(before, want, sizeof want) != 0);
+        memcpy(before, want, sizeof want);
+    }
+    remove(path);
+    clg_plan_destroy(&p);
+    clg_plan_destroy(&plain);
+    clg_plan_destroy(&update);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&store);
+    clg_device_destroy(&dev);
+}

@@ -13,7 +13,7 @@ typedef struct clg_plan clg_plan;
 typedef struct clg_plan_params {
     bool      inference;     /* dropout is identity; no random state advances */
     bool      exact;         /* only algorithms that sum products directly: no Winograd */
-    bool      no_fuse, no_fold, no_reuse, no_inplace; /* switch one pass off, to bisect a wrong result */
+    bool      no_fuse, no_fold, no_reuse, no_inplace, no_prepare; /* switch one pass off, to bisect a wrong result */
     const char *impl;        /* comma list of implementations to take wherever they can run ("conv.direct_gpu");
                                 default: the best for the device. See clg_op_get_info(). */
     int         tune_ms;     /* milliseconds to spend on measuring ops that have no record yet (tune.h); below 0: ignore
@@ -47,9 +47,11 @@ typedef struct clg_plan_info {
     int      n_steps, n_kernels, n_programs; /* n_steps: launches, copies and library calls per run */
     uint64_t bytes_arena, bytes_without_reuse; /* intermediates: planned peak; sum of all their sizes */
     uint64_t bytes_params, bytes_workspace;  /* params and state used; algorithm scratch (inside the arena) */
-    uint64_t bytes_fixed;                    /* inputs, constants, targets: live as long as the plan */
+    uint64_t bytes_fixed;                    /* inputs, constants, targets, and bytes_prepared: as long as the plan */
     double   flops, bytes_moved;             /* per run, by the cost functions */
     double   compile_seconds;
+    int      n_prepared;                     /* further steps, which are run once, and again when a param was written */
+    uint64_t bytes_prepared;                 /* their results: packed weights and the like; part of bytes_fixed */
 } clg_plan_info;
 
 CLG_API void clg_plan_get_info(const clg_plan *plan, clg_plan_info *info);

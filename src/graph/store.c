@@ -170,6 +170,7 @@ clg_status clg_store_add(clg_store *s, const char *name, clg_dtype t, clg_shape 
     slot->dtype = t;
     clg_shape_copy(&slot->shape, shape);
     slot->trainable = trainable;
+    atomic_init(&slot->version, 0);
     const size_t bytes = (size_t)clg_shape_elems(shape) * clg_device_elem_size(s->device, t);
     const clg_status status = clg_buffer_create(s->device, bytes, name, &slot->buffer);
     if (status < 0) {
@@ -215,6 +216,7 @@ clg_status clg_store_write(clg_store *s, const char *name, const void *data, siz
     clg_slot *slot;
     CLG_TRY(find_for_copy(s, "clg_store_write", name, data, bytes, &slot));
     if (bytes == 0) return CLG_OK;
+    clg_slot_change(slot);
     return clg_buffer_write(slot->buffer, 0, slot->dtype, data, bytes / clg_dtype_size(slot->dtype));
 }
 

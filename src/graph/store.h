@@ -14,7 +14,11 @@ typedef struct clg_slot {
     bool        trainable;
     bool        loaded;   /* made by a file; not yet claimed by clg_param() or clg_state() */
     clg_buffer *buffer;
+    atomic_uint_fast64_t version; /* writes so far, by whomever */
 } clg_slot;
+
+/** To be called before each write to a slot. */
+static inline void clg_slot_change(clg_slot *s) { atomic_fetch_add(&s->version, 1); }
 
 clg_store  *clg_store_ref(clg_store *s);
 clg_device *clg_store_device(const clg_store *s);

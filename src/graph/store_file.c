@@ -189,6 +189,7 @@ static clg_status prepare(loading *l, const char *path, const char *pattern, boo
 
 static clg_status write_item(const item *it) {
     const size_t n = (size_t)clg_shape_elems(it->to->shape);
+    clg_slot_change(it->to);
     return n ? clg_buffer_write(it->to->buffer, 0, it->to->dtype, it->data, n) : CLG_OK;
 }
 

@@ -110,9 +110,10 @@ static void count_bytes(clg_plan *p) {
         if (v->root != i || mem_of(p, i) != i) continue;
         if (v->place == CLG_PLACE_SLOT && v->first >= 0) p->info.bytes_params += clg_value_bytes(p, v);
         if (v->place == CLG_PLACE_FIXED) p->info.bytes_fixed += clg_value_bytes(p, v);
+        if (v->place == CLG_PLACE_FIXED && v->prepared && !v->keep) p->info.bytes_prepared += clg_value_bytes(p, v);
     }
     for (int i = 0; i < p->n_arenas; i++) p->info.bytes_arena += p->arena_bytes[i];
-    for (int i = 0; i < p->n_steps; i++) {
+    for (int i = p->n_prepared; i < p->n_steps; i++) {
         p->info.flops += p->steps[i].flops;
         p->info.bytes_moved += p->steps[i].bytes;
     }

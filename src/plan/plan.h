@@ -2,9 +2,10 @@
  *
  * clg_compile() (compile.c) calls the passes in this order:
  *   values   what is needed; views and constants (compile.c)     order    in-place updates, order of units (schedule.c)
- *   fold     constants computed at compile time (fold.c)          emit     units -> steps (codegen.c, tail.c, emit.c)
- *   fuse     elementwise nodes -> units (fuse.c)                  memory   lifetimes -> places in buffers (memory.c)
- *   select   implementation of each unit (select.c, widen.c)      bind     programs, kernels, arguments (run.c)
+ *   fold     constants computed at compile time (fold.c)          emit     units -> steps (emit.c, codegen.c, tail.c)
+ *   fuse     elementwise nodes -> units (fuse.c)                  prepare  steps that are not part of a run (prepare.c)
+ *   select   implementation of each unit (select.c, widen.c)      memory   lifetimes -> places in buffers (memory.c)
+ *                                                                 bind     programs, kernels, arguments (run.c)
  * A pass refers to values, units and steps by their index: the arrays move as they grow. */
 #ifndef CLG_PLAN_PLAN_H_
 #define CLG_PLAN_PLAN_H_
@@ -36,6 +37,7 @@ typedef struct clg_value {
     bool constant;         /* known at compile time: `number` if uniform, else `host` */
     bool uniform;          /* all elements are `number` */
     bool leaves;           /* another unit than its own reads it */
+    bool prepared;         /* of mem: steps that are not part of a run write it */
     bool scratch, keep;    /* keep: a target, or source of a copy at the end: nothing may overwrite it */
     double number;
     const void *host;      /* elements of dtype t */
@@ -120,6 +122,12 @@ typedef struct clg_tail {
     double flops, bytes;
 } clg_tail;
 
+/** A param that prepared steps read, and its version when they did. */
+typedef struct clg_watch {
+    struct clg_slot *slot;
+    uint_fast64_t    version;
+} clg_watch;
+
 /** A readable target. */
 typedef struct clg_target {
     const clg_tensor *t;
@@ -155,6 +163,10 @@ struct clg_plan {
 
     clg_step *steps;
     int       n_steps, cap_steps;
+    int       n_prepared;    /* the first steps, which are run when one of `watched` has changed */
+    bool      is_prepared;   /* that was done */
+    clg_watch *watched;
+    int        n_watched;
     clg_generated *generated;
     int            n_generated, cap_generated;
     unsigned       generated_types; /* bit t: some generated kernel deals with dtype t */
@@ -213,6 +225,7 @@ clg_status clg_plan_fuse(clg_plan *p);
 clg_status clg_plan_select(clg_plan *p);
 clg_status clg_plan_order(clg_plan *p);
 clg_status clg_plan_emit(clg_plan *p);
+clg_status clg_plan_prepare(clg_plan *p);
 clg_status clg_plan_memory(clg_plan *p);
 clg_status clg_plan_bind(clg_plan *p);
 
@@ -223,6 +236,12 @@ static inline bool clg_reaches(const clg_plan *p, int u, int v) {
 /** Makes unit u, and all that run after it, run after v and all that v runs after. v must not reach u. */
 void clg_reach_add(clg_plan *p, int u, int v);
 bool clg_unit_reads(const clg_plan *p, const clg_unit *u, int root);
+
+/* --- prepare.c --- */
+
+/** Whether the prepared steps must be run before the others; and that they see the params as they are now. */
+bool clg_plan_stale(const clg_plan *p);
+void clg_plan_watch(clg_plan *p);
 
 /* --- emit.c --- */
 

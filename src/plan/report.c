@@ -54,7 +54,8 @@ static bool has_times(const clg_plan *p) {
 static void text_step(const clg_plan *p, int i, bool times, clg_str *out) {
     const clg_step *s = &p->steps[i];
     char kernel[128];
-    clg_str_printf(out, "%4d  %-26s %-26s %10.3f %10.3f", i, s->impl, kernel_name(s, kernel, sizeof kernel),
+    clg_str_printf(out, "%4d%c %-26s %-26s %10.3f %10.3f", i, i < p->n_prepared ? '*' : ' ', s->impl,
+                   kernel_name(s, kernel, sizeof kernel),
                    1e-6 * s->flops, 1e-6 * s->bytes);
     if (times && s->ns > 0)
         clg_str_printf(out, " %10.1f %8.2f", 1e-3 * (double)s->ns, s->flops / (double)s->ns);
@@ -78,11 +79,14 @@ static void text_report(const clg_plan *p, clg_str *out) {
                    times ? "         us     GF/s" : "", "ops -> outputs");
     for (int i = 0; i < p->n_steps; i++) {
         text_step(p, i, times, out);
-        total += (double)p->steps[i].ns;
+        if (i >= p->n_prepared) total += (double)p->steps[i].ns;
     }
     clg_str_printf(out, "%d steps, %d kernels, %d programs; %.3f Mflop, %.3f MB moved", m->n_steps, m->n_kernels,
                    m->n_programs, 1e-6 * m->flops, 1e-6 * m->bytes_moved);
     if (times) clg_str_printf(out, "; %.1f us, %.2f GF/s", 1e-3 * total, m->flops / total);
+    if (m->n_prepared > 0)
+        clg_str_printf(out, "\n%d steps (*) before the first run, and again when a param was written; their results, MB: "
+                            "%.3f", m->n_prepared, 1e-6 * (double)m->bytes_prepared);
     clg_str_printf(out, "\nmemory, MB: intermediates %.3f at peak (%.3f without reuse, %.3f at least), of that scratch "
                         "%.3f; inputs, constants, targets %.3f; params and state %.3f\n",
                    1e-6 * (double)m->bytes_arena, 1e-6 * (double)m->bytes_without_reuse, 1e-6 * (double)p->bytes_lower,
@@ -105,6 +109,7 @@ static json_t *json_step(const clg_plan *p, const clg_step *s) {
         json_object_set_new(j, "chosen_by", json_string(clg_chosen_name(p->units[s->unit].choice.by)));
     }
     clg_str_free(&choice);
+    if (j && s < p->steps + p->n_prepared) json_object_set_new(j, "prepared", json_true());
     if (j && s->ns > 0) json_object_set_new(j, "us", json_real(1e-3 * (double)s->ns));
     clg_str_free(&ops);
     clg_str_free(&outputs);
@@ -117,7 +122,8 @@ static clg_status json_report(const clg_plan *p, clg_str *out) {
     bool ok = steps != NULL;
     for (int i = 0; i < p->n_steps && ok; i++)
         ok = json_array_append_new(steps, json_step(p, &p->steps[i])) == 0;
-    json_t *j = json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}", "n_steps", m->n_steps,
+    json_t *j = json_pack("{s:i, s:i, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}", "n_steps",
+                          m->n_steps, "n_prepared", m->n_prepared, "bytes_prepared", (json_int_t)m->bytes_prepared,
                           "n_kernels", m->n_kernels, "n_programs", m->n_programs, "bytes_arena",
                           (json_int_t)m->bytes_arena, "bytes_without_reuse", (json_int_t)m->bytes_without_reuse,
                           "bytes_lower_bound", (json_int_t)p->bytes_lower, "bytes_workspace",

@@ -95,9 +95,10 @@ clg_status clg_plan_bind(clg_plan *p) {
             clg_fail_context(status, "%s: ", clg_node_text(p, u->nodes[u->n_nodes - 1]));
             goto end;
         }
-        p->info.n_kernels++;
+        if (i >= p->n_prepared) p->info.n_kernels++;
     }
-    p->info.n_steps = p->n_steps;
+    p->info.n_steps = p->n_steps - p->n_prepared;
+    p->info.n_prepared = p->n_prepared;
     p->info.n_programs = p->n_programs;
 end:
     clg_str_free(&source);
@@ -118,13 +119,25 @@ static clg_status run_step(clg_plan *p, clg_step *s) {
                            (size_t)clg_value_elems(src));
 }
 
-clg_status clg_run(clg_plan *p) {
-    if (!p) return clg_fail(CLG_ERR_INVALID, "clg_run: the plan is NULL");
-    for (int i = 0; i < p->n_steps; i++) {
+static clg_status run_steps(clg_plan *p, int begin, int end) {
+    for (int i = begin; i < end; i++) {
         const clg_status status = run_step(p, &p->steps[i]);
         if (status < 0)
             return clg_fail_context(status, "clg_run: step %d of %d (%s): ", i, p->n_steps, p->steps[i].impl);
     }
+    return CLG_OK;
+}
+
+clg_status clg_run(clg_plan *p) {
+    if (!p) return clg_fail(CLG_ERR_INVALID, "clg_run: the plan is NULL");
+    if (clg_plan_stale(p)) {
+        p->is_prepared = false;
+        clg_plan_watch(p);
+        CLG_TRY(run_steps(p, 0, p->n_prepared));
+        p->is_prepared = true;
+    }
+    for (int i = 0; i < p->n_effects; i++) clg_slot_change(p->effects[i].node->slot);
+    CLG_TRY(run_steps(p, p->n_prepared, p->n_steps));
     p->ran = true;
     return p->caps->ref ? CLG_OK : clg_device_flush(p->device);
 }
