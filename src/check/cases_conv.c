@@ -7,6 +7,11 @@ static clg_tensor *bias_of(const clg_case *c, clg_tensor *const *in) { return c-
 static clg_tensor *conv(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
     return clg_conv(in[0], in[1], bias_of(c, in), c->attr);
 }
+/* An elementwise chain that may run in the tail of the kernel. */
+static clg_tensor *conv_relu(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    clg_tensor *y = conv(c, g, in);
+    return clg_add(clg_relu(y), clg_neg(y));
+}
 static clg_tensor *transposed(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
     return clg_conv_transpose(in[0], in[1], bias_of(c, in), c->attr);
 }
@@ -73,6 +78,13 @@ PARAMS(full_s2d2, .mode = CLG_PAD_FULL, .stride = {2, 1}, .dilation = {1, 2});
 PARAMS(depthwise, .groups = 6, .mode = CLG_PAD_SAME, .dilation = {2, 2});
 PARAMS(depthwise3, .groups = 3, .pad = {1, 0, 1}, .pad_end = {0, 1, 1}, .asymmetric = true);
 PARAMS(depthwise1, .groups = 5, .stride = {3}, .pad = {2});
+PARAMS(dw_p1, .groups = 3, .pad = {1, 1});
+PARAMS(dw_p2, .groups = 3, .pad = {2, 2});
+PARAMS(dw_s2p1, .groups = 3, .stride = {2, 2}, .pad = {1, 1});
+PARAMS(dw_s2p2, .groups = 3, .stride = {2, 2}, .pad = {2, 2});
+PARAMS(dw_s2_sides, .groups = 3, .stride = {2, 2}, .pad = {0, 1}, .pad_end = {1, 2}, .asymmetric = true);
+PARAMS(dw_d2, .groups = 3, .pad = {2, 1}, .dilation = {2, 2});
+PARAMS(dw_1d, .groups = 3, .stride = {2});
 PARAMS(s2p2, .stride = {2, 2}, .pad = {2, 2});
 PARAMS(s2_only, .stride = {2, 2});
 PARAMS(g2p1, .groups = 2, .pad = {1, 1});
@@ -179,6 +191,19 @@ const clg_case clg_cases_conv[] = {
     C("k1 s2 O=48", &s2_only, 9, 48, 70, E, 4, (2, 9, 13, 10), (48, 9, 1, 1), (2, 48, 7, 5)),
     C("k2,3,2 3d O=20", NULL, 24, 240, 24, E, 5, (2, 2, 3, 4, 4), (20, 2, 2, 3, 2), (2, 20, 2, 2, 3)),
     C("k3 many images", &rows_1, 18, 108, 700, E, 4, (175, 2, 2, 2), (12, 2, 3, 3), (175, 12, 2, 2)),
+    C("depthwise k3 p1 rows of 21", &dw_p1, 9, 9, 378, E | G, 4, (2, 3, 9, 21), (3, 1, 3, 3), (2, 3, 9, 21)),
+    C("depthwise k3 p1 strips", &dw_p1, 9, 9, 6300, E, 4, (1, 3, 70, 90), (3, 1, 3, 3), (1, 3, 70, 90)),
+    C("depthwise k3 s2 p1", &dw_s2p1, 9, 4, 266, E | G, 4, (2, 3, 14, 37), (3, 1, 3, 3), (2, 3, 7, 19)),
+    C("depthwise k3 s2 p1 strips", &dw_s2p1, 9, 4, 1891, E, 4, (1, 3, 122, 61), (3, 1, 3, 3), (1, 3, 61, 31)),
+    C("depthwise k2x3 s2 four sides", &dw_s2_sides, 6, 3, 80, E | G, 4, (4, 3, 8, 8), (3, 1, 2, 3), (4, 3, 4, 5)),
+    C("depthwise k5 s2 p2", &dw_s2p2, 25, 9, 48, E, 4, (2, 3, 11, 8), (3, 1, 5, 5), (2, 3, 6, 4)),
+    C("depthwise k5 p2 small", &dw_p2, 25, 25, 12, E, 4, (1, 3, 4, 3), (3, 1, 5, 5), (1, 3, 4, 3)),
+    C("depthwise k3x2 d2 p2,1", &dw_d2, 6, 6, 180, E | G, 4, (2, 3, 10, 9), (3, 1, 3, 2), (2, 3, 10, 9)),
+    C("depthwise 1d k3 s2", &dw_1d, 3, 2, 40, E, 3, (2, 3, 41), (3, 1, 3), (2, 3, 20)),
+    {.op = "conv", .text = "depthwise with bias and tail", .build = conv_relu, .attr = &dw_p1, .k = 14,
+     .flags = E | CLG_CASE_MIXED, .n_in = 3, .in = {{4, {2, 3, 9, 21}}, {4, {3, 1, 3, 3}}, {1, {3}}}},
+    {.op = "conv", .text = "depthwise with tail, narrow", .build = conv_relu, .attr = &dw_s2p1, .k = 14,
+     .flags = E | CLG_CASE_MIXED, .n_in = 3, .in = {{4, {2, 3, 9, 11}}, {4, {3, 1, 3, 3}}, {1, {3}}}},
     C("3d depthwise", &depthwise3, 8, 8, 36, E | G, 5, (1, 3, 3, 3, 3), (3, 1, 2, 2, 2), (1, 3, 3, 3, 4)),
     C("1d depthwise s3 p2", &depthwise1, 4, 4, 12, E | G, 3, (2, 5, 17), (5, 1, 4), (2, 5, 6)),
     C("plane of no rows p1", &rows_1, 4, 1, 4, E, 4, (1, 1, 0, 3), (1, 1, 2, 2), (1, 1, 1, 4)),

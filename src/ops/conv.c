@@ -51,6 +51,7 @@ clg_cost clg_conv_cost(const clg_node *n) {
 }
 
 static const clg_impl impls[] = {
+    { "conv.depthwise_cpu", CLG_CLASS_CPU, clg_conv_accept_depthwise, clg_conv_fwd_depthwise, NULL, false },
     { "conv.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise, clg_conv_fwd_pointwise, NULL, false },
     { "conv.wino4_cpu", CLG_CLASS_CPU, clg_conv_accept_wino, clg_conv_wino4, .prefers = clg_conv_wins_wino4,
       CLG_CONV_WINO4 },

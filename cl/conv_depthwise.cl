@@ -1,0 +1,275 @@
+/* Depthwise convolution (one filter a channel) for class cpu: forward, backward-data, backward-weights. Bound by memory,
+ * so no pass over padded planes: a work-item copies a strip of rows into its own padded buffer in the first cache, with
+ * the columns of a stride of 2 taken apart, and computes from there without edges.
+ *
+ * Lanes run along a row, V of them; the last vector of a row is moved back to end with it. Register tiles are RB rows
+ * high, so that a loaded vector serves the taps of several rows. Rows past the end of a strip are computed and dropped.
+ * Options: KH x KW taps, stride S of 1 or 2, dilation D (1 where S is 2). */
+#include "clg.clh"
+
+#ifndef KH
+#define KH 3
+#endif
+#ifndef KW
+#define KW 3
+#endif
+#ifndef S
+#define S 1
+#endif
+#ifndef D
+#define D 1
+#endif
+#ifndef RB
+#define RB 4
+#endif
+#ifndef V
+#define V 16
+#endif
+#define TAPS  (KH * KW)
+#define BUF   6144 /* elements of the buffer; vectors may run over the end of each half by 32 */
+#define SPAN  ((RB - 1) * S + (KH - 1) * D + 1) /* rows that a register tile reads */
+
+#ifdef CLG_F64
+#define LANE long
+#else
+#define LANE int
+#endif
+#define VEC   CLG_CAT(ACC, V)
+#define LANEV CLG_CAT(LANE, V)
+#define VLOAD(p)     CLG_CAT(vload, V)(0, (p))
+#define VSTORE(v, p) CLG_CAT(vstore, V)((v), 0, (p))
+
+#if V == 16
+#define WIDE(v)   (v)
+#define NARROW(v) (v)
+#define IOTA      ((LANEV)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+#elif V == 8
+#define WIDE(v)   ((ACC16)((v), (VEC)(0)))
+#define NARROW(v) ((v).lo)
+#define IOTA      ((LANEV)(0, 1, 2, 3, 4, 5, 6, 7))
+#else
+#define WIDE(v)   ((ACC16)((v), (VEC)(0), (VEC)(0), (VEC)(0)))
+#define NARROW(v) ((v).lo.lo)
+#define IOTA      ((LANEV)(0, 1, 2, 3))
+#endif
+
+inline void store_first(__global T *p, VEC v, int n) {
+    if (n >= V) VSTORE(v, p);
+    else clg_store_part(p, WIDE(v), n);
+}
+
+inline void clear(ACC *to, int begin, int end) {
+    for (int i = begin; i < end; i += V) VSTORE((VEC)(0), to + i);
+}
+
+/* buf[r pitch + i] = x[row0 + r][i - pad], 0 outside, for r < rows and i < pitch. Vectors run over the end of a row,
+ * which the next one repairs. */
+inline void pad_rows(__global const T *x, int in_h, int in_w, int row0, int rows, int pad, int pitch, ACC *buf) {
+    const int left = min(pad, pitch), right = clamp(pad + in_w, left, pitch);
+    for (int r = 0; r < rows; r++, buf += pitch) {
+        const int h = row0 + r;
+        if (h < 0 || h >= in_h) {
+            clear(buf, 0, pitch);
+            continue;
+        }
+        __global const T *row = x + (size_t)h * in_w;
+        clear(buf, 0, left);
+        for (int i = 0; i < right - left; i += V) VSTORE(VLOAD(row + i), buf + left + i);
+        clear(buf, right, pitch);
+    }
+}
+
+/* The same with even and odd columns apart: buf[r pitch + i] is padded column 2 i, buf[odd + r pitch + i] 2 i + 1. */
+inline void pad_rows_apart(__global const T *x, int in_h, int in_w, int row0, int rows, int pad, int pitch, int odd,
+                           ACC *buf) {
+    /* elements 0, 2, ... of a row start at entry a of buffer a_from, 1, 3, ... at entry b of the other */
+    const int a = pad / 2, b = (pad + 1) / 2, a_from = pad % 2 ? odd : 0, b_from = odd - a_from;
+    const int a_left = min(a, pitch), a_right = clamp(a + (in_w + 1) / 2, a_left, pitch);
+    const int b_left = min(b, pitch), b_right = clamp(b + in_w / 2, b_left, pitch);
+    for (int r = 0; r < rows; r++, buf += pitch) {
+        const int h = row0 + r;
+        ACC *to_a = buf + a_from, *to_b = buf + b_from;
+        if (h < 0 || h >= in_h) {
+            clear(to_a, 0, pitch);
+            clear(to_b, 0, pitch);
+            continue;
+        }
+        __global const T *row = x + (size_t)h * in_w;
+        clear(to_a, 0, a_left);
+        clear(to_b, 0, b_left);
+        for (int i = 0; i < max(a_right - a_left, b_right - b_left); i += V) {
+            const VEC lo = VLOAD(row + 2 * i), hi = VLOAD(row + 2 * i + V);
+            VSTORE((VEC)(lo.even, hi.even), to_a + a_left + i);
+            VSTORE((VEC)(lo.odd, hi.odd), to_b + b_left + i);
+        }
+        clear(to_a, a_right, pitch);
+        clear(to_b, b_right, pitch);
+    }
+}
+
+inline void take_rows(__global const T *x, int in_h, int in_w, int row0, int rows, int pad, int pitch, int odd,
+                      ACC *buf) {
+#if S == 2
+    pad_rows_apart(x, in_h, in_w, row0, rows, pad, pitch, odd, buf);
+#else
+    pad_rows(x, in_h, in_w, row0, rows, pad, pitch, buf);
+#endif
+}
+
+/* Where tap column kx of output column 0 lies in a row of the buffer. */
+#define COLUMN(kx) ((kx) * D % S * odd + (kx) * D / S)
+
+/* y[c] = b[c] + w[c] * x[c]; flip: with the filter turned around, which is backward-data of stride 1. */
+KERNEL depthwise_rows(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const int flip, const int channels,
+                      const int planes, const int planes_per_item, const int in_h, const int in_w, const int out_h,
+                      const int out_w, const int pad_h, const int pad_w, const int rows, const int pitch,
+                      const int odd TAIL_ARGS) {
+    const int first = get_global_id(0) * planes_per_item, row0 = get_global_id(1) * rows;
+    const int n = min(rows, out_h - row0);
+    ACC buf[BUF + 96];
+
+    for (int plane = first; plane < min(planes, first + planes_per_item); plane++) {
+        const int c = plane % channels;
+        ACC wv[TAPS];
+#pragma unroll
+        for (int t = 0; t < TAPS; t++) wv[t] = LOAD(w, c * TAPS + (flip ? TAPS - 1 - t : t));
+        const ACC bias = has_bias ? LOAD(b, c) : 0;
+        take_rows(AT(x, (size_t)plane * in_h * in_w), in_h, in_w, row0 * S - pad_h,
+                  (n + RB - 1) / RB * RB * S - S + (KH - 1) * D + 1, pad_w, pitch, odd, buf);
+        __global T *out = AT(y, (size_t)plane * out_h * out_w);
+        for (int r = 0; r < n; r += RB)
+            for (int i0 = 0; i0 < out_w; i0 += V) {
+                const int i = max(0, min(i0, out_w - V));
+                const ACC *from = buf + r * S * pitch + i;
+                VEC s[RB];
+#pragma unroll
+                for (int j = 0; j < RB; j++) s[j] = (VEC)(bias);
+#pragma unroll
+                for (int h = 0; h < SPAN; h++)
+#pragma unroll
+                    for (int kx = 0; kx < KW; kx++) {
+                        const VEC xv = VLOAD(from + h * pitch + COLUMN(kx));
+#pragma unroll
+                        for (int j = 0; j < RB; j++) {
+                            const int ky = h - j * S;
+                            if (ky >= 0 && ky % D == 0 && ky / D < KH) s[j] = fma(wv[ky / D * KW + kx], xv, s[j]);
+                        }
+                    }
+#pragma unroll
+                for (int j = 0; j < RB; j++)
+                    if (r + j < n) {
+                        const size_t at = (size_t)(row0 + r + j) * out_w + i;
+                        store_first(out + at, NARROW(TAIL16(WIDE(s[j]), plane, at)), out_w - i);
+                    }
+            }
+    }
+}
+
+/* Backward-data of stride 2, in squares of 2 x 2 elements of gx: element 2 a + e of an axis gathers taps k of one parity
+ * from gy[a + (e + pad - k) / 2]. PH, PW: parities of the paddings; row0 and pad are such that SHIFT is never negative. */
+#ifndef PH
+#define PH 1
+#endif
+#ifndef PW
+#define PW 1
+#endif
+#define PARITY(p, k)   (((k) + (p)) & 1)                          /* e */
+#define GATHER(p, k)   ((PARITY(p, k) + (p) - (k)) / 2)
+#define SHIFT(p, k, K) (GATHER(p, k) - GATHER(p, (K) - 1))
+#define TALL           (RB + SHIFT(PH, 0, KH))                    /* rows that a tile reads */
+
+KERNEL depthwise_data2(IN(gy), IN(w), OUT(gx), const int channels, const int planes, const int planes_per_item,
+                       const int in_h, const int in_w, const int out_h, const int out_w, const int pad_h,
+                       const int pad_w, const int rows, const int pitch TAIL_ARGS) {
+    const int first = get_global_id(0) * planes_per_item, row0 = get_global_id(1) * rows;
+    const int half_h = (in_h + 1) / 2, half_w = (in_w + 1) / 2, n = min(rows, half_h - row0);
+    ACC buf[BUF + 96];
+
+    for (int plane = first; plane < min(planes, first + planes_per_item); plane++) {
+        ACC wv[TAPS];
+#pragma unroll
+        for (int t = 0; t < TAPS; t++) wv[t] = LOAD(w, plane % channels * TAPS + t);
+        pad_rows(AT(gy, (size_t)plane * out_h * out_w), out_h, out_w, row0 - pad_h, (n + RB - 1) / RB * RB + TALL - RB,
+                 pad_w, pitch, buf);
+        __global T *out = AT(gx, (size_t)plane * in_h * in_w);
+        for (int r = 0; r < n; r += RB)
+            for (int i0 = 0; i0 < half_w; i0 += V) {
+                const int i = max(0, min(i0, half_w - V));
+                VEC s[RB][2][2];
+#pragma unroll
+                for (int j = 0; j < RB; j++) s[j][0][0] = s[j][0][1] = s[j][1][0] = s[j][1][1] = (VEC)(0);
+#pragma unroll
+                for (int h = 0; h < TALL; h++)
+#pragma unroll
+                    for (int kx = 0; kx < KW; kx++) {
+                        const VEC v = VLOAD(buf + (r + h) * pitch + i + SHIFT(PW, kx, KW));
+#pragma unroll
+                        for (int ky = 0; ky < KH; ky++) {
+                            const int j = h - SHIFT(PH, ky, KH);
+                            if (j >= 0 && j < RB)
+                                s[j][PARITY(PH, ky)][PARITY(PW, kx)] =
+                                    fma(wv[ky * KW + kx], v, s[j][PARITY(PH, ky)][PARITY(PW, kx)]);
+                        }
+                    }
+#pragma unroll
+                for (int j = 0; j < RB; j++)
+#pragma unroll
+                    for (int e = 0; e < 2; e++) {
+                        const int h = 2 * (row0 + r + j) + e, count = in_w - 2 * i;
+                        if (r + j >= n || h >= in_h) continue;
+                        VEC lo, hi;
+                        lo.even = s[j][e][0].lo;
+                        lo.odd = s[j][e][1].lo;
+                        hi.even = s[j][e][0].hi;
+                        hi.odd = s[j][e][1].hi;
+                        const size_t at = (size_t)h * in_w + 2 * i;
+                        store_first(out + at, NARROW(TAIL16(WIDE(lo), plane, at)), count);
+                        if (count > V)
+                            store_first(out + at + V, NARROW(TAIL16(WIDE(hi), plane, at + V)), count - V);
+                    }
+            }
+    }
+}
+
+/* gw[s][c][t] = sum over the units of part s, which are strips of images, of gy x. */
+KERNEL depthwise_filter(IN(gy), IN(x), OUT(gw), const int channels, const int strips_per_plane, const int units,
+                        const int parts, const int in_h, const int in_w, const int out_h, const int out_w,
+                        const int pad_h, const int pad_w, const int rows, const int pitch, const int odd) {
+    const int c = get_global_id(0), part = get_global_id(1);
+    ACC buf[BUF + 96];
+    VEC s[TAPS];
+#pragma unroll
+    for (int t = 0; t < TAPS; t++) s[t] = (VEC)(0);
+
+    for (int u = (long)units * part / parts; u < (long)units * (part + 1) / parts; u++) {
+        const size_t plane = (size_t)(u / strips_per_plane) * channels + c;
+        const int row0 = u % strips_per_plane * rows, n = min(rows, out_h - row0);
+        take_rows(AT(x, plane * in_h * in_w), in_h, in_w, row0 * S - pad_h,
+                  (n + RB - 1) / RB * RB * S - S + (KH - 1) * D + 1, pad_w, pitch, odd, buf);
+        __global const T *g = AT(gy, (plane * out_h + row0) * out_w);
+        for (int r = 0; r < n; r += RB)
+            for (int i0 = 0; i0 < out_w; i0 += V) {
+                const int i = max(0, min(i0, out_w - V));
+                const LANEV mine = IOTA >= (LANEV)(i0 - i) && IOTA < (LANEV)(out_w - i);
+                const ACC *from = buf + r * S * pitch + i;
+                VEC gv[RB];
+#pragma unroll
+                for (int j = 0; j < RB; j++)
+                    gv[j] = r + j < n ? select((VEC)(0), VLOAD(g + (size_t)(r + j) * out_w + i), mine) : (VEC)(0);
+#pragma unroll
+                for (int h = 0; h < SPAN; h++)
+#pragma unroll
+                    for (int kx = 0; kx < KW; kx++) {
+                        const VEC xv = VLOAD(from + h * pitch + COLUMN(kx));
+#pragma unroll
+                        for (int j = 0; j < RB; j++) {
+                            const int ky = h - j * S;
+                            if (ky >= 0 && ky % D == 0 && ky / D < KH)
+                                s[ky / D * KW + kx] = fma(gv[j], xv, s[ky / D * KW + kx]);
+                        }
+                    }
+            }
+    }
+#pragma unroll
+    for (int t = 0; t < TAPS; t++) STORE(gw, ((size_t)part * channels + c) * TAPS + t, clg_sum16(WIDE(s[t])));
+}
