@@ -19,6 +19,7 @@
  *
  * Each element of an output has one writer. */
 #include "clg.clh"
+#include "exp.clh"
 
 #ifndef MODE
 #define MODE 0
@@ -34,7 +35,11 @@
 #define MASK16(lanes) (lanes)
 #endif
 
-static inline ACC max16(ACC16 a) {
+#define EXP clg_exp_(ACC16)
+
+INLINE ACC16 greater(const ACC16 a, const ACC16 b) { return a > b ? a : b; } /* b unless a is a greater number */
+
+INLINE ACC max16(const ACC16 a) {
     const ACC8 b = fmax(a.lo, a.hi);
     const ACC4 c = fmax(b.lo, b.hi);
     const ACC2 d = fmax(c.lo, c.hi);
@@ -42,38 +47,65 @@ static inline ACC max16(ACC16 a) {
 }
 
 /* 16 values of which only the first `count` are real; the rest are -inf and vanish in max and exp. */
-static inline ACC16 load_lanes(const __global ACC *from, int count) {
+INLINE ACC16 load_lanes(const __global ACC *from, int count) {
     const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     return select((ACC16)((ACC)-INFINITY), vload16(0, from), MASK16(lane < (int16)(count)));
+}
+
+INLINE ACC row_max(const __global ACC *x, const int n) {
+    ACC16 a = (ACC16)((ACC)-INFINITY), b = a;
+    int i = 0;
+    for (; i + 32 <= n; i += 32) {
+        a = greater(vload16(0, x + i), a);
+        b = greater(vload16(1, x + i), b);
+    }
+    for (; i + 16 <= n; i += 16) a = greater(vload16(0, x + i), a);
+    if (i < n) a = greater(load_lanes(x + i, n - i), a);
+    return max16(greater(a, b));
+}
+
+/** Sum of exp(x - m); what is added is stored to y too, if that is not NULL. */
+INLINE ACC row_sum(const __global ACC *x, __global ACC *y, const int n, const ACC m) {
+    ACC16 a = (ACC16)((ACC)0), b = a;
+    int i = 0;
+    for (; i + 32 <= n; i += 32) {
+        const ACC16 e = EXP(vload16(0, x + i) - m), f = EXP(vload16(1, x + i) - m);
+        if (y) vstore16(e, 0, y + i);
+        if (y) vstore16(f, 1, y + i);
+        a += e;
+        b += f;
+    }
+    for (; i < n; i += 16) {
+        const ACC16 e = EXP(load_lanes(x + i, n - i) - m);
+        if (y) clg_store_part(y + i, e, n - i);
+        a += e;
+    }
+    return clg_sum16(a + b);
 }
 
 KERNEL rows(IN(x), OUT(y), const int n, const int classes, const int per) {
     const size_t first = get_global_id(0) * per, end = min(first + per, (size_t)n);
     for (size_t p = first; p < end; p++) {
         const __global T *from = AT(x, p * classes);
-        ACC16 top = (ACC16)((ACC)-INFINITY), sum = (ACC16)((ACC)0);
-        for (int i = 0; i < classes; i += 16) top = fmax(top, load_lanes(from + i, classes - i));
-        const ACC m = max16(top);
+        const ACC m = row_max(from, classes);
 #if MODE == 0
         __global T *to = AT(y, p * classes);
         if (classes <= 16) {
-            const ACC16 e = exp(load_lanes(from, classes) - m);
+            const ACC16 e = EXP(load_lanes(from, classes) - m);
             clg_store_part(to, e / clg_sum16(e), classes);
             continue;
         }
-        for (int i = 0; i < classes; i += 16) {
-            const ACC16 e = exp(load_lanes(from + i, classes - i) - m);
-            clg_store_part(to + i, e, classes - i);
-            sum += e;
-        }
-        const ACC s = (ACC)1 / clg_sum16(sum);
-        for (int i = 0; i < classes; i += 16) clg_store_part(to + i, vload16(0, to + i) * s, classes - i);
+        const ACC s = (ACC)1 / row_sum(from, to, classes, m);
+        int i = 0;
+        for (; i + 16 <= classes; i += 16) vstore16(vload16(0, to + i) * s, 0, to + i);
+        if (i < classes) clg_store_part(to + i, vload16(0, to + i) * s, classes - i);
 #else
-        for (int i = 0; i < classes; i += 16) sum += exp(load_lanes(from + i, classes - i) - m);
-        const ACC s = log(clg_sum16(sum));
+        const ACC s = log(row_sum(from, NULL, classes, m));
 #if MODE == 1
         __global T *to = AT(y, p * classes);
-        for (int i = 0; i < classes; i += 16) clg_store_part(to + i, vload16(0, from + i) - m - s, classes - i);
+        int i = 0;
+        for (; i + 16 <= classes; i += 16) vstore16(vload16(0, from + i) - m - s, 0, to + i);
+        if (i < classes) clg_store_part(to + i, vload16(0, from + i) - m - s, classes - i);
 #else
         STORE(y, p, m);
         STORE(y, n + p, s);
@@ -90,8 +122,8 @@ KERNEL cols(IN(x), OUT(y), const int n, const int classes, const int inner, cons
         const int lane = (int)(b - outer * blocks) * 16, count = inner - lane;
         const __global T *from = AT(x, start);
         ACC16 m = (ACC16)((ACC)-INFINITY), s = (ACC16)((ACC)0);
-        for (size_t c = 0; c < classes; c++) m = fmax(m, vload16(0, from + c * inner));
-        for (size_t c = 0; c < classes; c++) s += exp(vload16(0, from + c * inner) - m);
+        for (size_t c = 0; c < classes; c++) m = greater(vload16(0, from + c * inner), m);
+        for (size_t c = 0; c < classes; c++) s += EXP(vload16(0, from + c * inner) - m);
 #if MODE == 2
         const size_t p = outer * inner + lane;
         clg_store_part(AT(y, p), m, count);
@@ -105,7 +137,7 @@ KERNEL cols(IN(x), OUT(y), const int n, const int classes, const int inner, cons
 #else
         s = (ACC)1 / s;
         for (size_t c = 0; c < classes; c++)
-            clg_store_part(to + c * inner, exp(vload16(0, from + c * inner) - m) * s, count);
+            clg_store_part(to + c * inner, EXP(vload16(0, from + c * inner) - m) * s, count);
 #endif
 #endif
     }
@@ -230,8 +262,10 @@ KERNEL loss_grad_rows(IN(x), IN_T(IDX, target), IN(count), IN(stat), IN(gy), OUT
             for (int c = 0; c < classes; c++) STORE(gx, start + c, (ACC)0);
             continue;
         }
-        for (int c = 0; c < classes; c += 16)
-            clg_store_part(AT(gx, start + c), exp(load_lanes(AT(x, start + c), classes - c) - m - s) * w, classes - c);
+        int c = 0;
+        for (; c + 16 <= classes; c += 16) STORE16(gx, start + c, EXP(LOAD16(x, start + c) - m - s) * w);
+        if (c < classes)
+            clg_store_part(AT(gx, start + c), EXP(load_lanes(AT(x, start + c), classes - c) - m - s) * w, classes - c);
         if (IS_CLASS(t)) STORE(gx, start + t, LOAD(gx, start + t) - w);
     }
 }
@@ -255,7 +289,7 @@ KERNEL loss_grad_cols(IN(x), IN_T(IDX, target), IN(count), IN(stat), IN(gy), OUT
             const ACC16 hit = select((ACC16)((ACC)0), (ACC16)((ACC)1), MASK16(t == (int16)(class)));
             const int16 off = (t < (int16)(0)) | (t >= (int16)(classes));
             ACC16 w = select(factor, (ACC16)((ACC)NAN), MASK16(off));
-            w = (exp(LOAD16(x, start + i) - m - s) - hit) * w;
+            w = (EXP(LOAD16(x, start + i) - m - s) - hit) * w;
             clg_store_part(AT(gx, start + i), select(w, (ACC16)((ACC)0), MASK16(t == (int16)(-1))), inner - i);
         }
     }

@@ -19,6 +19,9 @@ static clg_tensor *lit(clg_tensor *like, double v) {
 static clg_tensor *softmax(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
     return clg_softmax(clg_scale(in[0], 3), AXIS);
 }
+static clg_tensor *softmax_plain(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    return clg_softmax(in[0], AXIS);
+}
 static clg_tensor *softmax_bwd(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
     return vjp_of(clg_softmax(in[0], AXIS), in[1], in[0]);
 }
@@ -183,6 +186,8 @@ static const point_case mean = {{CLG_REDUCE_MEAN}, 1}, total = {{CLG_REDUCE_SUM}
 
 const clg_case clg_cases_loss[] = {
     SOFT(softmax, 40, CLG_CASE_SMALL), SOFT(log_softmax, 40, 0),
+    {.op = "softmax", .text = "plain", .build = softmax_plain, .attr = &last, .k = 40, .flags = B | CLG_CASE_SMALL,
+     .n_in = 1, .in = {{2, {4096, 1000}}}},
     {.op = "softmax", .text = "far", .build = far_softmax, .k = 200, .n_in = 1, .in = {{2, {7, 10}}}},
     {.op = "log_softmax", .text = "far", .build = far_log_softmax, .k = 60, .n_in = 1, .in = {{2, {7, 10}}}},
 

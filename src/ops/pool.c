@@ -97,11 +97,11 @@ static clg_status emit(clg_emit *e, const clg_node *n, const char *kernel, bool 
 }
 
 static clg_status emit_max_cpu(clg_emit *e, const clg_node *n) { return emit(e, n, "pool.max_cpu", true); }
-static clg_status emit_max_gpu(clg_emit *e, const clg_node *n) { return emit(e, n, "pool.max_gpu", false); }
+static clg_status emit_max_gpu(clg_emit *e, const clg_node *n) { return emit(e, n, "pool_gpu.max_fwd", false); }
 static clg_status emit_at_cpu(clg_emit *e, const clg_node *n) { return emit(e, n, "pool.at_cpu", true); }
-static clg_status emit_at_gpu(clg_emit *e, const clg_node *n) { return emit(e, n, "pool.at_gpu", false); }
+static clg_status emit_at_gpu(clg_emit *e, const clg_node *n) { return emit(e, n, "pool_gpu.at_fwd", false); }
 static clg_status emit_avg_cpu(clg_emit *e, const clg_node *n) { return emit(e, n, "pool.avg_cpu", true); }
-static clg_status emit_avg_gpu(clg_emit *e, const clg_node *n) { return emit(e, n, "pool.avg_gpu", false); }
+static clg_status emit_avg_gpu(clg_emit *e, const clg_node *n) { return emit(e, n, "pool_gpu.avg_fwd", false); }
 
 static const clg_impl max_impls[] = {
     {"max_pool.cpu", CLG_CLASS_CPU, accept, emit_max_cpu, NULL, false},

@@ -1,6 +1,7 @@
-/* max_pool_bwd and avg_pool_bwd: the adjoints of pooling. On a CPU a work-item owns planes of gx and adds the gradient
- * of each window in turn; windows of 2 x 2 that do not overlap are written straight. On a GPU a work-item owns a cell
- * and gathers from the windows that cover it. */
+/* max_pool_bwd and avg_pool_bwd: the adjoints of pooling. On a CPU a work-item owns planes of gx; it writes windows of
+ * 2 x 2 that do not overlap straight, gathers the rows of gx from the rows of windows that cover them where windows are
+ * at most 2 apart, and else adds the gradient of each window in turn. On a GPU a work-item owns a cell and gathers from
+ * the windows that cover it. */
 #include "ops/pool.h"
 
 static const clg_pool_attr *attr_of(const clg_node *n) { return n->attr; }
@@ -91,12 +92,23 @@ static bool is_pairs(const clg_pool_geo *g) {
         a->kernel[2] == 2 && a->stride[2] == 2 && a->dilation[1] == 1 && a->dilation[2] == 1;
 }
 
-static clg_status emit_cpu(clg_emit *e, const clg_node *n, const char *kernel, const char *pairs_kernel) {
+/* Windows that lie in planes, at most 2 apart along rows, without gaps: what max_gather and avg_gather take. */
+static bool is_planar(const clg_pool_geo *g) {
+    const clg_pool_attr *a = &g->attr;
+    return !clg_pool_adaptive(a) && a->kernel[0] == 1 && a->stride[0] == 1 && a->pad[0] == 0 && a->pad_end[0] == 0 &&
+        a->kernel[1] <= 16 && a->kernel[2] <= 16 && a->stride[2] <= 2 && a->dilation[1] == 1 && a->dilation[2] == 1;
+}
+
+/* How a class of windows goes back: scattered, gathered, or 2 x 2 without overlap. */
+typedef struct ways { const char *scatter, *gather, *pairs; } ways;
+
+static clg_status emit_cpu(clg_emit *e, const clg_node *n, ways w) {
     const clg_pool_geo g = geometry(n);
     const bool pairs = is_pairs(&g);
     const clg_tensor *x = n->in[0], *gy = n->in[n->n_in - 1], *gx = n->out[0];
     const int64_t rows = g.out[0] * g.out[1];
-    clg_pool_launch l = {.kernel = pairs ? pairs_kernel : kernel, .from = {IN(x), IN(gy)}, .n_from = n->n_in,
+    const char *const kernel = pairs ? w.pairs : is_planar(&g) ? w.gather : w.scatter;
+    clg_pool_launch l = {.kernel = kernel, .from = {IN(x), IN(gy)}, .n_from = n->n_in,
         .to = OUT(gx), .many = pairs ? "rows" : "planes", .items = pairs ? g.planes * rows : g.planes,
         .work = pairs ? work(&g) : work(&g) * rows};
     if (n->n_in == 1) l.from[0] = l.from[1];
@@ -113,13 +125,13 @@ static clg_status emit_gpu(clg_emit *e, const clg_node *n, const char *kernel) {
 }
 
 static clg_status emit_max_cpu(clg_emit *e, const clg_node *n) {
-    return emit_cpu(e, n, "pool.max_bwd_cpu", "pool.max_bwd2_cpu");
+    return emit_cpu(e, n, (ways){"pool_bwd.max_scatter", "pool_bwd.max_gather", "pool_bwd.max_pairs"});
 }
 static clg_status emit_avg_cpu(clg_emit *e, const clg_node *n) {
-    return emit_cpu(e, n, "pool.avg_bwd_cpu", "pool.avg_bwd2_cpu");
+    return emit_cpu(e, n, (ways){"pool_bwd.avg_scatter", "pool_bwd.avg_gather", "pool_bwd.avg_pairs"});
 }
-static clg_status emit_max_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, "pool.max_bwd_gpu"); }
-static clg_status emit_avg_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, "pool.avg_bwd_gpu"); }
+static clg_status emit_max_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, "pool_gpu.max_bwd"); }
+static clg_status emit_avg_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, "pool_gpu.avg_bwd"); }
 
 static const clg_impl max_impls[] = {
     {"max_pool_bwd.cpu", CLG_CLASS_CPU, accept, emit_max_cpu, NULL, false},

@@ -162,7 +162,7 @@ bool clg_pool_fits(clg_dtype t, const clg_pool_geo *g) {
     return (t == CLG_F32 || t == CLG_F64) && reach <= limit;
 }
 
-/* What differs from the defaults of cl/pool.cl only for some. */
+/* What differs from the defaults of cl/pool.clh only for some. */
 static const char *rare_options(clg_emit *e, const clg_pool_geo *g) {
     const clg_pool_attr *a = &g->attr;
     const bool dilated = a->dilation[0] * a->dilation[1] * a->dilation[2] > 1;
@@ -200,8 +200,8 @@ clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_laun
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) args[n++] = sizes[i];
     const size_t group = blocks ? 1 : (size_t)min64(128, (int64_t)caps->max_group);
     return clg_emit_launch(e, &(clg_launch){l->kernel,
-        clg_emit_options(e, "-DKD=%d -DKH=%d -DKW=%d -DSD=%d -DSH=%d -DSW=%d -DWHOLE=%d%s", (int)a->kernel[0],
+        clg_emit_options(e, "-DKD=%d -DKH=%d -DKW=%d -DSD=%d -DSH=%d -DSW=%d -DPW=%d -DWHOLE=%d%s", (int)a->kernel[0],
                          (int)a->kernel[1], (int)a->kernel[2], (int)a->stride[0], (int)a->stride[1],
-                         (int)a->stride[2], clg_pool_whole(g), rare_options(e, g)),
+                         (int)a->stride[2], (int)a->pad[2], clg_pool_whole(g), rare_options(e, g)),
         {(size_t)((l->items + block - 1) / block)}, {group}, args});
 }
