@@ -46,7 +46,7 @@ def ratios(results, path):
         page.line(axis.at(r["must"]), y, axis.at(r["must"]), y + 15, stroke_width=2)
         if r["aim"]:
             page.line(axis.at(r["aim"]), y, axis.at(r["aim"]), y + 15, stroke_dasharray="3 2")
-    page.legend(330, 38, {name: COLORS[name] for name in ("aim reached", "reached", "MISSED")})
+    page.legend(620, 26, {name: COLORS[name] for name in ("aim reached", "reached", "MISSED")})
     page.write(path)
 
 
@@ -65,11 +65,11 @@ def roofline(report, path):
     page.text(515, 582, "flops a byte of operands and result, each moved once", "m")
     page.text(14, 48, "GF/s")
     copies = {name: rate for name, rate in roofs.items() if name.startswith("copy")}
-    for name, rate in sorted(copies.items(), key=lambda item: int(item[0].split()[1])):
-        size = int(name.split()[1])
+    for i, (name, rate) in enumerate(sorted(copies.items(), key=lambda item: item[1])):
+        size, left = int(name.split()[1]), 0.055 * 2.2 ** (i % 3)
         knee, low = peak / rate, 1 / rate
         page.line(x.at(max(low, 0.05)), y.at(max(low, 0.05) * rate), x.at(knee), y.at(peak), stroke="#999")
-        page.text(x.at(0.06), y.at(0.06 * rate) - 4, f"{size / 2**20:.3g} MiB: {rate:.0f} GB/s", "s")
+        page.text(x.at(left), y.at(left * rate) - 3, f"{size / 2**20:.3g} MiB: {rate:.0f} GB/s", "s", fill="#666")
     page.line(x.at(peak / max(copies.values())), y.at(peak), 960, y.at(peak), stroke_width=2)
     page.text(955, y.at(peak) - 6, f"fused multiply-adds: {peak:.0f} GF/s", "e")
     for r in report["results"]:

@@ -6,18 +6,22 @@ STYLE = ("text{font:12px sans-serif;fill:#333}.t{font-size:16px;font-weight:bold
          ".e{text-anchor:end}.m{text-anchor:middle}.s{font-size:10px}.g{stroke:#ddd}.a{stroke:#333;fill:none}")
 
 
+def styled(more):
+    """Properties that go before those of the class."""
+    text = ";".join(f"{name.replace('_', '-')}:{value}" for name, value in more.items())
+    return f' style="{text}"' if text else ""
+
+
 class Page:
     def __init__(self, width, height, title):
         self.width, self.height, self.parts = width, height, []
         self.text(16, 26, title, "t")
 
     def text(self, x, y, text, kind="", **more):
-        extra = "".join(f' {name}="{value}"' for name, value in more.items())
-        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}"{extra}>{html.escape(str(text))}</text>')
+        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}"{styled(more)}>{html.escape(str(text))}</text>')
 
     def line(self, x1, y1, x2, y2, kind="a", **more):
-        extra = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in more.items())
-        self.parts.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"{extra}/>')
+        self.parts.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"{styled(more)}/>')
 
     def box(self, x, y, width, height, color, tip=""):
         tip = f"<title>{html.escape(tip)}</title>" if tip else ""
