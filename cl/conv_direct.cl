@@ -11,34 +11,7 @@
  * to end at M and skips the rows of its neighbour. Source: the register tile is that of GotoBLAS (Goto & van de Geijn
  * 2008); the offset table that of the indirect convolution (Dukhan 2019, arXiv:1907.02129). */
 #include "clg.clh"
-
-#ifndef MR /* rows (output channels) of a register tile */
-#define MR 4
-#endif
-#ifndef NV /* vectors of 16 pixels of a register tile */
-#define NV 4
-#endif
-#define NR (16 * NV)
-
-enum { PHASE_K0, PHASE_K1, PHASE_OZ, PHASE_OY, PHASE_OX, PHASE_NZ, PHASE_NY, PHASE_NX, PHASE_SIZE };
-
-/* y[i step] = t[i] for i < n, exactly: whole vectors, and one that overlaps its neighbour for the rest. */
-inline void store_lanes(__global T *y, const ACC *t, int n, int step) {
-    if (step != 1) {
-        for (int i = 0; i < n; i++) y[(size_t)i * step] = t[i];
-    } else if (n >= 16) {
-        for (int i = 0; i + 16 <= n; i += 16) vstore16(vload16(0, t + i), 0, y + i);
-        vstore16(vload16(0, t + n - 16), 0, y + n - 16);
-    } else if (n >= 8) {
-        vstore8(vload8(0, t), 0, y);
-        vstore8(vload8(0, t + n - 8), 0, y + n - 8);
-    } else if (n >= 4) {
-        vstore4(vload4(0, t), 0, y);
-        vstore4(vload4(0, t + n - 4), 0, y + n - 4);
-    } else {
-        for (int i = 0; i < n; i++) y[i] = t[i];
-    }
-}
+#include "conv_tile.clh"
 
 KERNEL conv_tile(IN(xp), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), OUT(y), const int has_bias,
                  const int groups, const int M, const int n_phases, const int depth, const long x_group,
@@ -56,7 +29,7 @@ KERNEL conv_tile(IN(xp), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), OUT(y
     const size_t plane = (size_t)y_d * y_h * y_w;
     __global const T *x = AT(xp, ng * x_group + (size_t)d * x_slice);
     __global const T *a = AT(w, g * w_group + (size_t)i0 * w_row);
-    const size_t slice = (size_t)(ph[PHASE_OZ] + d * step_d) * y_h * y_w;
+    const size_t at = ((size_t)(ph[PHASE_OZ] + d * step_d) * y_h + ph[PHASE_OY]) * y_w + ph[PHASE_OX];
     __global T *out = AT(y, (ng * M + i0) * plane);
     const int first = get_global_id(1) * tiles;
 
@@ -68,41 +41,8 @@ KERNEL conv_tile(IN(xp), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), OUT(y
 #pragma unroll
             for (int v = 0; v < NV; v++) c[i][v] = (ACC16)(bias);
         }
-        for (int k = ph[PHASE_K0]; k < ph[PHASE_K1]; k++) {
-            __global const T *xk = x + q0 + LOAD(taps, 2 * k), *ak = a + LOAD(taps, 2 * k + 1);
-            ACC16 xv[NV];
-#pragma unroll
-            for (int v = 0; v < NV; v++) xv[v] = vload16(v, xk);
-#pragma unroll
-            for (int i = 0; i < MR; i++) {
-                const ACC16 av = (ACC16)(ak[(size_t)i * w_row]);
-#pragma unroll
-                for (int v = 0; v < NV; v++) c[i][v] = fma(av, xv[v], c[i][v]);
-            }
-        }
-        ACC t[MR * NR + 16]; /* whole vectors are read behind the end of a row */
-#pragma unroll
-        for (int i = 0; i < MR; i++)
-#pragma unroll
-            for (int v = 0; v < NV; v++) vstore16(c[i][v], i * NV + v, t);
-        int h = q0 / pitch, column = q0 % pitch;
-        for (int s = 0; s < NR && h < ny; h++) {
-            const int n = min(nx - column, NR - s);
-            const size_t at = slice + (size_t)(ph[PHASE_OY] + h * step_h) * y_w + ph[PHASE_OX] + (size_t)column * step_w;
-            for (int i = r0 - i0; i < MR; i++) {
-                ACC *lanes_of = t + i * NR + s;
-#ifdef CLG_TAIL
-                ACC u[NR];
-                const size_t row = ng * M + i0 + i;
-                for (int j = 0; step_w == 1 && j < n; j += 16)
-                    vstore16(TAIL16(vload16(0, lanes_of + j), row, at + j), 0, u + j);
-                for (int j = 0; step_w != 1 && j < n; j++) u[j] = TAIL(lanes_of[j], row, at + (size_t)j * step_w);
-                lanes_of = u;
-#endif
-                store_lanes(out + at + i * plane, lanes_of, n, step_w);
-            }
-            s += pitch - column;
-            column = 0;
-        }
+        add_taps(c, x + q0, a, AT(taps, 0), ph[PHASE_K0], ph[PHASE_K1], w_row);
+        store_tile(c, out, ng * M + i0, at, plane, r0 - i0, q0 / pitch, q0 % pitch, ny, nx, pitch, step_h * y_w, step_w,
+                   0 TAIL_PASS);
     }
 }

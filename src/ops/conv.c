@@ -57,6 +57,7 @@ static const clg_impl impls[] = {
       CLG_CONV_WINO4 },
     { "conv.wino2_cpu", CLG_CLASS_CPU, clg_conv_accept_wino, clg_conv_wino2, .prefers = clg_conv_wins_wino2,
       CLG_CONV_WINO2 },
+    { "conv.bands", CLG_CLASS_CPU, clg_conv_accept_bands, clg_conv_fwd_bands, NULL, false, clg_conv_prefers_bands, 0 },
     { "conv.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_fwd_cpu, NULL, false },
     { "conv.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_fwd_gpu, NULL, false },
     { "conv.gemm", 0, clg_conv_accept_gemm, clg_conv_fwd_gemm, NULL, false },

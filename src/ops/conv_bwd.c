@@ -110,6 +110,8 @@ static const clg_impl data_impls[] = {
       CLG_CONV_WINO4 },
     { "conv_bwd_data.wino2_cpu", CLG_CLASS_CPU, clg_conv_accept_wino, clg_conv_wino2, .prefers = clg_conv_wins_wino2,
       CLG_CONV_WINO2 },
+    { "conv_bwd_data.bands", CLG_CLASS_CPU, clg_conv_accept_bands, clg_conv_data_bands, NULL, false,
+      clg_conv_prefers_bands, 0 },
     { "conv_bwd_data.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_data_cpu, NULL, false },
     { "conv_bwd_data.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_data_gpu, NULL, false },
     { "conv_bwd_data.gemm", 0, clg_conv_accept_gemm, clg_conv_data_gemm, NULL, false },

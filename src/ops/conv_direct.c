@@ -1,68 +1,65 @@
 /* conv and conv_bwd_data for class cpu: one kernel (cl/conv_direct.cl) over zero-padded planes and tables of offsets.
  * Forward: rows are output channels, k runs over (c, t). Backward-data: rows are input channels, k over (o, t), and
  * the pixels of gx fall into one phase for each remainder modulo the stride, with the taps that reach it. */
-#include "ops/conv_planes.h"
+#include "ops/conv_tiling.h"
 
 #include "base/alloc.h"
 
-enum { PHASE_K0, PHASE_K1, PHASE_OZ, PHASE_OY, PHASE_OX, PHASE_NZ, PHASE_NY, PHASE_NX, PHASE_SIZE };
+enum { LEAST_BYTES = 4 << 20 }; /* of padded planes, for bands */
 
 bool clg_conv_accept_cpu(const clg_node *n, const clg_device *d) {
     (void)d;
     return clg_conv_fits_int(n);
 }
 
-/* One launch of the tile kernel: y[rows] = w[rows][k] planes[k]. */
-typedef struct clg_conv_tiling {
-    const clg_tensor *xp, *w, *b, *y; /* b: NULL for none */
-    int32_t *taps, *phases;           /* n_taps pairs (offset in planes, offset in w); n_phases rows */
-    int64_t n_taps, n_phases;
-    int64_t M, depth;                 /* rows per group; largest NZ */
-    int64_t x_group, x_slice, pitch, w_group, w_row;
-    int64_t y_size[3], step[3];       /* a plane of y; distance of the pixels of a phase in it */
-} clg_conv_tiling;
+bool clg_conv_accept_bands(const clg_node *n, const clg_device *d) {
+    const clg_conv_geom g = clg_conv_geometry(n);
+    return clg_conv_accept_cpu(n, d) && g.G == 1 && g.in[0] == 1 && g.k[0] == 1 && g.out[0] == 1;
+}
 
-typedef struct tile { int mr, nv; } tile;
-
-/* The register tile with the least work, in vector operations per k: products, loads, and a share of the fixed cost
- * of a tile. The machine has 32 vector registers at best, so 24 sums. */
-static tile choose_tile(int64_t rows, int64_t lanes, double k) {
-    static const tile tiles[] = { { 6, 4 }, { 4, 4 }, { 8, 3 }, { 5, 4 }, { 4, 6 }, { 3, 6 }, { 3, 4 }, { 2, 6 },
-                                  { 2, 4 }, { 1, 8 }, { 1, 4 }, { 12, 2 }, { 4, 3 }, { 6, 3 }, { 8, 2 }, { 8, 1 },
-                                  { 4, 2 }, { 2, 2 }, { 1, 2 }, { 4, 1 }, { 1, 1 } };
-    tile best = { 1, 1 };
-    double least = 0;
+/* The work is in vector operations per k: products, loads (one across two cache lines is two, and two more where it
+ * is the first of its lines, from a farther cache), what a tile was measured to take beyond that, and a share of its
+ * fixed cost. The machine has 32 vector registers at best, so 24 sums; many rows need many registers for addresses. */
+clg_conv_tile clg_conv_choose_tile(int64_t rows, int64_t runs, int64_t lanes, double k, double first, int most,
+                                   bool whole) {
+    static const struct { int mr, nv, more; } tiles[] = {
+        { 6, 4, 0 }, { 4, 4, 1 }, { 8, 3, 3 }, { 5, 4, 1 }, { 4, 6, 1 }, { 3, 8, 2 }, { 3, 7, 2 }, { 3, 6, 2 },
+        { 3, 4, 1 }, { 2, 6, 1 }, { 2, 4, 1 }, { 1, 8, 1 }, { 1, 4, 1 }, { 12, 2, 1 }, { 4, 3, 1 }, { 6, 3, 1 },
+        { 8, 2, 1 }, { 8, 1, 1 }, { 4, 2, 1 }, { 2, 2, 1 }, { 1, 2, 1 }, { 4, 1, 1 }, { 1, 1, 1 },
+    };
+    clg_conv_tile best = { 1, 1, 0 };
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
-        const tile t = tiles[i];
-        if (t.mr > rows) continue;
-        const double count = (double)clg_div_up(rows, t.mr) * (double)clg_div_up(lanes, 16 * t.nv);
-        const double products = t.mr * t.nv, loads = 0.5 * t.mr + 2 * t.nv;
-        const double step = products > loads ? products : loads;
-        const double cost = count * (k * (step + 1) + 3 * products + 40);
-        if (least == 0 || cost < least) {
-            least = cost;
-            best = t;
-        }
+        const int mr = tiles[i].mr, nv = tiles[i].nv;
+        if (mr > rows || mr > most || (whole && lanes % (16 * nv) != 0)) continue;
+        const double count = (double)clg_div_up(rows, mr) * (double)runs * (double)clg_div_up(lanes, 16 * nv);
+        const double products = mr * nv, loads = mr + nv * (2 + 2 * first);
+        const double step = (products > loads ? products : loads) + tiles[i].more;
+        const double cost = count * (k * step + 3 * products + 40);
+        if (best.cost == 0 || cost < best.cost) best = (clg_conv_tile){ mr, nv, cost };
     }
     return best;
 }
 
-static clg_status emit_tiling(clg_emit *e, const clg_conv_tiling *c, int64_t N, int64_t groups) {
-    const int64_t M = c->M, n_phases = c->n_phases, depth = c->depth, z = N * groups * n_phases * depth;
+static clg_status emit_tiling(clg_emit *e, const clg_conv_tiling *c, const clg_conv_planes *p) {
+    if (c->high > 0) return clg_conv_emit_bands(e, c, p);
+    const int64_t M = c->M, n_phases = c->n_phases, depth = c->depth, groups = c->groups;
+    const int64_t z = c->N * groups * n_phases * depth;
+    const clg_tensor *xp = c->x, *w = c->w, *b = c->b ? c->b : c->w, *y = c->y; /* without bias b is not read */
+    CLG_TRY(clg_conv_emit_planes(e, p, c->x, c->N * groups * c->channels, &xp));
     if (z == 0) return CLG_OK; /* an empty batch */
-    const clg_tensor *xp = c->xp, *w = c->w, *b = c->b ? c->b : c->w, *y = c->y; /* without bias b is not read */
     const clg_tensor *taps = clg_emit_table(e, CLG_I32, CLG_SHAPE(c->n_taps, 2), c->taps);
-    const clg_tensor *phases = clg_emit_table(e, CLG_I32, CLG_SHAPE(c->n_phases, PHASE_SIZE), c->phases);
-    const int64_t lanes = (c->phases[PHASE_NY] - 1) * c->pitch + c->phases[PHASE_NX]; /* phase 0 is the largest */
-    const double k = (double)c->n_taps / (double)c->n_phases;
-    const tile t = choose_tile(c->M, lanes, k);
+    const clg_tensor *phases = clg_emit_table(e, CLG_I32, CLG_SHAPE(c->n_phases, CLG_PHASE_SIZE), c->phases);
+    const int64_t pitch = c->pitch, lanes = (c->phases[CLG_PHASE_NY] - 1) * pitch + c->phases[CLG_PHASE_NX];
+    const double k = clg_max64(1, c->n_taps / c->n_phases);
+    const clg_conv_tile t = clg_conv_choose_tile(c->M, 1, lanes, k, (double)c->channels / k, 16, false);
     const int64_t n_tiles = clg_div_up(lanes, 16 * t.nv), blocks = clg_div_up(c->M, t.mr);
     /* several tiles an item where one is below some 2000 vector operations, while 128 items are left */
     const double work = k * t.mr * t.nv + 100;
     int64_t tiles = (int64_t)(2000 / work) + 1;
     tiles = clg_max64(1, clg_min64(clg_min64(tiles, n_tiles), n_tiles * blocks * z / 128));
-    const int64_t has_bias = c->b != NULL, x_group = c->x_group, x_slice = c->x_slice, pitch = c->pitch;
-    const int64_t w_group = c->w_group, w_row = c->w_row, y_d = c->y_size[0], y_h = c->y_size[1], y_w = c->y_size[2];
+    const int64_t has_bias = c->b != NULL, x_group = c->channels * clg_conv_planes_count(p) * p->size;
+    const int64_t x_slice = p->rows[1] * p->pitch, w_group = c->w_group, w_row = c->w_row;
+    const int64_t y_d = c->y_size[0], y_h = c->y_size[1], y_w = c->y_size[2];
     const int64_t step_d = c->step[0], step_h = c->step[1], step_w = c->step[2];
     return clg_emit_launch(e, &(clg_launch){
         .kernel = "conv_direct.conv_tile",
@@ -77,32 +74,41 @@ static clg_status emit_tiling(clg_emit *e, const clg_conv_tiling *c, int64_t N, 
 
 /* Rows that follow each other without a gap become one long row: fewer tile edges. */
 static void merge_rows(clg_conv_tiling *c, int32_t *phase, const clg_conv_planes *p) {
-    if (c->n_phases != 1 || c->pitch != phase[PHASE_NX] || c->y_size[2] != phase[PHASE_NX]) return;
-    phase[PHASE_NX] *= phase[PHASE_NY];
-    if (p->rows[1] == phase[PHASE_NY]) {
-        phase[PHASE_NX] *= phase[PHASE_NZ];
-        phase[PHASE_NZ] = 1;
+    if (c->high > 0 || c->n_phases != 1 || c->pitch != phase[CLG_PHASE_NX] || c->y_size[2] != phase[CLG_PHASE_NX])
+        return;
+    phase[CLG_PHASE_NX] *= phase[CLG_PHASE_NY];
+    if (p->rows[1] == phase[CLG_PHASE_NY]) {
+        phase[CLG_PHASE_NX] *= phase[CLG_PHASE_NZ];
+        phase[CLG_PHASE_NZ] = 1;
     }
-    phase[PHASE_NY] = 1;
-    c->y_size[2] = phase[PHASE_NX];
+    phase[CLG_PHASE_NY] = 1;
+    c->y_size[2] = phase[CLG_PHASE_NX];
     c->y_size[1] = 1;
-    c->y_size[0] = c->depth = phase[PHASE_NZ];
-    c->pitch = phase[PHASE_NX];
+    c->y_size[0] = c->depth = phase[CLG_PHASE_NZ];
+    c->pitch = phase[CLG_PHASE_NX];
 }
 
-clg_status clg_conv_fwd_cpu(clg_emit *e, const clg_node *n) {
+/* Lays out p, for all rows or for bands of them. */
+static void lay_out(clg_emit *e, clg_conv_tiling *c, clg_conv_planes *p, bool banded) {
+    c->high = banded ? clg_conv_band_rows(c, p, clg_emit_device(e)) : 0;
+    if (banded) p->need[1] += c->high - c->lines;
+    clg_conv_planes_layout(p, !banded);
+    c->pitch = p->pitch;
+    if (banded) p->size += 16; /* so that the last row may be written in whole vectors */
+}
+
+static clg_status forward(clg_emit *e, const clg_node *n, bool banded) {
     const clg_conv_geom g = clg_conv_geometry(n);
     clg_conv_planes p = clg_conv_input_planes(&g);
-    clg_conv_planes_layout(&p, true);
     const int64_t K = g.Cg * g.T;
-    int32_t phase[PHASE_SIZE] = { 0, (int32_t)K, 0, 0, 0, (int32_t)g.out[0], (int32_t)g.out[1], (int32_t)g.out[2] };
+    int32_t phase[CLG_PHASE_SIZE] = { 0, (int32_t)K, 0, 0, 0, (int32_t)g.out[0], (int32_t)g.out[1], (int32_t)g.out[2] };
     clg_conv_tiling c = {
-        .w = in_tensor(n, 1), .b = in_tensor(n, 2), .y = n->out[0],
-        .phases = phase, .n_taps = K, .n_phases = 1, .M = g.Og, .depth = g.out[0],
-        .x_group = g.Cg * clg_conv_planes_count(&p) * p.size, .x_slice = p.rows[1] * p.pitch, .pitch = p.pitch,
-        .w_group = g.Og * K, .w_row = K,
+        .x = n->in[0], .w = in_tensor(n, 1), .b = in_tensor(n, 2), .y = n->out[0],
+        .phases = phase, .n_taps = K, .n_phases = 1, .N = g.N, .groups = g.G, .channels = g.Cg, .M = g.Og,
+        .depth = g.out[0], .lines = g.out[1], .w_group = g.Og * K, .w_row = K,
         .y_size = { g.out[0], g.out[1], g.out[2] }, .step = { 1, 1, 1 },
     };
+    lay_out(e, &c, &p, banded);
     merge_rows(&c, phase, &p);
     c.taps = clg_alloc((size_t)K * 2 * sizeof *c.taps);
     if (!c.taps) return clg_fail_nomem("offsets of a convolution");
@@ -110,11 +116,13 @@ clg_status clg_conv_fwd_cpu(clg_emit *e, const clg_node *n) {
         c.taps[2 * k] = (int32_t)clg_conv_tap_entry(&g, &p, k / g.T, k % g.T);
         c.taps[2 * k + 1] = (int32_t)k;
     }
-    clg_status status = clg_conv_emit_planes(e, &p, n->in[0], g.N * g.C, &c.xp);
-    if (status == CLG_OK) status = emit_tiling(e, &c, g.N, g.G);
+    const clg_status status = emit_tiling(e, &c, &p);
     clg_free(c.taps);
     return status;
 }
+
+clg_status clg_conv_fwd_cpu(clg_emit *e, const clg_node *n) { return forward(e, n, false); }
+clg_status clg_conv_fwd_bands(clg_emit *e, const clg_node *n) { return forward(e, n, true); }
 
 /* --- backward-data --- */
 
@@ -166,11 +174,11 @@ static int64_t data_phase(const clg_conv_geom *g, const clg_conv_planes *p, cons
         pair[2 * i] = pair[2 * (i - n)] + (int32_t)p->size;
         pair[2 * i + 1] = pair[2 * (i - n) + 1] + (int32_t)(g->Cg * g->T);
     }
-    phase[PHASE_K0] = (int32_t)k;
-    phase[PHASE_K1] = (int32_t)(k + g->Og * n);
+    phase[CLG_PHASE_K0] = (int32_t)k;
+    phase[CLG_PHASE_K1] = (int32_t)(k + g->Og * n);
     for (int a = 0; a < 3; a++) {
-        phase[PHASE_OZ + a] = (int32_t)r[a];
-        phase[PHASE_NZ + a] = (int32_t)clg_div_up(g->in[a] - r[a], g->stride[a]);
+        phase[CLG_PHASE_OZ + a] = (int32_t)r[a];
+        phase[CLG_PHASE_NZ + a] = (int32_t)clg_div_up(g->in[a] - r[a], g->stride[a]);
     }
     return k + g->Og * n;
 }
@@ -181,35 +189,48 @@ static clg_status data_tables(const clg_conv_geom *g, const clg_conv_planes *p, 
     c->n_phases = n[0] * n[1] * n[2];
     c->n_taps = g->Og * g->T; /* every tap belongs to one phase at most */
     c->taps = clg_calloc((size_t)c->n_taps, 2 * sizeof *c->taps);
-    c->phases = clg_calloc((size_t)c->n_phases, PHASE_SIZE * sizeof *c->phases);
+    c->phases = clg_calloc((size_t)c->n_phases, CLG_PHASE_SIZE * sizeof *c->phases);
     if (!c->taps || !c->phases) return clg_fail_nomem("offsets of a convolution");
     int64_t k = 0;
     for (int64_t f = 0; f < c->n_phases; f++) {
         const int64_t r[3] = { f / (n[1] * n[2]), f / n[2] % n[1], f % n[2] };
-        k = data_phase(g, p, r, k, c->taps, c->phases + f * PHASE_SIZE);
+        k = data_phase(g, p, r, k, c->taps, c->phases + f * CLG_PHASE_SIZE);
     }
     return CLG_OK;
 }
 
-clg_status clg_conv_data_cpu(clg_emit *e, const clg_node *n) {
+static clg_status backward(clg_emit *e, const clg_node *n, bool banded) {
     const clg_conv_geom g = clg_conv_geometry(n);
     if (g.I == 0) return CLG_OK; /* nothing but padding */
     clg_conv_planes p = gradient_planes(&g);
-    clg_conv_planes_layout(&p, true);
     clg_conv_tiling c = {
-        .w = n->in[1], .y = n->out[0], .M = g.Cg, .depth = clg_div_up(g.in[0], g.stride[0]),
-        .x_group = g.Og * p.size, .x_slice = p.rows[1] * p.pitch, .pitch = p.pitch,
+        .x = n->in[0], .w = n->in[1], .y = n->out[0], .N = g.N, .groups = g.G, .channels = g.Og, .M = g.Cg,
+        .depth = clg_div_up(g.in[0], g.stride[0]), .lines = clg_div_up(g.in[1], g.stride[1]),
         .w_group = g.Og * g.Cg * g.T, .w_row = g.T,
         .y_size = { g.in[0], g.in[1], g.in[2] },
     };
     for (int a = 0; a < 3; a++) c.step[a] = g.in[a] == 1 ? 1 : g.stride[a];
+    lay_out(e, &c, &p, banded);
     clg_status status;
     CLG_TRY_END(data_tables(&g, &p, &c));
     merge_rows(&c, c.phases, &p);
-    CLG_TRY_END(clg_conv_emit_planes(e, &p, n->in[0], g.N * g.O, &c.xp));
-    status = emit_tiling(e, &c, g.N, g.G);
+    status = emit_tiling(e, &c, &p);
 end:
     clg_free(c.taps);
     clg_free(c.phases);
     return status;
+}
+
+clg_status clg_conv_data_cpu(clg_emit *e, const clg_node *n) { return backward(e, n, false); }
+clg_status clg_conv_data_bands(clg_emit *e, const clg_node *n) { return backward(e, n, true); }
+
+/* Padding in memory moves the planes three times: it costs where they leave the caches. */
+bool clg_conv_prefers_bands(const clg_node *n, const clg_device *d) {
+    const clg_conv_geom g = clg_conv_geometry(n);
+    const bool data = n->op == &clg_op_conv_bwd_data;
+    clg_conv_planes p = data ? gradient_planes(&g) : clg_conv_input_planes(&g);
+    (void)d;
+    clg_conv_planes_layout(&p, true);
+    return !p.direct && (double)(g.N * (data ? g.O : g.C)) * (double)clg_conv_planes_count(&p) * (double)p.size *
+        (double)clg_dtype_size(in_dtype(n, 0)) >= LEAST_BYTES;
 }

@@ -50,7 +50,7 @@ void clg_conv_planes_layout(clg_conv_planes *p, bool may_direct) {
 
 int64_t clg_conv_planes_count(const clg_conv_planes *p) { return p->phases[0] * p->phases[1] * p->phases[2]; }
 
-static clg_status phase_table(clg_emit *e, const clg_conv_planes *p, const clg_tensor **table) {
+clg_status clg_conv_phase_table(clg_emit *e, const clg_conv_planes *p, const clg_tensor **table) {
     const int64_t n = clg_conv_planes_count(p);
     int32_t *start = clg_alloc((size_t)n * 3 * sizeof *start);
     if (!start) return clg_fail_nomem("phases of a convolution");
@@ -71,7 +71,7 @@ clg_status clg_conv_emit_planes(clg_emit *e, const clg_conv_planes *p, const clg
     const clg_tensor *x = src, *phases = NULL;
     *out = src;
     if (p->direct || n == 0) return CLG_OK;
-    CLG_TRY(phase_table(e, p, &phases));
+    CLG_TRY(clg_conv_phase_table(e, p, &phases));
     const int64_t n_phases = clg_conv_planes_count(p), planes = n * n_phases;
     const clg_tensor *xp = clg_emit_scratch(e, src->dtype, CLG_SHAPE(planes, p->size));
     /* enough items for a few per core, but not below some 4000 entries each */

@@ -28,6 +28,9 @@ void clg_conv_planes_layout(clg_conv_planes *p, bool may_direct);
 /** Phase planes of a source plane. */
 int64_t clg_conv_planes_count(const clg_conv_planes *p);
 
+/** Where in the padded source each phase begins: rows of (z, y, x). */
+clg_status clg_conv_phase_table(clg_emit *e, const clg_conv_planes *p, const clg_tensor **table);
+
 /** Appends the making of the planes from n source planes and gives them in *out: scratch, or src itself if direct. */
 clg_status clg_conv_emit_planes(clg_emit *e, const clg_conv_planes *p, const clg_tensor *src, int64_t n,
                                 const clg_tensor **out);

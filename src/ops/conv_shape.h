@@ -101,13 +101,16 @@ clg_status clg_conv_emit_bias(clg_emit *e, const clg_conv_geom *g, const clg_ten
 #define CLG_CONV_WINO4 .inexact = true, .growth = 48 * 48 / 9.0, .knobs = clg_conv_wino_knobs
 extern const clg_knob clg_conv_wino_knobs[];
 
-/* Implementations. wino: conv_wino.c; direct_cpu: conv_direct.c and conv_filter.c; direct_gpu: conv_gpu.c; gemm: conv_gemm.c;
+/* Implementations. wino: conv_wino.c; direct_cpu, bands: conv_direct.c and conv_filter.c; direct_gpu: conv_gpu.c;
+ * gemm: conv_gemm.c;
  * pointwise: conv_pointwise.c. */
 bool clg_conv_accept_cpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_channels(const clg_node *n, const clg_device *d);
 bool clg_conv_prefers_channels(const clg_node *n, const clg_device *d);
 extern const clg_knob clg_conv_filter_channels_knobs[];
 bool clg_conv_accept_depthwise(const clg_node *n, const clg_device *d);
+bool clg_conv_accept_bands(const clg_node *n, const clg_device *d);
+bool clg_conv_prefers_bands(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_gemm(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_pointwise(const clg_node *n, const clg_device *d);
@@ -115,12 +118,14 @@ bool clg_conv_accept_wino(const clg_node *n, const clg_device *d);
 bool clg_conv_wins_wino2(const clg_node *n, const clg_device *d);
 bool clg_conv_wins_wino4(const clg_node *n, const clg_device *d);
 clg_status clg_conv_fwd_cpu(clg_emit *e, const clg_node *n);
+clg_status clg_conv_fwd_bands(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_gpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_gemm(clg_emit *e, const clg_node *n);
 clg_status clg_conv_wino2(clg_emit *e, const clg_node *n);
 clg_status clg_conv_wino4(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_pointwise(clg_emit *e, const clg_node *n);
 clg_status clg_conv_data_cpu(clg_emit *e, const clg_node *n);
+clg_status clg_conv_data_bands(clg_emit *e, const clg_node *n);
 clg_status clg_conv_data_gpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_data_gemm(clg_emit *e, const clg_node *n);
 clg_status clg_conv_data_pointwise(clg_emit *e, const clg_node *n);

@@ -1,0 +1,40 @@
+/* The register tiles of the direct convolutions of class cpu (cl/conv_tile.clh): what their two kernels share. */
+#ifndef CLG_OPS_CONV_TILING_H_
+#define CLG_OPS_CONV_TILING_H_
+
+#include "ops/conv_planes.h"
+
+enum { CLG_PHASE_K0, CLG_PHASE_K1, CLG_PHASE_OZ, CLG_PHASE_OY, CLG_PHASE_OX, CLG_PHASE_NZ, CLG_PHASE_NY, CLG_PHASE_NX,
+       CLG_PHASE_SIZE };
+
+/** One launch: y[rows] = w[rows][k] planes[k]. */
+typedef struct clg_conv_tiling {
+    const clg_tensor *x, *w, *b, *y;  /* b: NULL for none */
+    int32_t *taps, *phases;           /* n_taps pairs (offset in planes, offset in w); n_phases rows, largest first */
+    int64_t n_taps, n_phases;
+    int64_t N, groups, channels;      /* channels of x per group */
+    int64_t M, depth;                 /* rows per group; largest NZ */
+    int64_t w_group, w_row;
+    int64_t y_size[3], step[3];       /* a plane of y; distance of the pixels of a phase in it */
+    int64_t pitch;                    /* lanes from row to row, of planes and so of y */
+    int64_t lines, high;              /* largest NY, and how many a band has; 0: no bands */
+} clg_conv_tiling;
+
+typedef struct clg_conv_tile {
+    int mr, nv;   /* rows; vectors of 16 lanes */
+    double cost;  /* of all tiles */
+} clg_conv_tile;
+
+/** The tile with the least work for `runs` runs of so many lanes each and k taps, `first` of which read lines that are
+ *  not in the nearest cache yet. It has at most `most` rows. whole: of those that divide a run, if any. */
+clg_conv_tile clg_conv_choose_tile(int64_t rows, int64_t runs, int64_t lanes, double k, double first, int most,
+                                   bool whole);
+
+/** Rows of an output phase that one work-item makes at a time from padded rows of its own. p: the planes of all of x,
+ *  before their layout. */
+int64_t clg_conv_band_rows(const clg_conv_tiling *c, const clg_conv_planes *p, const clg_device *d);
+
+/** Appends it by bands; p: the planes of one band. */
+clg_status clg_conv_emit_bands(clg_emit *e, const clg_conv_tiling *c, const clg_conv_planes *p);
+
+#endif /* CLG_OPS_CONV_TILING_H_ */
