@@ -93,7 +93,7 @@ static const head heads[] = {
     { "conv", "conv.direct_cpu", conv, { { 4, { 2, 3, 9, 11 } }, { 4, { 5, 3, 3, 3 } } }, true, ALL },
     { "conv s2 g2", "conv.direct_cpu", conv_s2, { { 4, { 3, 4, 9, 21 } }, { 4, { 6, 2, 3, 3 } } }, true, FEW },
     { "conv bands", "conv.bands", conv, { { 4, { 2, 3, 9, 11 } }, { 4, { 5, 3, 3, 3 } } }, true, FEW },
-    { "conv wide bands", "conv.bands", conv, { { 4, { 2, 3, 7, 112 } }, { 4, { 12, 3, 3, 3 } } }, true, FEW },
+    { "conv wide bands", "conv.bands", conv, { { 4, { 1, 2, 2, 64 } }, { 4, { 6, 2, 3, 3 } } }, true, FEW },
     { "conv 1x1", "conv.pointwise", conv_1, { { 4, { 2, 6, 5, 7 } }, { 4, { 10, 6, 1, 1 } } }, true, FEW },
     { "conv gemm", "conv.gemm", conv, { { 4, { 2, 3, 5, 6 } }, { 4, { 5, 3, 3, 3 } } }, false, FEW },
     { "conv_bwd_data", "conv_bwd_data.direct_cpu", up, { { 4, { 2, 3, 5, 6 } }, { 4, { 3, 4, 3, 3 } } }, true, FEW },
