@@ -7,6 +7,8 @@
  * the output pixels, every (sz, sy, sx)-th from (oz, oy, ox), with a range of k of its own: forward has one;
  * backward-data of a strided convolution has one for each remainder.
  *
+ * Where only one phase has taps (a strided filter of one tap), that phase alone is computed, with GAPS.
+ *
  * A work-item of a work-group of one owns MR rows x `tiles` tiles of NV float16. The last block of rows is moved back
  * to end at M and skips the rows of its neighbour. Source: the register tile is that of GotoBLAS (Goto & van de Geijn
  * 2008); the offset table that of the indirect convolution (Dukhan 2019, arXiv:1907.02129). */
@@ -43,6 +45,6 @@ KERNEL conv_tile(IN(xp), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), OUT(y
         }
         add_taps(c, x + q0, a, AT(taps, 0), ph[PHASE_K0], ph[PHASE_K1], w_row);
         store_tile(c, out, ng * M + i0, at, plane, r0 - i0, q0 / pitch, q0 % pitch, ny, nx, pitch, step_h * y_w, step_w,
-                   0 TAIL_PASS);
+                   (int2)(y_w, y_h), 0 TAIL_PASS);
     }
 }

@@ -86,6 +86,7 @@ PARAMS(dw_s2_sides, .groups = 3, .stride = {2, 2}, .pad = {0, 1}, .pad_end = {1,
 PARAMS(dw_d2, .groups = 3, .pad = {2, 1}, .dilation = {2, 2});
 PARAMS(dw_1d, .groups = 3, .stride = {2});
 PARAMS(s2p2, .stride = {2, 2}, .pad = {2, 2});
+PARAMS(s3s2, .stride = {3, 2});
 PARAMS(s2_only, .stride = {2, 2});
 PARAMS(g2p1, .groups = 2, .pad = {1, 1});
 PARAMS(sides_d2, .pad = {1, 0}, .pad_end = {0, 2}, .asymmetric = true, .dilation = {2, 1});
@@ -188,6 +189,9 @@ const clg_case clg_cases_conv[] = {
     C("k3 p1 O=70", &rows_1, 18, 630, 125, E, 4, (5, 2, 5, 5), (70, 2, 3, 3), (5, 70, 5, 5)),
     C("k3 p1 2 x 13", &g2p1, 27, 117, 50, E | G, 4, (2, 6, 5, 5), (26, 3, 3, 3), (2, 26, 5, 5)),
     C("k2x3 four sides d2,1 O=33", &sides_d2, 18, 198, 90, E, 4, (2, 3, 7, 8), (33, 3, 2, 3), (2, 33, 6, 8)),
+    C("k1 s3,2 odd", &s3s2, 7, 5, 60, E | G, 4, (2, 7, 10, 9), (5, 7, 1, 1), (2, 5, 4, 5)),
+    C("k1 s3,2 a column", &s3s2, 7, 5, 60, E, 4, (2, 7, 10, 1), (5, 7, 1, 1), (2, 5, 4, 1)),
+    C("k1 s2 1d", &s2_only, 7, 5, 60, E, 3, (2, 7, 75), (5, 7, 1), (2, 5, 38)),
     C("k1 s2 O=48", &s2_only, 9, 48, 70, E, 4, (2, 9, 13, 10), (48, 9, 1, 1), (2, 48, 7, 5)),
     C("k2,3,2 3d O=20", NULL, 24, 240, 24, E, 5, (2, 2, 3, 4, 4), (20, 2, 2, 3, 2), (2, 20, 2, 2, 3)),
     C("k3 many images", &rows_1, 18, 108, 700, E, 4, (175, 2, 2, 2), (12, 2, 3, 3), (175, 12, 2, 2)),

@@ -44,15 +44,16 @@ clg_status clg_conv_emit_bands(clg_emit *e, const clg_conv_tiling *c, const clg_
     const int64_t in_h = p->in[1], in_w = p->in[2], pad_h = p->pad[1], pad_w = p->pad[2], in_step_h = p->step[1];
     const int64_t in_step_w = p->step[2], y_h = c->y_size[1], y_w = c->y_size[2], step_h = c->step[1];
     const int64_t step_w = c->step[2];
+    const int64_t in_skip = p->phases[1] == 1 ? in_step_h : 1; /* of these rows one is read */
     return clg_emit_launch(e, &(clg_launch){
         .kernel = "conv_band.conv_band",
         .options = clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
         .global = { (size_t)clg_div_up(all_bands, per_item) },
         .args = ARGS(IN(x), IN(w), IN(b), IN(taps), IN(phases), IN(starts), OUT(xp), OUT(y), INT(has_bias), INT(M),
                      INT(n_phases), INT(n_starts), INT(channels), INT(in_h), INT(in_w), INT(pad_h), INT(pad_w),
-                     INT(in_step_h), INT(in_step_w), INT(rows), INT(pitch), INT(size), INT(high), INT(bands),
-                     INT(all_bands), INT(per_item), INT(w_row), INT(y_h), INT(y_w), INT(step_h), INT(step_w),
-                     INT(by_row), INT(past), LONG(all_taps)),
+                     INT(in_step_h), INT(in_step_w), INT(in_skip), INT(rows), INT(pitch), INT(size), INT(high),
+                     INT(bands), INT(all_bands), INT(per_item), INT(w_row), INT(y_h), INT(y_w), INT(step_h),
+                     INT(step_w), INT(by_row), INT(past), LONG(all_taps)),
         .tail_cols = y_h * y_w,
     });
 }

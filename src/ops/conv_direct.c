@@ -63,7 +63,8 @@ static clg_status emit_tiling(clg_emit *e, const clg_conv_tiling *c, const clg_c
     const int64_t step_d = c->step[0], step_h = c->step[1], step_w = c->step[2];
     return clg_emit_launch(e, &(clg_launch){
         .kernel = "conv_direct.conv_tile",
-        .options = clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
+        .options = c->gaps ? clg_emit_options(e, "-DMR=%d -DNV=%d -DGAPS=%d", t.mr, t.nv, (int)c->gaps)
+                           : clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
         .global = { (size_t)blocks, (size_t)clg_div_up(n_tiles, tiles), (size_t)z },
         .args = ARGS(IN(xp), IN(w), IN(b), IN(taps), IN(phases), OUT(y), INT(has_bias), INT(groups), INT(M),
                      INT(n_phases), INT(depth), LONG(x_group), INT(x_slice), INT(pitch), LONG(w_group), INT(w_row),
@@ -74,8 +75,8 @@ static clg_status emit_tiling(clg_emit *e, const clg_conv_tiling *c, const clg_c
 
 /* Rows that follow each other without a gap become one long row: fewer tile edges. */
 static void merge_rows(clg_conv_tiling *c, int32_t *phase, const clg_conv_planes *p) {
-    if (c->high > 0 || c->n_phases != 1 || c->pitch != phase[CLG_PHASE_NX] || c->y_size[2] != phase[CLG_PHASE_NX])
-        return;
+    const int64_t width = phase[CLG_PHASE_NX];
+    if (c->high > 0 || c->gaps || c->n_phases != 1 || c->pitch != width || c->y_size[2] != width) return;
     phase[CLG_PHASE_NX] *= phase[CLG_PHASE_NY];
     if (p->rows[1] == phase[CLG_PHASE_NY]) {
         phase[CLG_PHASE_NX] *= phase[CLG_PHASE_NZ];
@@ -186,7 +187,7 @@ static int64_t data_phase(const clg_conv_geom *g, const clg_conv_planes *p, cons
 static clg_status data_tables(const clg_conv_geom *g, const clg_conv_planes *p, clg_conv_tiling *c) {
     int64_t n[3];
     for (int a = 0; a < 3; a++) n[a] = clg_min64(g->stride[a], g->in[a]);
-    c->n_phases = n[0] * n[1] * n[2];
+    c->n_phases = c->gaps ? 1 : n[0] * n[1] * n[2];
     c->n_taps = g->Og * g->T; /* every tap belongs to one phase at most */
     c->taps = clg_calloc((size_t)c->n_taps, 2 * sizeof *c->taps);
     c->phases = clg_calloc((size_t)c->n_phases, CLG_PHASE_SIZE * sizeof *c->phases);
@@ -210,6 +211,9 @@ static clg_status backward(clg_emit *e, const clg_node *n, bool banded) {
         .y_size = { g.in[0], g.in[1], g.in[2] },
     };
     for (int a = 0; a < 3; a++) c.step[a] = g.in[a] == 1 ? 1 : g.stride[a];
+    /* one tap at the first pixel of each step: the other phases have none */
+    if (!banded && g.T == 1 && g.stride[2] == 2 && g.in[0] == 1 && g.pad[0] + g.pad[1] + g.pad[2] == 0)
+        c.gaps = g.stride[1];
     lay_out(e, &c, &p, banded);
     clg_status status;
     CLG_TRY_END(data_tables(&g, &p, &c));

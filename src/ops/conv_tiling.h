@@ -17,6 +17,7 @@ typedef struct clg_conv_tiling {
     int64_t w_group, w_row;
     int64_t y_size[3], step[3];       /* a plane of y; distance of the pixels of a phase in it */
     int64_t pitch;                    /* lanes from row to row, of planes and so of y */
+    int64_t gaps;                     /* not 0: phase 0 alone, whose lines are so far apart; the other pixels are 0 */
     int64_t lines, high;              /* largest NY, and how many a band has; 0: no bands */
 } clg_conv_tiling;
 
