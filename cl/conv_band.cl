@@ -13,7 +13,7 @@
 inline void want(__global const T *x, int n) {
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_prefetch)
-    for (int i = 0; i < n; i += 16) __builtin_prefetch((const void *)(size_t)(x + i), 0, 2);
+    for (int i = 0; i < n; i += 16) __builtin_prefetch((const void *)(size_t)(x + i), 0, 3);
 #endif
 #endif
 }

@@ -89,8 +89,18 @@ static void merge_rows(clg_conv_tiling *c, int32_t *phase, const clg_conv_planes
     c->pitch = phase[CLG_PHASE_NX];
 }
 
+/* Zeros before each row, beside the padding, that put its elements on whole vectors: a band is then written by aligned
+ * stores, and a tap in the middle of the filter reads aligned vectors. */
+static int64_t lead_of(const clg_conv_planes *p) {
+    const bool vectors = p->step[2] == 1 && p->in[2] % 16 == 0 && p->lanes % 16 == 0;
+    return vectors ? (16 - p->pad[2] % 16) % 16 : 0;
+}
+
 /* Lays out p, for all rows or for bands of them. */
 static void lay_out(clg_emit *e, clg_conv_tiling *c, clg_conv_planes *p, bool banded) {
+    c->lead = banded ? lead_of(p) : 0;
+    p->pad[2] += c->lead;
+    p->need[2] += c->lead;
     c->high = banded ? clg_conv_band_rows(c, p, clg_emit_device(e)) : 0;
     if (banded) p->need[1] += c->high - c->lines;
     clg_conv_planes_layout(p, !banded);
@@ -114,7 +124,7 @@ static clg_status forward(clg_emit *e, const clg_node *n, bool banded) {
     c.taps = clg_alloc((size_t)K * 2 * sizeof *c.taps);
     if (!c.taps) return clg_fail_nomem("offsets of a convolution");
     for (int64_t k = 0; k < K; k++) {
-        c.taps[2 * k] = (int32_t)clg_conv_tap_entry(&g, &p, k / g.T, k % g.T);
+        c.taps[2 * k] = (int32_t)(clg_conv_tap_entry(&g, &p, k / g.T, k % g.T) + c.lead);
         c.taps[2 * k + 1] = (int32_t)k;
     }
     const clg_status status = emit_tiling(e, &c, &p);

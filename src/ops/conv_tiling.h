@@ -18,6 +18,7 @@ typedef struct clg_conv_tiling {
     int64_t y_size[3], step[3];       /* a plane of y; distance of the pixels of a phase in it */
     int64_t pitch;                    /* lanes from row to row, of planes and so of y */
     int64_t gaps;                     /* not 0: phase 0 alone, whose lines are so far apart; the other pixels are 0 */
+    int64_t lead;                     /* zeros before each row of a band, beside its padding */
     int64_t lines, high;              /* largest NY, and how many a band has; 0: no bands */
 } clg_conv_tiling;
 
