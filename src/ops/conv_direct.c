@@ -5,7 +5,10 @@
 
 #include "base/alloc.h"
 
-enum { LEAST_BYTES = 4 << 20 }; /* of padded planes, for bands */
+enum {
+    LEAST_BYTES = 4 << 20, /* of padded planes, for bands */
+    WIDE = 96,             /* rows that 15 more elements do not make much longer */
+};
 
 bool clg_conv_accept_cpu(const clg_node *n, const clg_device *d) {
     (void)d;
@@ -92,7 +95,7 @@ static void merge_rows(clg_conv_tiling *c, int32_t *phase, const clg_conv_planes
 /* Zeros before each row, beside the padding, that put its elements on whole vectors: a band is then written by aligned
  * stores, and a tap in the middle of the filter reads aligned vectors. */
 static int64_t lead_of(const clg_conv_planes *p) {
-    const bool vectors = p->step[2] == 1 && p->in[2] % 16 == 0 && p->lanes % 16 == 0;
+    const bool vectors = p->step[2] == 1 && p->in[2] % 16 == 0 && p->lanes % 16 == 0 && p->in[2] >= WIDE;
     return vectors ? (16 - p->pad[2] % 16) % 16 : 0;
 }
 
