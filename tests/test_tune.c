@@ -100,6 +100,17 @@ static const char *chosen(const setting *s, const clg_plan_params *params) {
     return text;
 }
 
+/* Tunes once more, a few times at most, where another program took the processor from the faster candidate. */
+static const char *tuned_choice(const setting *s, const clg_plan_params *params, const char *want) {
+    const char *got = chosen(s, params);
+    for (int i = 0; i < 5 && strcmp(got, want) != 0; i++) {
+        cr_assert_eq(clg_tune(s->g, CLG_LIST(s->y), params, clg_tune_params(.again = true), NULL), CLG_OK);
+        got = chosen(s, params);
+    }
+    return got;
+}
+
+#define expect_tuned(s, want, ...) cr_expect_str_eq(tuned_choice((s), clg_plan_params(__VA_ARGS__), (want)), (want))
 #define expect_choice(s, want, ...) cr_expect_str_eq(chosen((s), clg_plan_params(__VA_ARGS__)), (want))
 
 static void path_of(const setting *s, char *path, size_t size) {
@@ -297,13 +308,13 @@ Test(tune, the_fastest_right_candidate_wins) {
                           .user = &go_on), &info), CLG_OK, "%s", clg_error());
     cr_expect(info.keys == 1 && info.measured == 1 && info.kept == 0 && info.unfinished == 0 && info.wrong >= 2);
     cr_expect(rows == 2 && measured == 1);
-    expect_choice(&s, "tuned: copy.often times=4");
+    expect_tuned(&s, "tuned: copy.often times=4", .exact = true);
     /* known now */
     cr_assert_eq(clg_tune(s.g, CLG_LIST(s.y), NULL, NULL, &info), CLG_OK);
     cr_expect(info.keys == 1 && info.measured == 0 && info.kept == 1);
     /* inexact ones may win where they are wanted */
     cr_assert_eq(clg_tune(s.g, CLG_LIST(s.y), NULL, clg_tune_params(.again = true), &info), CLG_OK);
-    expect_choice(&s, "tuned: copy.inexact");
+    expect_tuned(&s, "tuned: copy.inexact", .exact = false);
     expect_choice(&s, "heuristic: copy.often", .exact = true);
     close_setting(&s);
 }
@@ -328,7 +339,7 @@ Test(tune, time_is_kept_and_a_later_call_goes_on) {
 Test(tune, compiling_tunes_if_asked_to) {
     setting s = open_setting();
     clg_set_log(drop, NULL, CLG_LOG_WARN);
-    expect_choice(&s, "tuned: copy.often times=4", .tune_ms = 10000, .exact = true);
+    expect_tuned(&s, "tuned: copy.often times=4", .tune_ms = 10000, .exact = true);
     char *text = read_records(&s);
     cr_expect_not_null(strstr(text, key));
     clg_free(text);
@@ -336,7 +347,7 @@ Test(tune, compiling_tunes_if_asked_to) {
     path_of(&s, path, sizeof path);
     cr_assert_eq(unlink(path), 0);
     setenv("CLGRAD_TUNE", "auto:10", 1);
-    expect_choice(&s, "tuned: copy.inexact");
+    expect_tuned(&s, "tuned: copy.inexact", .exact = false);
     close_setting(&s);
 }
 

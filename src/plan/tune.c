@@ -13,9 +13,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { ROUNDS = 7, MAX_CANDIDATES = 32 };
+enum { ROUNDS = 24, ROUNDS_OF_LONG = 6, MAX_CANDIDATES = 32 };
 
-static const double least_batch = 2e-3; /* seconds that one measurement takes at least */
+static const double least_batch = 5e-4; /* seconds that one measurement takes at least: short ones, many of them, often
+                                           fall between what else the machine does */
+static const double long_run = 5e-3;    /* seconds of a run of which fewer are made */
 static const double margin = 0.98;      /* a winner is faster than what it displaces by more than noise */
 static const double reach = 2;          /* implementations that knobs may still bring to the front */
 
@@ -45,27 +47,28 @@ static void candidate_close(candidate *c) {
     clg_graph_destroy(&c->g.graph);
 }
 
-static clg_status measure(candidate *c, double *seconds) {
+/* One measurement, into best if it is the least. Its length follows from the best time so far: the first runs, and
+ * those that something disturbed, tell too much, and a single run is half waiting. */
+static clg_status measure(candidate *c) {
     const double start = clg_tune_now();
     for (int i = 0; i < c->runs; i++) CLG_TRY(clg_run(c->plan));
     CLG_TRY(clg_device_finish(c->g.graph->device));
-    *seconds = (clg_tune_now() - start) / c->runs;
+    const double seconds = (clg_tune_now() - start) / c->runs;
+    if (c->best == 0 || seconds < c->best) c->best = seconds;
+    const double runs = least_batch / (c->best > 1e-7 ? c->best : 1e-7);
+    c->runs = runs < 1 ? 1 : runs > 1000 ? 1000 : (int)runs;
     return CLG_OK;
 }
 
 /* Builds, checks, and finds how many runs make a measurement. */
 static clg_status prepare(clg_tune_job *job, clg_tune_check *check, candidate *c, bool *right) {
-    double once = 0;
     CLG_TRY(clg_tune_graph_build(&c->g, job->plan->device, job->plan, job->unit, NULL));
     c->plan = clg_compile_choice(c->g.graph, (clg_list){ c->g.n_out, c->g.out }, &(clg_plan_params){ .tune_ms = -1 },
                                  &c->choice);
     if (!c->plan) return clg_error_status();
     CLG_TRY(clg_tune_check_run(check, c->plan, &c->g, c->choice.impl->inexact, right));
     c->runs = 1;
-    CLG_TRY(measure(c, &once));
-    const double runs = least_batch / (once > 1e-7 ? once : 1e-7);
-    c->runs = runs < 1 ? 1 : runs > 1000 ? 1000 : (int)runs;
-    c->best = once;
+    for (int i = 0; i < 3 && *right; i++) CLG_TRY(measure(c));
     return CLG_OK;
 }
 
@@ -111,8 +114,7 @@ static double fastest(const race *r) {
 
 /* Drops who is behind by more than a factor that shrinks as the times become sure. */
 static int drop_slow(race *r, int round) {
-    static const double factor[] = { 1.5, 1.25, 1.1 };
-    const double limit = fastest(r) * factor[round < 2 ? round : 2];
+    const double limit = fastest(r) * (round < 2 ? 2 : round < 5 ? 1.5 : 1.15);
     int alive = 0;
     for (int i = 0; i < r->n; i++) {
         if (r->c[i].plan && r->c[i].best > limit) candidate_close(&r->c[i]);
@@ -124,13 +126,11 @@ static int drop_slow(race *r, int round) {
 /* Runs the race. Times stay in best, also of those who dropped out. The first has the right to a tie. */
 static int run_race(const clg_tune_job *job, race *r) {
     int alive = r->n, winner = 0;
-    for (int round = 0; round < ROUNDS && (alive > 1 || round < 2); round++) {
+    for (int round = 0; round < ROUNDS && (alive > 1 || round < 4); round++) {
+        if (round >= ROUNDS_OF_LONG && fastest(r) > long_run) break;
         if (round >= 2 && clg_tune_now() > job->deadline) break;
         for (int i = 0; i < r->n; i++) {
-            double t;
-            if (!r->c[i].plan) continue;
-            if (measure(&r->c[i], &t) < 0) candidate_close(&r->c[i]);
-            else if (t < r->c[i].best) r->c[i].best = t;
+            if (r->c[i].plan && measure(&r->c[i]) < 0) candidate_close(&r->c[i]);
         }
         alive = drop_slow(r, round);
     }

@@ -24,8 +24,7 @@ static const char outro[] =
     "  clgrad tune --op 'conv*' --budget 10m --json tune.jsonl\n"
     "  CLGRAD_TUNE=off clgrad train             as if nothing had been tuned\n"
     "  CLGRAD_TUNE=auto clgrad train            tunes what is new while it starts\n\n"
-    "The defaults shipped for a class of device are made from an empty cache:\n"
-    "  CLGRAD_CACHE_DIR=/tmp/tune clgrad tune --budget 2h --export FILE";
+    "scripts/tune_defaults.sh makes the defaults that the library brings along.";
 
 enum { SLOW_LIMIT_PERCENT = 150 };
 
