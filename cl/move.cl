@@ -5,8 +5,8 @@
  *           sizes of 1 from the left. A work-item makes `per` rows of y, of long ones a chunk. -DSTEP: s5 if it is
  *           1, -1 or 2, else 0: a gather, whose cache lines serve the next rows.
  *   items   GPU: the same, a work-item an element
- *   strips  CPU: y[b, i, j] = x[b, j, i]: a work-item makes `per` strips of 16 rows i of y, in tiles of 16 x 16, so
- *           that each cache line of x is read once
+ *   strips  CPU: y[b, i, j] = x[b, j, i]: a work-item makes `per` strips of `rows` rows i of y, in tiles of 16 x 16;
+ *           strips of 64 rows read 4 cache lines that lie side by side at a time
  *   tiles   GPU: y[b, i, j] = x[b, j, i]: tiles of 16 x 16 through local memory, so that both sides are contiguous
  *   place_rows, place_items: y[b0 + i0 k0, ...] = x[i0, ...], value elsewhere (-DV: its type)
  *
@@ -74,24 +74,40 @@ KERNEL items(IN(x), OUT(y), const int n, AXES, const int chunk, const int per) {
 }
 
 
-KERNEL strips(IN(x), OUT(y), const int n, const int h, const int w, const int per) {
-    const size_t per_matrix = (h + 15) / 16, first = get_global_id(0) * per, end = min(first + per, (size_t)n);
+/* A step of transposing 16 x 16 in registers: vectors a[i] and a[i + 8] are shuffled like cards into b[2 i] and
+ * b[2 i + 1], which turns the 8 bits of an element's place (row, column) round by one: 4 steps swap row and column. */
+#define SHUFFLE(b, a)                                                                      \
+    _Pragma("unroll") for (int k = 0; k < 8; k++) {                                        \
+        b[2 * k] = MIX(a[k].lo, a[k + 8].lo);                                              \
+        b[2 * k + 1] = MIX(a[k].hi, a[k + 8].hi);                                          \
+    }
+#define MIX(a, b) ((T16)((a), (b))).s08192a3b4c5d6e7f
+
+KERNEL strips(IN(x), OUT(y), const int n, const int h, const int w, const int rows, const int per) {
+    const size_t per_matrix = (h + rows - 1) / rows, first = get_global_id(0) * per, end = min(first + per, (size_t)n);
     for (size_t s = first; s < end; s++) {
         const size_t b = s / per_matrix, matrix = b * h * w;
-        const int i0 = (int)(s - b * per_matrix) * 16, rows_here = min(16, h - i0);
+        const int strip = (int)(s - b * per_matrix) * rows, strip_end = min(strip + rows, h);
         for (int j0 = 0; j0 < w; j0 += 16) {
             const int cols_here = min(16, w - j0);
-            T tile[16 * 16];
-            for (int j = 0; j < cols_here; j++)
-                vstore16(vload16(0, AT(x, matrix + (size_t)(j0 + j) * h + i0)), j, tile);
-            for (int i = 0; i < rows_here; i++) {
-                __global T *to = AT(y, matrix + (size_t)(i0 + i) * w + j0);
-                if (cols_here == 16) {
-                    const T *t = tile + i;
-                    vstore16((T16)(t[0], t[16], t[32], t[48], t[64], t[80], t[96], t[112], t[128], t[144], t[160],
-                                   t[176], t[192], t[208], t[224], t[240]), 0, to);
-                } else {
-                    for (int j = 0; j < cols_here; j++) to[j] = tile[j * 16 + i];
+            for (int i0 = strip; i0 < strip_end; i0 += 16) {
+                const int rows_here = min(16, h - i0);
+                T16 t[16], u[16];
+                for (int j = 0; j < 16; j++)
+                    t[j] = vload16(0, AT(x, matrix + (size_t)(j0 + min(j, cols_here - 1)) * h + i0));
+                SHUFFLE(u, t)
+                SHUFFLE(t, u)
+                SHUFFLE(u, t)
+                SHUFFLE(t, u)
+                for (int i = 0; i < rows_here; i++) {
+                    __global T *to = AT(y, matrix + (size_t)(i0 + i) * w + j0);
+                    if (cols_here == 16) {
+                        vstore16(t[i], 0, to);
+                    } else {
+                        T rest[16];
+                        vstore16(t[i], 0, rest);
+                        for (int j = 0; j < cols_here; j++) to[j] = rest[j];
+                    }
                 }
             }
         }

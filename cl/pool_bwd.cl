@@ -3,14 +3,14 @@
  *   max         gx[i] = sum of gy[o] over the windows o whose greatest cell is i
  *   avg         gx[i] = sum of gy[o] / (number of cells) over the windows o that cover i
  *
- * _scatter: a work-item owns `block` planes, and adds the gradient of each window in turn. _gather: the same for windows
- * that lie in planes, at most 2 apart; it keeps which tap is the greatest of each window of the few rows of windows that
- * meet, and makes each row of gx from them, written once. _pairs: for windows of 2 x 2 that do not overlap; a work-item
- * owns `block` pairs of rows. */
+ * _scatter: a work-item owns `block` planes, and adds the gradient of each window in turn. _gather: the same for
+ * windows that lie in planes, at most 2 apart; it keeps which tap is the greatest of each window of the few rows of
+ * windows that meet, and makes each row of gx from them, written once. _pairs: for windows of 2 x 2 that do not
+ * overlap; a work-item owns `block` pairs of rows. */
 #include "pool.clh"
 
-/** The windows of a row that scatter by vectors: those that lie inside it, so that their taps need no test. None if they
- *  are few. */
+/** The windows of a row that scatter by vectors: those that lie inside it, so that their taps need no test. None if
+ *  they are few. */
 INLINE span inner(const geo g) {
     const int last = g.w + g.pw - (KW - 1) * DLW - 1;
     const int to = last < 0 ? 0 : min(g.ow, last / SW + 1), from = (g.pw + SW - 1) / SW;
@@ -118,7 +118,7 @@ KERNEL avg_scatter(IN(gy), OUT(gx), const long planes, const long block, GEO) {
 #if SW <= 2 && KW <= 16 && KH <= 16 && !ADAPTIVE
 
 /* Cell c = SW s + f of a row meets tap k of window s + (f + PW) / SW - t, where k = (f + PW) % SW + SW t. For the cells
- * of s0 <= s < s0 + STEPS, windows s0 + LOW .. are kept as a line: what they give, and to which tap, KW rows + columns. */
+ * of s0 <= s < s0 + STEPS, windows s0 + LOW .. are kept as a line: what they give, and to which tap, KW row + column. */
 enum {
     LINE = 64, NR = (KH - 1) / SH + 1, LOW = PW / SW - (KW - 1) / SW, HIGH = (PW + SW - 1) / SW,
     STEPS = LINE - (HIGH - LOW)

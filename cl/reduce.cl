@@ -9,7 +9,8 @@
  * [parts of rows, parts of columns, y]; a second launch joins them, in this order. Each result has one writer.
  *
  *   rows   CPU, K3 = 1: lanes along the columns; a work-item makes `per` outputs
- *   cols   CPU: lanes along k3; a work-item makes `per` blocks of 16 outputs
+ *   cols   CPU: lanes along k3; a work-item makes `per` blocks of 16 outputs, or of 128 where k3 is that long: so many
+ *          neighbours of a row are read at once, since rows that are a page apart or more are slow to come to
  *   tree   GPU, K3 = 1: a work-group an output; its items stride through the part, then a tree in local memory
  *   items  GPU: a work-item an output
  *   first_place, first_mask   a work-item makes `per` segments: the place of the first maximum, or a mask of it
@@ -114,37 +115,66 @@ KERNEL rows(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col
     }
 }
 
+/* A block of outputs: 16 WIDE where k3 is as long, else 16. */
+#define WIDE 8
+#define BLOCK(k3) ((k3) >= 16 * WIDE ? 16 * WIDE : 16)
+
+#define SUM_ROWS for (int r = row_first; r < row_end; r++)
+#define ROW_AT(lane) AT(x, ROW_BASE((size_t)r) + (lane) + (size_t)col_first * k3)
+
 KERNEL cols(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const ACC scale,
             const int per) {
-    const size_t blocks = ((size_t)k3 + 15) / 16, n_blocks = n * blocks;
+    const size_t blocks = ((size_t)k3 + BLOCK(k3) - 1) / BLOCK(k3), n_blocks = n * blocks;
     const size_t first = get_global_id(0) * per, end = min(first + per, n_blocks);
     const size_t part = (get_global_id(1) * get_global_size(2) + get_global_id(2)) * n * k3;
     PART(get_global_id);
     for (size_t block = first; block < end; block++) {
-        const size_t o = block / blocks, lane = (block - o * blocks) * 16;
+        const size_t o = block / blocks, begin = (block - o * blocks) * BLOCK(k3);
+        const size_t stop = min(begin + BLOCK(k3), (size_t)k3);
         GEOMETRY(o);
-        T16 a = (T16)(START), b = a, c = a, d = a;
-        for (int r = row_first; r < row_end; r++) {
-            const __global T *p = AT(x, ROW_BASE((size_t)r) + lane + (size_t)col_first * k3);
-            int i = col_first;
-            for (; i + 4 <= col_end; i += 4, p += (size_t)4 * k3) {
-                a = JOIN(a, vload16(0, p));
-                b = JOIN(b, vload16(0, p + k3));
-                c = JOIN(c, vload16(0, p + (size_t)2 * k3));
-                d = JOIN(d, vload16(0, p + (size_t)3 * k3));
+        if (stop - begin == 16 * WIDE) { /* rows by turns into two sums */
+            T16 even[WIDE], odd[WIDE];
+#pragma unroll
+            for (int v = 0; v < WIDE; v++) even[v] = odd[v] = (T16)(START);
+            SUM_ROWS {
+                const __global T *p = ROW_AT(begin);
+                for (int i = col_first; i < col_end; i += 2, p += (size_t)2 * k3) {
+                    const bool both = i + 1 < col_end;
+#pragma unroll
+                    for (int v = 0; v < WIDE; v++) {
+                        even[v] = JOIN(even[v], vload16(v, p));
+                        if (both) odd[v] = JOIN(odd[v], vload16(v, p + k3));
+                    }
+                }
             }
-            for (; i < col_end; i++, p += k3) a = JOIN(a, vload16(0, p));
+#pragma unroll
+            for (int v = 0; v < WIDE; v++) STORE16(y, part + o * k3 + begin + 16 * v, FINISH(JOIN(even[v], odd[v])));
+            continue;
         }
-        a = JOIN(a, b);
-        c = JOIN(c, d);
-        a = FINISH(JOIN(a, c));
-        const size_t at = part + o * k3 + lane;
-        if (lane + 16 <= (size_t)k3) {
-            STORE16(y, at, a);
-        } else {
-            T lanes[16];
-            vstore16(a, 0, lanes);
-            for (int i = 0; i < k3 - (int)lane; i++) STORE(y, at + i, lanes[i]);
+        for (size_t lane = begin; lane < stop; lane += 16) {
+            T16 a = (T16)(START), b = a, c = a, d = a;
+            SUM_ROWS {
+                const __global T *p = ROW_AT(lane);
+                int i = col_first;
+                for (; i + 4 <= col_end; i += 4, p += (size_t)4 * k3) {
+                    a = JOIN(a, vload16(0, p));
+                    b = JOIN(b, vload16(0, p + k3));
+                    c = JOIN(c, vload16(0, p + (size_t)2 * k3));
+                    d = JOIN(d, vload16(0, p + (size_t)3 * k3));
+                }
+                for (; i < col_end; i++, p += k3) a = JOIN(a, vload16(0, p));
+            }
+            a = JOIN(a, b);
+            c = JOIN(c, d);
+            a = FINISH(JOIN(a, c));
+            const size_t at = part + o * k3 + lane;
+            if (lane + 16 <= stop) {
+                STORE16(y, at, a);
+            } else {
+                T lanes[16];
+                vstore16(a, 0, lanes);
+                for (int i = 0; i < (int)(stop - lane); i++) STORE(y, at + i, lanes[i]);
+            }
         }
     }
 }

@@ -99,11 +99,13 @@ static const scan_case axis0_plain = {0, {false, false}}, axis1_plain = {1, {fal
     R(op, fill, a024, K(12), flags, 5, (2, 3, 2, 5, 3)), R(op, fill, a1, K(3), flags, 2, (0, 3)),                    \
     R(op, fill, every, K(1), flags, 0, (0)), R(op, fill, every, K(1), flags, 1, (1)),                                \
     R(op, fill, every, K(5000), (flags) & ~G, 1, (5000)), R(op, fill, a0, K(1500), (flags) & ~G, 2, (1500, 2)),      \
-    R(op, fill, a1, K(2049), (flags) & ~G, 2, (3, 2049)), R(op, fill, a0, K(1024), (flags) | B, 2, (1024, 4096)),    \
+    R(op, fill, a1, K(2049), (flags) & ~G, 2, (3, 2049)), R(op, fill, a0, K(7), (flags) & ~G, 2, (7, 300)),          \
+    R(op, fill, a02, K(258), (flags) & ~G, 4, (2, 3, 129, 128)),                                                     \
+    R(op, fill, a0, K(1024), (flags) | B, 2, (1024, 4096)),                                                          \
     R(op, fill, a1, K(4096), (flags) | B, 2, (1024, 4096)), R(op, fill, every, K(10000), (flags) | B, 2, (1024, 4096))
 #define INTEGERS(op, type)                                                                                        \
     RT(op, op, UNIT, type, a1, 0, E, 2, (5, 37)), RT(op, op, UNIT, type, a0, 0, E, 2, (6, 33)),                      \
-    RT(op, op, UNIT, type, every, 0, E, 1, (5000))
+    RT(op, op, UNIT, type, every, 0, E, 1, (5000)), RT(op, op, UNIT, type, a0, 0, E, 2, (4, 145))
 /* Two inputs: x, and gy of y's shape. */
 #define SLOPE(op_, build_, fill_, attr_, k_, flags_, n, dims, ny, dimsy)                                      \
     {.op = #op_, .text = #attr_ " gradient", .build = build_, .attr = &attr_, .k = k_, .flags = flags_, .n_in = 2, \

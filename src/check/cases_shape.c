@@ -97,6 +97,7 @@ const clg_case clg_cases_shape[] = {
     P(order_10, E | G, 2, (5, 7)), P(order_201, E | G, 3, (3, 4, 5)), P(order_0213, E | G, 4, (2, 3, 4, 17)),
     P(order_3210, E | G, 4, (2, 3, 4, 5)), P(order_012, E | G, 3, (2, 3, 4)), P(order_10, E, 2, (33, 65)),
     P(order_10, E | G, 2, (1, 19)), P(order_021, E, 3, (0, 3, 4)), P(order_102, E, 3, (5, 3, 32)),
+    P(order_10, E, 2, (70, 600)), /* strips of 64 rows, and rests of both sizes */
     P(order_10, E | B, 2, (2048, 2048)), P(order_0213, E | B, 4, (16, 64, 56, 56)),
     {.op = "permute", .text = "transpose", .build = transpose, .flags = E | G, .n_in = 1, .in = {{3, {2, 3, 5}}}},
     {.op = "permute", .text = "there and back", .build = back_and_forth, .k = 10, .flags = G | CLG_CASE_MIXED,

@@ -50,7 +50,7 @@ ROW(where, 3, 0, where, "-convert_$M(abs($0 != 0)) ? $1 : $2", a != 0 ? b : c,
 ROW(neg, 1, 0, number, "-$0", -a, ga = clg_neg(gy), "y = -x", "gx = -gy", 1)
 ROW(square, 1, 0, number, "$0 * $0", a * a, ga = clg_mul(gy, clg_scale(a, 2)), "y = x^2", "gx = 2 gy x", 1)
 ROW(sqrt, 1, 0, real, "sqrt($0)", sqrt(a), ga = clg_div(clg_scale(gy, 0.5), y), "y = sqrt(x)", "gx = gy / (2 y)", 4)
-ROW(exp, 1, 0, real, "exp($0)", exp(a), ga = clg_mul(gy, y), "y = exp(x)", "gx = gy y", 10)
+ROW(exp, 1, 0, real, "clg_exp_$T($0)", exp(a), ga = clg_mul(gy, y), "y = exp(x)", "gx = gy y", 10)
 ROW(log, 1, 0, real, "log($0)", log(a), ga = clg_div(gy, a), "y = log(x)", "gx = gy / x", 10)
 ROW(sin, 1, 0, real, "clg_sin_$T($0)", sin(a), ga = clg_mul(gy, clg_cos(a)), "y = sin(x)", "gx = gy cos(x)", 10)
 ROW(cos, 1, 0, real, "clg_cos_$T($0)", cos(a), ga = clg_neg(clg_mul(gy, clg_sin(a))), "y = cos(x)",
@@ -62,7 +62,7 @@ FLAT(sign, 1, 0, number, "convert_$T(abs($0 > $V(0))) - convert_$T(abs($0 < $V(0
 /* From y, not x: so x need not be kept, and relu can work in place. */
 ROW(relu, 1, 0, number, "($0 < $V(0)) ? $V(0) : $0", a < 0 ? 0 : a,
     ga = clg_where(clg_gt(y, lit(y, 0)), gy, lit(gy, 0)), "y = max(x, 0)", "gx = gy if y > 0 else 0", 1)
-ROW(sigmoid, 1, 0, real, "$V(1) / ($V(1) + exp(-$0))", 1 / (1 + exp(-a)),
+ROW(sigmoid, 1, 0, real, "$V(1) / ($V(1) + clg_exp_$T(-$0))", 1 / (1 + exp(-a)),
     ga = clg_mul(gy, clg_mul(y, clg_sub(lit(y, 1), y))), "y = 1 / (1 + exp(-x))", "gx = gy y (1 - y)", 12)
 ROW(tanh, 1, 0, real, "tanh($0)", tanh(a), ga = clg_mul(gy, clg_sub(lit(y, 1), clg_square(y))),
     "y = tanh(x)", "gx = gy (1 - y^2)", 20)

@@ -165,11 +165,12 @@ static clg_status emit_cpu(clg_emit *e, const clg_node *node) {
     int64_t batch, h, w;
     if (out_elems(node, 0) == 0) return CLG_OK;
     if (is_swap(&a, &batch, &h, &w)) {
-        const int64_t n = batch * clg_ceil_div(h, TILE), per = clg_units_per_item(n, TILE * w);
+        const int64_t rows = batch * clg_ceil_div(h, 4 * TILE) >= 8 ? 4 * TILE : TILE; /* of y in a strip */
+        const int64_t n = batch * clg_ceil_div(h, rows), per = clg_units_per_item(n, rows * w);
         return clg_emit_launch(e, &(clg_launch){
             .kernel = "move.strips", .options = clg_emit_options(e, "-DT=%s", clg_move_type(x->dtype)),
             .global = { (size_t)clg_ceil_div(n, per), 1, 1 }, .local = { 1, 1, 1 },
-            .args = ARGS(IN(x), OUT(y), INT(n), INT(h), INT(w), INT(per)) });
+            .args = ARGS(IN(x), OUT(y), INT(n), INT(h), INT(w), INT(rows), INT(per)) });
     }
     return clg_emit_region(e, x, y, &a, false);
 }

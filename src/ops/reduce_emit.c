@@ -4,7 +4,7 @@
 #include "ops/move.h"
 #include "ops/reduce.h"
 
-enum { GROUP = CLG_REDUCE_GROUP, MAX_PARTS = 256 };
+enum { GROUP = CLG_REDUCE_GROUP, MAX_PARTS = 256, WIDE = 128 /* outputs of a wide block */ };
 
 /** One launch over x in merged form. */
 typedef struct pass {
@@ -69,9 +69,12 @@ typedef struct way {
     clg_status (*run)(clg_emit *e, const pass *p);
 } way;
 
-/* CPU: work-groups of one, of at least 4096 elements each and at most 256 of them. */
-static int64_t lanes_of(const pass *p) { return smaller(p->g.dim[K3], 16); }
-static int64_t units_cpu(const pass *p) { return p->g.segments / p->g.dim[K3] * clg_ceil_div(p->g.dim[K3], 16); }
+/* CPU: work-groups of one, of at least 4096 elements each and at most 256 of them. Units: blocks of cl/reduce.cl. */
+static int64_t block_of(const pass *p) { return p->g.dim[K3] >= WIDE ? WIDE : 16; }
+static int64_t lanes_of(const pass *p) { return smaller(p->g.dim[K3], block_of(p)); }
+static int64_t units_cpu(const pass *p) {
+    return p->g.segments / p->g.dim[K3] * clg_ceil_div(p->g.dim[K3], block_of(p));
+}
 
 static void cut_cpu(pass *p) { cut(p, units_cpu(p), 64, 16384 / lanes_of(p)); }
 

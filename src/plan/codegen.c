@@ -161,22 +161,29 @@ static void write_loads(clg_gen *g, clg_str *out, enum level level, bool rows, c
 /* At the end of a row, whole vectors that reach into the next row are faster than parts of one: what is stored there is
  * overwritten when this work-item comes to it. Not so in place, where it is still to be read, and never beyond the rows
  * of the work-item. */
-static void write_loop(clg_gen *g, clg_str *out, bool rows, const char *indent) {
-    char deeper[32];
-    snprintf(deeper, sizeof deeper, "%s    ", indent);
-    clg_str_printf(out, "%sfor (long i = begin; i < end; i += 16) {\n%sconst long at = %si;\n"
-                        "%sconst int left = (int)min(end - i, (long)16);\n", indent, deeper, rows ? "row * n + " : "",
-                   deeper);
-    if (rows) clg_str_printf(out, "%sconst int wide = at <= safe ? 16 : left;\n", deeper);
-    write_loads(g, out, INNER, rows, deeper);
-    clg_gen_nodes(g, out, deeper);
+static void write_vector(clg_gen *g, clg_str *out, bool rows, bool whole, const char *indent) {
+    clg_str_printf(out, "%sconst long at = %si;\n", indent, rows ? "row * n + " : "");
+    clg_str_printf(out, "%sconst int left = %s;\n", indent, whole ? "16" : "(int)(end - i)");
+    if (rows) clg_str_printf(out, "%sconst int wide = %s;\n", indent, whole ? "16" : "at <= safe ? 16 : left");
+    write_loads(g, out, INNER, rows, indent);
+    clg_gen_nodes(g, out, indent);
     for (int i = 0; i < g->u->n_nodes; i++) {
         const clg_tensor *t = g->u->nodes[i]->out[0];
         if (!clg_gen_stores(g, g->u->nodes[i])) continue;
         const int x = clg_gen_pointer_of(g, t->id);
-        clg_str_printf(out, "%sew_store_%s(AT(p%d, at), v%d, %s);\n", deeper, clg_dtype_name(t->dtype), x, i,
+        clg_str_printf(out, "%sew_store_%s(AT(p%d, at), v%d, %s);\n", indent, clg_dtype_name(t->dtype), x, i,
                        rows && !g->ptr[x].read ? "wide" : "left");
     }
+}
+
+/* Whole vectors, then the rest, if any: in one loop for both, tests and stores by parts cost more than a small body. */
+static void write_loop(clg_gen *g, clg_str *out, bool rows, const char *indent) {
+    char deeper[32];
+    snprintf(deeper, sizeof deeper, "%s    ", indent);
+    clg_str_printf(out, "%slong i = begin;\n%sfor (; i + 16 <= end; i += 16) {\n", indent, indent);
+    write_vector(g, out, rows, true, deeper);
+    clg_str_printf(out, "%s}\n%sif (i < end) {\n", indent, indent);
+    write_vector(g, out, rows, false, deeper);
     clg_str_printf(out, "%s}\n", indent);
 }
 
