@@ -338,6 +338,47 @@ Test(plan, updates_come_early) {
     clg_device_destroy(&dev);
 }
 
+/* Small updates wait for each other and become one launch; the momentum's numbers are the same for all. */
+Test(plan, updates_in_one_launch) {
+    enum { LAYERS = 6, SIZE = 20, ALL_STATE = 2 * LAYERS * (SIZE + 1) * SIZE + 8 };
+    const char *const impls[] = { "elementwise.cpu", "elementwise.gpu" };
+    static float state[3][ALL_STATE];
+    for (int v = 0; v < 3; v++) { /* [2]: apart */
+        float x[64 * SIZE];
+        int at = 0;
+        clg_device *dev = open_device(NULL);
+        clg_store *store = clg_store_create(dev, 3);
+        clg_graph *g = clg_graph_create(dev, store);
+        clg_tensor *in = clg_input(g, "x", CLG_F32, CLG_SHAPE(64, SIZE)), *h = in;
+        for (int i = 0; i < LAYERS; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "fc%d", i);
+            h = clg_nn_linear(h, name, SIZE);
+        }
+        clg_tensor *step = clg_sgd(clg_mean(clg_square(h), CLG_ALL), clg_optim_params(.lr = 0.1, .momentum = 0.9));
+        clg_plan *p = compile(g, CLG_LIST(step), clg_plan_params(.impl = impls[v & 1], .no_fuse = v == 2));
+        random_state = 9;
+        fill_random(x, 64 * SIZE);
+        OK(clg_write(p, in, x, sizeof x));
+        for (int i = 0; i < 5; i++) OK(clg_run(p));
+        if (v < 2) cr_assert_leq(steps_of(p), 5 * LAYERS, "%d steps for %d layers", steps_of(p), LAYERS);
+        for (int i = 0; i < clg_store_count(store); i++) {
+            clg_store_entry e;
+            OK(clg_store_get(store, i, &e));
+            if (e.dtype != CLG_F32) continue;
+            cr_assert(at + elems(e.shape) <= ALL_STATE);
+            OK(clg_store_read(store, e.name, state[v] + at, (size_t)elems(e.shape) * 4));
+            at += (int)elems(e.shape);
+        }
+        cr_assert_geq(at, ALL_STATE - 8);
+        cr_assert_arr_eq(state[v], state[0], sizeof state[0], "variant %d", v);
+        clg_plan_destroy(&p);
+        clg_graph_destroy(&g);
+        clg_store_destroy(&store);
+        clg_device_destroy(&dev);
+    }
+}
+
 /* --- memory taken over in place --- */
 
 enum { SIDE = 24, SQUARE = SIDE * SIDE * 4 }; /* of a square matrix, and its bytes */

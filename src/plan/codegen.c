@@ -249,8 +249,7 @@ static void write_kernel(clg_gen *g, clg_step *s) {
     clg_str_free(&body);
 }
 
-/* The name of the kernel with this text, added if it is new; NULL: no memory. */
-static const char *name_kernel(clg_plan *p, const char *body) {
+const char *clg_generated_name(clg_plan *p, const char *body) {
     for (int i = 0; i < p->n_generated; i++)
         if (strcmp(p->generated[i].body, body) == 0)
             return clg_arena_strdup(&p->arena, p->generated[i].name);
@@ -265,7 +264,7 @@ static const char *name_kernel(clg_plan *p, const char *body) {
 static clg_status finish(clg_gen *g, clg_step *s) {
     clg_plan *p = g->p;
     if (g->failed) return clg_fail_nomem("elementwise kernel");
-    s->function = name_kernel(p, clg_str_text(&g->text));
+    s->function = clg_generated_name(p, clg_str_text(&g->text));
     s->options = s->local[0] == 1 ? "" : clg_arena_printf(&p->arena, "-DWGX=%zu", s->local[0]);
     s->args = clg_arena_copy(&p->arena, g->args, (size_t)g->n_args * sizeof *g->args);
     s->n_args = g->n_args;

@@ -295,6 +295,7 @@ static clg_status complete(clg_plan *p) {
     CLG_TRY(clg_plan_order(p));
     CLG_TRY(clg_plan_emit(p));
     if (!p->caps->ref && !p->params.no_prepare) CLG_TRY(clg_plan_prepare(p));
+    if (!p->params.no_fuse) CLG_TRY(clg_plan_batch(p));
     CLG_TRY(clg_plan_memory(p));
     return clg_plan_bind(p);
 }

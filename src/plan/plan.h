@@ -5,6 +5,7 @@
  *   fold     constants computed at compile time (fold.c)          emit     units -> steps (emit.c, codegen.c, tail.c)
  *   fuse     elementwise nodes -> units (fuse.c)                  prepare  steps that are not part of a run (prepare.c)
  *   select   implementation of each unit (select.c, widen.c)      memory   lifetimes -> places in buffers (memory.c)
+ *                                                                 batch    equal elementwise kernels -> one (batch.c)
  *                                                                 bind     programs, kernels, arguments (run.c)
  * A pass refers to values, units and steps by their index: the arrays move as they grow. */
 #ifndef CLG_PLAN_PLAN_H_
@@ -226,6 +227,7 @@ clg_status clg_plan_select(clg_plan *p);
 clg_status clg_plan_order(clg_plan *p);
 clg_status clg_plan_emit(clg_plan *p);
 clg_status clg_plan_prepare(clg_plan *p);
+clg_status clg_plan_batch(clg_plan *p);
 clg_status clg_plan_memory(clg_plan *p);
 clg_status clg_plan_bind(clg_plan *p);
 
@@ -266,6 +268,8 @@ clg_status clg_emit_elementwise(clg_plan *p, int unit);
 
 /** Appends a kernel that writes the elements of `from` to `to`, a root of as many elements, as the type of `to`. */
 clg_status clg_emit_convert(clg_plan *p, int unit, clg_tensor *from, clg_tensor *to);
+/** The name of the generated kernel with this text, added if it is new; NULL: no memory. */
+const char *clg_generated_name(clg_plan *p, const char *body);
 /** The source of all generated kernels. */
 void clg_generated_source(const clg_plan *p, clg_str *out);
 
