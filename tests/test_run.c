@@ -2,6 +2,7 @@
  * do, and every message of bad use. */
 #include "support/plan.h"
 #include <math.h>
+#include <pthread.h>
 
 /* --- effects --- */
 
@@ -387,4 +388,41 @@ Test(run, prepared_steps) {
     clg_graph_destroy(&g);
     clg_store_destroy(&store);
     clg_device_destroy(&dev);
+}
+
+/* --- many small runs, as in a server: the device stays awake between them (src/cl/awake.c) --- */
+
+static void *many_runs(void *arg) {
+    const int rounds = 200;
+    clg_device *dev = arg;
+    clg_graph *g = clg_graph_create(dev, NULL);
+    clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(N)), *y = clg_add(clg_square(x), x);
+    clg_plan *p = compile(g, CLG_LIST(y), NULL);
+    for (int r = 0; r < rounds; r++) {
+        float in[N], out[N];
+        for (int i = 0; i < N; i++) in[i] = (float)(r + i);
+        OK(clg_write(p, x, in, sizeof in));
+        OK(clg_run(p));
+        read_floats(p, y, out);
+        for (int i = 0; i < N; i++)
+            cr_assert_eq(out[i], in[i] * in[i] + in[i], "run %d: y[%d] of %g is %g", r, i, in[i], out[i]);
+        if (r % 64 == 63) OK(clg_device_finish(dev)); /* waits that are no reads must end the spinning, too */
+    }
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+    return NULL;
+}
+
+Test(run, short_waits) {
+    const int limits[] = { 0, -1, 20 }; /* usual, passive, 20 us */
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        clg_device *dev = clg_device_open(NULL, clg_device_params(.active_wait_us = limits[i]));
+        cr_assert_not_null(dev, "%s", clg_error());
+        pthread_t other;
+        many_runs(dev);
+        cr_assert_eq(pthread_create(&other, NULL, many_runs, dev), 0);
+        many_runs(dev);
+        cr_assert_eq(pthread_join(other, NULL), 0);
+        clg_device_destroy(&dev);
+    }
 }

@@ -204,6 +204,7 @@ clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void 
         return CLG_OK;
     }
     const size_t at = elem * clg_dtype_size(t), size = n * clg_dtype_size(t);
+    clg_awake_ring(b->device);
     const cl_int err = clEnqueueWriteBuffer(b->device->queue, b->mem, CL_TRUE, at, size, data, 0, NULL, NULL);
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(b->device, err, "clEnqueueWriteBuffer", "%zu bytes", size);
 }
@@ -219,7 +220,7 @@ clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, 
     cl_event done = NULL;
     cl_int err = clEnqueueReadBuffer(b->device->queue, b->mem, CL_FALSE, at, size, data, 0, NULL, &done);
     if (err == CL_SUCCESS) {
-        err = clg_queue_wait(b->device, done);
+        err = clg_awake_wait(b->device, done);
         clReleaseEvent(done);
     }
     if (err != CL_SUCCESS)

@@ -66,7 +66,7 @@ static clg_status set_options(clg_device *d, const clg_device_params *p) {
     return CLG_OK;
 }
 
-static clg_status open_opencl(clg_device *d) {
+static clg_status open_opencl(clg_device *d, const clg_device_params *p) {
     const cl_context_properties props[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)d->row.platform, 0 };
     cl_int err = CL_SUCCESS;
     if (*d->row.unusable)
@@ -81,11 +81,13 @@ static clg_status open_opencl(clg_device *d) {
         return clg_cl_fail(d, err, "clCreateContext", "the driver cannot open it; name another device (clgrad devices "
                            "lists them) or use CLGRAD_DEVICE=ref");
     }
-    return clg_queues_create(d);
+    CLG_TRY(clg_queues_create(d));
+    return clg_awake_create(d, p->active_wait_us);
 }
 
 static void device_free(clg_device *d) {
     clg_queues_finish(d);
+    clg_awake_destroy(d);
     clg_programs_free(d);
     clg_clblast_release(d);
     clg_pool_trim(d, 0);
@@ -114,8 +116,9 @@ clg_device *clg_device_open(const char *which, const clg_device_params *params) 
     d->caps = d->row.caps;
     atomic_init(&d->refs, 1);
     pthread_mutex_init(&d->lock, NULL);
-    clg_status status = set_options(d, params ? params : &none);
-    if (status == CLG_OK && !d->caps.ref) status = open_opencl(d);
+    if (!params) params = &none;
+    clg_status status = set_options(d, params);
+    if (status == CLG_OK && !d->caps.ref) status = open_opencl(d, params);
     if (status < 0) {
         device_free(d);
         return NULL;

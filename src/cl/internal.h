@@ -50,6 +50,8 @@ void clg_quirks_apply(clg_device_row *row);
 /* --- device.c --- */
 enum { CLG_POOL_MAX = 128 }; /* freed buffers kept */
 
+typedef struct clg_awake clg_awake;
+
 struct clg_device {
     atomic_int refs;
     clg_device_row   row;
@@ -66,7 +68,7 @@ struct clg_device {
     int              n_pool;
     uint64_t         pool_limit;      /* bytes */
     clg_kernel      *timed;           /* kernels whose last enqueue has an event that was not read yet */
-    atomic_bool      waits_are_short; /* clg_queue_wait() */
+    clg_awake       *awake;           /* NULL: waits are passive */
 };
 
 pthread_mutex_t *clg_build_lock(void);
@@ -81,10 +83,18 @@ clg_status clg_queues_create(clg_device *d);
 clg_status clg_queues_finish(clg_device *d); /* waits; reads no times */
 void       clg_queues_destroy(clg_device *d);
 
-/** Flushes the compute queue and waits for an event of it. Going to sleep and being woken takes 20 to 40 us, longer than a
- *  small network on one picture; so where the wait before took less than 100 us, this one polls that long before it
- *  sleeps. Longer waits never poll: on a CPU device the host would take a core from the kernels. */
-cl_int clg_queue_wait(clg_device *d, cl_event event);
+
+/* --- awake.c --- */
+
+/** limit_us: clg_device_params.active_wait_us. */
+clg_status clg_awake_create(clg_device *d, int limit_us);
+void       clg_awake_destroy(clg_device *d);
+
+/** Flushes the compute queue and waits for an event of it. */
+cl_int clg_awake_wait(clg_device *d, cl_event event);
+
+/** Ends the spinning between runs; before anything that waits, and when a run has been enqueued whole. */
+void clg_awake_ring(clg_device *d);
 
 /* --- buffer.c --- */
 struct clg_buffer {

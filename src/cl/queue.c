@@ -3,7 +3,6 @@
 #include "cl/internal.h"
 
 #include <stdio.h>
-#include <time.h>
 
 typedef struct code_name { cl_int code; const char *name; } code_name;
 
@@ -65,6 +64,7 @@ clg_status clg_queues_create(clg_device *d) {
 }
 
 clg_status clg_queues_finish(clg_device *d) {
+    clg_awake_ring(d);
     const cl_int moved = d->transfer ? clFinish(d->transfer) : CL_SUCCESS;
     const cl_int done = d->queue ? clFinish(d->queue) : CL_SUCCESS;
     if (moved != CL_SUCCESS) return clg_cl_fail(d, moved, "clFinish", "an upload failed");
@@ -77,26 +77,6 @@ void clg_queues_destroy(clg_device *d) {
     if (d->queue) clReleaseCommandQueue(d->queue);
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-cl_int clg_queue_wait(clg_device *d, cl_event event) {
-    const double short_wait = 1e-4, begin = now();
-    cl_int state = CL_QUEUED, err = clFlush(d->queue);
-    bool poll = atomic_load_explicit(&d->waits_are_short, memory_order_relaxed);
-    while (err == CL_SUCCESS && poll && state > CL_COMPLETE) {
-        err = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
-        poll = now() - begin < short_wait;
-        for (volatile int pause = 0; pause < 50; pause++) {} /* the lock that is asked is the worker's too */
-    }
-    if (err == CL_SUCCESS && state != CL_COMPLETE) err = clWaitForEvents(1, &event); /* tells what failed, if it did */
-    atomic_store_explicit(&d->waits_are_short, now() - begin < short_wait, memory_order_relaxed);
-    return err;
-}
-
 clg_status clg_device_finish(clg_device *dev) {
     if (!dev) return clg_fail(CLG_ERR_INVALID, "clg_device_finish: the device is NULL");
     CLG_TRY(clg_queues_finish(dev));
@@ -106,5 +86,6 @@ clg_status clg_device_finish(clg_device *dev) {
 
 clg_status clg_device_flush(clg_device *d) {
     const cl_int err = d->queue ? clFlush(d->queue) : CL_SUCCESS;
+    clg_awake_ring(d);
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clFlush", "%s", "");
 }

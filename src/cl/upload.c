@@ -77,18 +77,23 @@ end:
 /* Waits until the host part of a slot may be overwritten. */
 static clg_status wait_for_slot(clg_upload *u, upload_slot *s) {
     if (!s->sent) return CLG_OK;
-    const cl_int err = clWaitForEvents(1, &s->sent);
+    cl_int state = CL_QUEUED;
+    cl_int err = clGetEventInfo(s->sent, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+    if (err == CL_SUCCESS && state != CL_COMPLETE) {
+        clg_awake_ring(u->device);
+        err = clWaitForEvents(1, &s->sent);
+    }
     drop(&s->sent);
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(u->device, err, "clWaitForEvents", "an earlier upload failed");
 }
 
 static clg_status send(clg_upload *u, upload_slot *s) {
     clg_device *d = u->device;
-    const cl_int err = clEnqueueWriteBuffer(d->queue, u->dst->mem, CL_FALSE, u->offset, u->bytes, s->host, 0, NULL,
+    cl_int err = clEnqueueWriteBuffer(d->queue, u->dst->mem, CL_FALSE, u->offset, u->bytes, s->host, 0, NULL,
                                             &s->sent);
-    if (err == CL_SUCCESS) return clg_device_flush(d);
-    s->sent = NULL;
-    return clg_cl_fail(d, err, "clEnqueueWriteBuffer", "upload of %zu bytes", u->bytes);
+    if (err != CL_SUCCESS) s->sent = NULL;
+    else err = clFlush(d->queue); /* no clg_device_flush(): the run that follows ends the spinning */
+    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clEnqueueWriteBuffer", "upload of %zu bytes", u->bytes);
 }
 
 /* The transfer waits only for the last copy out of this slot; the copy waits for the transfer. */

@@ -1,0 +1,9 @@
+/* Keeps the workers of a CPU implementation from falling asleep between two runs; host side: src/cl/awake.c.
+ *
+ *   spin   returns when *bell has reached `round`, or after `most` looks at it: so it ends whatever the host does */
+#include "clg.clh"
+
+KERNEL spin(INOUT_T(volatile int, bell), const int round, const int most) {
+    for (int i = 0; i < most && LOAD(bell, 0) < round; i++)
+        for (volatile int pause = 0; pause < 4; pause++) {}
+}

@@ -1,0 +1,184 @@
+/* Short waits. A worker of a CPU implementation that finds its queue empty goes to sleep, and so does the host that waits
+ * for it; to wake either takes 20 to 40 us on a virtual machine, as long as a small network takes for one picture. Two
+ * remedies, which OpenMP's runtimes call active waiting, are used while waits are short and follow each other closely:
+ *
+ *   - the host asks for the event's state for a moment before it sleeps;
+ *   - behind a read goes a kernel that spins until the next run rings its bell, or its time is over. One worker spins: the
+ *     other core is the host's.
+ *
+ * The bell is a word of a mapped buffer. OpenCL 1.2 does not promise that a running kernel sees the host's store: where
+ * it does not, the spinning ends by its own count, and only time is lost. Nothing else depends on it. */
+#include "cl/internal.h"
+
+#include <time.h>
+
+#define SHORT_WAIT 1e-4 /* seconds */
+#define SHORT_GAP  1e-3
+enum { STREAK = 8, TRIAL = 4096, BELL_BYTES = 128 };
+
+struct clg_awake {
+    clg_program *program;
+    cl_kernel    kernel;
+    cl_mem       memory;
+    atomic_int  *bell;     /* mapped */
+    double       limit;    /* seconds of spinning; 0: none */
+    double       last_end; /* of a wait */
+    cl_int       round;    /* the spinning that is out ends when the bell reaches it */
+    cl_int       most;     /* looks at the bell */
+    int          streak;   /* short waits up to now, at most STREAK */
+    enum { NEW, PREPARING, READY, FAILED } state;
+}; /* behind the device's lock, except for what prepare() fills in while PREPARING */
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+clg_status clg_awake_create(clg_device *d, int limit_us) {
+    const int usual = 200;
+    if (d->row.info.type != CLG_DEVICE_CPU || limit_us < 0) return CLG_OK;
+    d->awake = clg_calloc(1, sizeof *d->awake);
+    if (!d->awake) return clg_fail_nomem("device");
+    if (d->caps.unified) d->awake->limit = 1e-6 * (limit_us > 0 ? limit_us : usual);
+    return CLG_OK;
+}
+
+void clg_awake_destroy(clg_device *d) {
+    clg_awake *w = d->awake;
+    if (!w) return;
+    if (w->bell) {
+        clEnqueueUnmapMemObject(d->queue, w->memory, (void *)w->bell, 0, NULL, NULL);
+        clFinish(d->queue);
+    }
+    if (w->kernel) clReleaseKernel(w->kernel);
+    if (w->memory) clReleaseMemObject(w->memory);
+    clg_program_release(&w->program);
+    clg_free(w);
+    d->awake = NULL;
+}
+
+static void ring_locked(clg_awake *w) {
+    if (w->state == READY) atomic_store_explicit(w->bell, w->round, memory_order_release);
+}
+
+void clg_awake_ring(clg_device *d) {
+    if (!d->awake) return;
+    pthread_mutex_lock(&d->lock);
+    ring_locked(d->awake);
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* Enqueues the spinning of round w->round. */
+static cl_int spin(clg_device *d, cl_int most) {
+    clg_awake *w = d->awake;
+    const size_t one = 1;
+    cl_int err = clSetKernelArg(w->kernel, 2, sizeof w->round, &w->round);
+    if (err == CL_SUCCESS) err = clSetKernelArg(w->kernel, 3, sizeof most, &most);
+    return err == CL_SUCCESS ? clEnqueueNDRangeKernel(d->queue, w->kernel, 1, NULL, &one, &one, 0, NULL, NULL) : err;
+}
+
+/* How many looks fit into the limit: by the faster of two trials, behind a first one that compiles. */
+static cl_int calibrate(clg_device *d) {
+    clg_awake *w = d->awake;
+    double least = 1;
+    w->round = 1;
+    for (int i = 0; i < 3; i++) {
+        const double begin = now();
+        cl_int err = spin(d, TRIAL);
+        if (err == CL_SUCCESS) err = clFinish(d->queue);
+        if (err != CL_SUCCESS) return err;
+        if (i > 0 && now() - begin < least) least = now() - begin;
+    }
+    const double looks = w->limit / least * TRIAL;
+    w->most = looks > 1e8 ? 100000000 : (cl_int)looks + 1;
+    return CL_SUCCESS;
+}
+
+/* The buffer with the bell, and the kernel bound to it. */
+static cl_int make(clg_device *d) {
+    clg_awake *w = d->awake;
+    const cl_ulong offset = 0;
+    cl_int err = CL_SUCCESS;
+    w->memory = clCreateBuffer(d->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, BELL_BYTES, NULL, &err);
+    if (err != CL_SUCCESS) return w->memory = NULL, err;
+    void *bell = clEnqueueMapBuffer(d->queue, w->memory, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, BELL_BYTES, 0, NULL,
+                                    NULL, &err);
+    if (err != CL_SUCCESS) return err;
+    w->bell = bell;
+    atomic_init(w->bell, 0);
+    w->kernel = clCreateKernel(w->program->program, "spin", &err);
+    if (err != CL_SUCCESS) return w->kernel = NULL, err;
+    err = clSetKernelArg(w->kernel, 0, sizeof w->memory, &w->memory);
+    if (err == CL_SUCCESS) err = clSetKernelArg(w->kernel, 1, sizeof offset, &offset);
+    return err == CL_SUCCESS ? calibrate(d) : err;
+}
+
+/* Makes what spinning needs. A device works without it as well, so a failure is only logged. */
+static void prepare(clg_device *d) {
+    clg_awake *w = d->awake;
+    const clg_source src = { "awake", NULL, "" };
+    clg_error_state before;
+    clg_error_save(&before);
+    const clg_status status = clg_program_get(d, &src, &w->program);
+    const int function = status < 0 ? -1 : clg_program_function(d, w->program, "spin");
+    const cl_int err = function < 0 ? CL_OUT_OF_HOST_MEMORY : make(d);
+    if (err != CL_SUCCESS)
+        clg_log_msg(CLG_LOG_INFO, "device %s sleeps between runs: %s", d->row.name,
+                    function < 0 ? clg_error() : clg_cl_code_name(err));
+    clg_error_restore(&before);
+    pthread_mutex_lock(&d->lock);
+    if (err == CL_SUCCESS) w->program->functions[function].launched = true;
+    w->state = err == CL_SUCCESS ? READY : FAILED;
+    pthread_mutex_unlock(&d->lock);
+    if (err == CL_SUCCESS) clg_program_save_new(d);
+}
+
+/* Ends the spinning before this wait, and puts the next one behind the event. True: prepare() first. */
+static bool take_turns(clg_device *d) {
+    clg_awake *w = d->awake;
+    ring_locked(w);
+    if (w->streak < STREAK || w->limit == 0) return false;
+    if (w->state == READY) {
+        w->round++;
+        if (spin(d, w->most) != CL_SUCCESS) w->state = FAILED;
+    }
+    if (w->state != NEW) return false;
+    w->state = PREPARING;
+    return true;
+}
+
+/* The state of the event when it is done or failed, or when the moment is over. */
+static cl_int poll_event(cl_event event, double begin, cl_int *state) {
+    cl_int err = CL_SUCCESS;
+    do {
+        err = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof *state, state, NULL);
+        for (volatile int pause = 0; pause < 50; pause++) {} /* the worker needs the lock that is asked for */
+    } while (err == CL_SUCCESS && *state > CL_COMPLETE && now() - begin < SHORT_WAIT);
+    return err;
+}
+
+cl_int clg_awake_wait(clg_device *d, cl_event event) {
+    clg_awake *w = d->awake;
+    bool poll = false, must_prepare = false;
+    cl_int state = CL_QUEUED;
+    const double begin = now();
+    if (w) {
+        pthread_mutex_lock(&d->lock);
+        poll = w->streak > 0;
+        must_prepare = take_turns(d);
+        pthread_mutex_unlock(&d->lock);
+    }
+    cl_int err = clFlush(d->queue);
+    if (err == CL_SUCCESS && poll) err = poll_event(event, begin, &state);
+    if (err == CL_SUCCESS && state != CL_COMPLETE) err = clWaitForEvents(1, &event); /* tells what failed, if it did */
+    if (!w) return err;
+    const double end = now();
+    pthread_mutex_lock(&d->lock);
+    const bool close = end - begin < SHORT_WAIT && begin - w->last_end < SHORT_GAP;
+    w->streak = !close ? 0 : w->streak < STREAK ? w->streak + 1 : STREAK;
+    w->last_end = end;
+    pthread_mutex_unlock(&d->lock);
+    if (must_prepare) prepare(d);
+    return err;
+}
