@@ -1,6 +1,7 @@
 /* conv: cross-correlation over 1 to 3 spatial axes with stride, dilation, padding on every side and groups; convolve:
  * the same with the filter flipped. Dumoulin & Visin 2016 (arXiv:1603.07285) has the arithmetic of the sizes. */
 #include "ops/conv_shape.h"
+#include "ops/gemm.h"
 
 static clg_status infer(clg_node *n) {
     if (!clg_dtype_is_float(in_dtype(n, 0))) return clg_fail_op(n, "wants floating-point tensors");
@@ -52,13 +53,15 @@ clg_cost clg_conv_cost(const clg_node *n) {
 
 static const clg_impl impls[] = {
     { "conv.depthwise_cpu", CLG_CLASS_CPU, clg_conv_accept_depthwise, clg_conv_fwd_depthwise, NULL, false },
-    { "conv.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise, clg_conv_fwd_pointwise, NULL, false },
+    { "conv.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise, clg_conv_fwd_pointwise,
+      clg_gemm_cpu_knobs, false },
     { "conv.wino4_cpu", CLG_CLASS_CPU, clg_conv_accept_wino, clg_conv_wino4, .prefers = clg_conv_wins_wino4,
       CLG_CONV_WINO4 },
     { "conv.wino2_cpu", CLG_CLASS_CPU, clg_conv_accept_wino, clg_conv_wino2, .prefers = clg_conv_wins_wino2,
       CLG_CONV_WINO2 },
-    { "conv.bands", CLG_CLASS_CPU, clg_conv_accept_bands, clg_conv_fwd_bands, NULL, false, clg_conv_prefers_bands, 0 },
-    { "conv.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_fwd_cpu, NULL, false },
+    { "conv.bands", CLG_CLASS_CPU, clg_conv_accept_bands, clg_conv_fwd_bands, clg_conv_bands_knobs, false,
+      clg_conv_prefers_bands, 0 },
+    { "conv.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_fwd_cpu, clg_conv_direct_knobs, false },
     { "conv.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_fwd_gpu, NULL, false },
     { "conv.gemm", 0, clg_conv_accept_gemm, clg_conv_fwd_gemm, NULL, false },
     { 0 },

@@ -9,12 +9,20 @@ enum {
     MOST_ROWS = 8,          /* of a tile */
 };
 
-int64_t clg_conv_band_rows(const clg_conv_tiling *c, const clg_conv_planes *p, const clg_device *d) {
+const clg_knob clg_conv_bands_knobs[] = {
+    { "tile", 9, { -1, 0, 1, 2, 4, 6, 15, 16, 18 } },
+    { "band", 4, { -1, 128, 256, 768 } }, /* KiB */
+    { 0 },
+};
+
+int64_t clg_conv_band_rows(clg_emit *e, const clg_conv_tiling *c, const clg_conv_planes *p) {
+    const int knob = clg_emit_knob(e, "band");
+    const int64_t band = knob > 0 ? (int64_t)knob << 10 : BAND_BYTES;
     clg_conv_planes all = *p;
     clg_conv_planes_layout(&all, false);
     const int64_t row_bytes = c->channels * clg_conv_planes_count(p) * all.pitch * (int64_t)clg_dtype_size(c->y->dtype);
-    const int64_t items = ITEMS_PER_CORE * clg_device_get_caps(d)->compute_units;
-    const int64_t most = clg_min64(BAND_BYTES / row_bytes - (p->need[1] - c->lines), c->N * c->lines / items);
+    const int64_t items = ITEMS_PER_CORE * clg_device_get_caps(clg_emit_device(e))->compute_units;
+    const int64_t most = clg_min64(band / row_bytes - (p->need[1] - c->lines), c->N * c->lines / items);
     return clg_div_up(c->lines, clg_div_up(c->lines, clg_max64(1, clg_min64(most, c->lines)))); /* bands alike */
 }
 
@@ -30,12 +38,14 @@ clg_status clg_conv_emit_bands(clg_emit *e, const clg_conv_tiling *c, const clg_
     const double k = clg_max64(1, n_taps / n_phases), first = (double)channels / k;
     const int64_t past = c->step[2] == 1 && width % 16 == 0 &&
         (double)clg_shape_elems(c->y->shape) * (double)clg_dtype_size(c->y->dtype) >= PAST_BYTES;
-    const clg_conv_tile rowwise = clg_conv_choose_tile(M, high, width, k, first, MOST_ROWS, past);
-    const clg_conv_tile flat = clg_conv_choose_tile(M, 1, (high - 1) * pitch + width, k, first, MOST_ROWS, false);
+    const int64_t lanes = (high - 1) * pitch + width;
+    const clg_conv_work lines = { M, high, width, k, first, MOST_ROWS, past };
+    const clg_conv_work line = { M, 1, lanes, k, first, MOST_ROWS, false };
+    const clg_conv_tile rowwise = clg_conv_choose_tile(e, &lines), flat = clg_conv_choose_tile(e, &line);
     const int64_t by_row = past || rowwise.cost < flat.cost;
     const clg_conv_tile t = by_row ? rowwise : flat;
     const int64_t all_taps = n_taps * clg_div_up(M, t.mr) *
-        (by_row ? high * clg_div_up(width, 16 * t.nv) : clg_div_up((high - 1) * pitch + width, 16 * t.nv));
+        (by_row ? high * clg_div_up(width, 16 * t.nv) : clg_div_up(lanes, 16 * t.nv));
     const clg_tensor *x = c->x, *w = c->w, *b = c->b ? c->b : c->w, *y = c->y, *starts; /* without bias b is not read */
     CLG_TRY(clg_conv_phase_table(e, p, &starts));
     const clg_tensor *taps = clg_emit_table(e, CLG_I32, CLG_SHAPE(c->n_taps, 2), c->taps);

@@ -1,6 +1,7 @@
 /* conv_bwd_data and conv_bwd_filter: the two adjoints of conv, ops of their own. The three are bilinear and each is
  * the gradient of the others, so derivatives of any order stay among them. */
 #include "ops/conv_shape.h"
+#include "ops/gemm.h"
 
 #include <string.h>
 
@@ -105,14 +106,14 @@ static void vjp_filter(clg_node *n, clg_tensor *const *g, clg_tensor **gx) {
 static const clg_impl data_impls[] = {
     { "conv_bwd_data.depthwise_cpu", CLG_CLASS_CPU, clg_conv_accept_depthwise, clg_conv_data_depthwise, NULL, false },
     { "conv_bwd_data.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise,
-      clg_conv_data_pointwise, NULL, false },
+      clg_conv_data_pointwise, clg_gemm_cpu_knobs, false },
     { "conv_bwd_data.wino4_cpu", CLG_CLASS_CPU, clg_conv_accept_wino, clg_conv_wino4, .prefers = clg_conv_wins_wino4,
       CLG_CONV_WINO4 },
     { "conv_bwd_data.wino2_cpu", CLG_CLASS_CPU, clg_conv_accept_wino, clg_conv_wino2, .prefers = clg_conv_wins_wino2,
       CLG_CONV_WINO2 },
-    { "conv_bwd_data.bands", CLG_CLASS_CPU, clg_conv_accept_bands, clg_conv_data_bands, NULL, false,
+    { "conv_bwd_data.bands", CLG_CLASS_CPU, clg_conv_accept_bands, clg_conv_data_bands, clg_conv_bands_knobs, false,
       clg_conv_prefers_bands, 0 },
-    { "conv_bwd_data.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_data_cpu, NULL, false },
+    { "conv_bwd_data.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_data_cpu, clg_conv_direct_knobs, false },
     { "conv_bwd_data.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_data_gpu, NULL, false },
     { "conv_bwd_data.gemm", 0, clg_conv_accept_gemm, clg_conv_data_gemm, NULL, false },
     { 0 },

@@ -8,6 +8,12 @@
 enum {
     LEAST_BYTES = 4 << 20, /* of padded planes, for bands */
     WIDE = 96,             /* rows that 15 more elements do not make much longer */
+    N_TILES = 23,
+};
+
+const clg_knob clg_conv_direct_knobs[] = {
+    { "tile", 10, { -1, 0, 1, 2, 4, 6, 13, 15, 16, 18 } },
+    { 0 },
 };
 
 bool clg_conv_accept_cpu(const clg_node *n, const clg_device *d) {
@@ -23,22 +29,24 @@ bool clg_conv_accept_bands(const clg_node *n, const clg_device *d) {
 /* The work is in vector operations per k: products, loads (one across two cache lines is two, and two more where it
  * is the first of its lines, from a farther cache), what a tile was measured to take beyond that, and a share of its
  * fixed cost. The machine has 32 vector registers at best, so 24 sums; many rows need many registers for addresses. */
-clg_conv_tile clg_conv_choose_tile(int64_t rows, int64_t runs, int64_t lanes, double k, double first, int most,
-                                   bool whole) {
-    static const struct { int mr, nv, more; } tiles[] = {
+clg_conv_tile clg_conv_choose_tile(clg_emit *e, const clg_conv_work *w) {
+    static const struct { int mr, nv, more; } tiles[N_TILES] = {
         { 6, 4, 0 }, { 4, 4, 1 }, { 8, 3, 3 }, { 5, 4, 1 }, { 4, 6, 1 }, { 3, 8, 2 }, { 3, 7, 2 }, { 3, 6, 2 },
         { 3, 4, 1 }, { 2, 6, 1 }, { 2, 4, 1 }, { 1, 8, 1 }, { 1, 4, 1 }, { 12, 2, 1 }, { 4, 3, 1 }, { 6, 3, 1 },
         { 8, 2, 1 }, { 8, 1, 1 }, { 4, 2, 1 }, { 2, 2, 1 }, { 1, 2, 1 }, { 4, 1, 1 }, { 1, 1, 1 },
     };
+    const int forced = clg_emit_knob(e, "tile");
     clg_conv_tile best = { 1, 1, 0 };
-    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
+    for (int i = 0; i < N_TILES; i++) {
         const int mr = tiles[i].mr, nv = tiles[i].nv;
-        if (mr > rows || mr > most || (whole && lanes % (16 * nv) != 0)) continue;
-        const double count = (double)clg_div_up(rows, mr) * (double)runs * (double)clg_div_up(lanes, 16 * nv);
-        const double products = mr * nv, loads = mr + nv * (2 + 2 * first);
+        const bool asked = i == forced && mr <= w->rows;
+        if (!asked && (mr > w->rows || mr > w->most || (w->whole && w->lanes % (16 * nv) != 0))) continue;
+        const double count = (double)clg_div_up(w->rows, mr) * (double)w->runs * (double)clg_div_up(w->lanes, 16 * nv);
+        const double products = mr * nv, loads = mr + nv * (2 + 2 * w->first);
         const double step = (products > loads ? products : loads) + tiles[i].more;
-        const double cost = count * (k * step + 3 * products + 40);
-        if (best.cost == 0 || cost < best.cost) best = (clg_conv_tile){ mr, nv, cost };
+        const double cost = count * (w->k * step + 3 * products + 40);
+        if (best.cost == 0 || cost < best.cost || asked) best = (clg_conv_tile){ mr, nv, cost };
+        if (asked) break;
     }
     return best;
 }
@@ -54,7 +62,8 @@ static clg_status emit_tiling(clg_emit *e, const clg_conv_tiling *c, const clg_c
     const clg_tensor *phases = clg_emit_table(e, CLG_I32, CLG_SHAPE(c->n_phases, CLG_PHASE_SIZE), c->phases);
     const int64_t pitch = c->pitch, lanes = (c->phases[CLG_PHASE_NY] - 1) * pitch + c->phases[CLG_PHASE_NX];
     const double k = clg_max64(1, c->n_taps / c->n_phases);
-    const clg_conv_tile t = clg_conv_choose_tile(c->M, 1, lanes, k, (double)c->channels / k, 16, false);
+    const clg_conv_tile t = clg_conv_choose_tile(e, &(clg_conv_work){ c->M, 1, lanes, k, (double)c->channels / k, 16,
+                                                                      false });
     const int64_t n_tiles = clg_div_up(lanes, 16 * t.nv), blocks = clg_div_up(c->M, t.mr);
     /* several tiles an item where one is below some 2000 vector operations, while 128 items are left */
     const double work = k * t.mr * t.nv + 100;
@@ -104,7 +113,7 @@ static void lay_out(clg_emit *e, clg_conv_tiling *c, clg_conv_planes *p, bool ba
     c->lead = banded ? lead_of(p) : 0;
     p->pad[2] += c->lead;
     p->need[2] += c->lead;
-    c->high = banded ? clg_conv_band_rows(c, p, clg_emit_device(e)) : 0;
+    c->high = banded ? clg_conv_band_rows(e, c, p) : 0;
     if (banded) p->need[1] += c->high - c->lines;
     clg_conv_planes_layout(p, !banded);
     c->pitch = p->pitch;

@@ -27,14 +27,19 @@ typedef struct clg_conv_tile {
     double cost;  /* of all tiles */
 } clg_conv_tile;
 
-/** The tile with the least work for `runs` runs of so many lanes each and k taps, `first` of which read lines that are
- *  not in the nearest cache yet. It has at most `most` rows. whole: of those that divide a run, if any. */
-clg_conv_tile clg_conv_choose_tile(int64_t rows, int64_t runs, int64_t lanes, double k, double first, int most,
-                                   bool whole);
+typedef struct clg_conv_work {
+    int64_t rows, runs, lanes; /* `runs` runs of so many lanes each */
+    double k, first;           /* taps; of these read lines that are not in the nearest cache yet */
+    int most;                  /* rows of a tile at most */
+    bool whole;                /* only tiles that divide a run, if any */
+} clg_conv_work;
+
+/** The tile with the least work; or that of knob "tile". */
+clg_conv_tile clg_conv_choose_tile(clg_emit *e, const clg_conv_work *w);
 
 /** Rows of an output phase that one work-item makes at a time from padded rows of its own. p: the planes of all of x,
  *  before their layout. */
-int64_t clg_conv_band_rows(const clg_conv_tiling *c, const clg_conv_planes *p, const clg_device *d);
+int64_t clg_conv_band_rows(clg_emit *e, const clg_conv_tiling *c, const clg_conv_planes *p);
 
 /** Appends it by bands; p: the planes of one band. */
 clg_status clg_conv_emit_bands(clg_emit *e, const clg_conv_tiling *c, const clg_conv_planes *p);
