@@ -1,6 +1,6 @@
-/* Depthwise convolution (one filter a channel) for class cpu: forward, backward-data, backward-weights. Bound by memory,
- * so no pass over padded planes: a work-item copies a strip of rows into its own padded buffer in the first cache, with
- * the columns of a stride of 2 taken apart, and computes from there without edges.
+/* Depthwise convolution (one filter a channel) for class cpu: forward, backward-data, backward-weights. Bound by
+ * memory, so no pass over padded planes: a work-item copies a strip of rows into its own padded buffer in the first
+ * cache, with the columns of a stride of 2 taken apart, and computes from there without edges.
  *
  * Lanes run along a row, V of them; the last vector of a row is moved back to end with it. Register tiles are RB rows
  * high, so that a loaded vector serves the taps of several rows. Rows past the end of a strip are computed and dropped.
@@ -58,52 +58,46 @@ inline void store_first(__global T *p, VEC v, int n) {
     else clg_store_part(p, WIDE(v), n);
 }
 
-inline void clear(ACC *to, int begin, int end) {
-    for (int i = begin; i < end; i += V) VSTORE((VEC)(0), to + i);
+/* The first n lanes of v, then zeros. */
+inline VEC first_lanes(VEC v, int n) { return n >= V ? v : select((VEC)(0), v, IOTA < (LANEV)(n)); }
+
+inline void clear(ACC *buf, int n) {
+    for (int i = 0; i < n; i += V) VSTORE((VEC)(0), buf + i);
 }
 
-/* buf[r pitch + i] = x[row0 + r][i - pad], 0 outside, for r < rows and i < pitch. Vectors run over the end of a row,
- * which the next one repairs. */
+/* buf[r pitch + i] = x[row0 + r][i - pad], 0 outside, for r < rows and i < pitch; left and right of x it must be 0
+ * before. Last vectors run over the end of a row with zeros, before the next one is written. */
 inline void pad_rows(__global const T *x, int in_h, int in_w, int row0, int rows, int pad, int pitch, ACC *buf) {
-    const int left = min(pad, pitch), right = clamp(pad + in_w, left, pitch);
-    for (int r = 0; r < rows; r++, buf += pitch) {
-        const int h = row0 + r;
-        if (h < 0 || h >= in_h) {
-            clear(buf, 0, pitch);
+    const int n = min(in_w, pitch - pad);
+    for (int r = 0; r < rows; r++) {
+        __global const T *row = x + (size_t)(row0 + r) * in_w;
+        if (row0 + r < 0 || row0 + r >= in_h) {
+            clear(buf + r * pitch, pitch);
             continue;
         }
-        __global const T *row = x + (size_t)h * in_w;
-        clear(buf, 0, left);
-        for (int i = 0; i < right - left; i += V) VSTORE(VLOAD(row + i), buf + left + i);
-        clear(buf, right, pitch);
+        for (int i = 0; i < n; i += V) VSTORE(first_lanes(VLOAD(row + i), n - i), buf + r * pitch + pad + i);
     }
 }
 
 /* The same with even and odd columns apart: buf[r pitch + i] is padded column 2 i, buf[odd + r pitch + i] 2 i + 1. */
 inline void pad_rows_apart(__global const T *x, int in_h, int in_w, int row0, int rows, int pad, int pitch, int odd,
                            ACC *buf) {
-    /* elements 0, 2, ... of a row start at entry a of buffer a_from, 1, 3, ... at entry b of the other */
-    const int a = pad / 2, b = (pad + 1) / 2, a_from = pad % 2 ? odd : 0, b_from = odd - a_from;
-    const int a_left = min(a, pitch), a_right = clamp(a + (in_w + 1) / 2, a_left, pitch);
-    const int b_left = min(b, pitch), b_right = clamp(b + in_w / 2, b_left, pitch);
-    for (int r = 0; r < rows; r++, buf += pitch) {
-        const int h = row0 + r;
-        ACC *to_a = buf + a_from, *to_b = buf + b_from;
-        if (h < 0 || h >= in_h) {
-            clear(to_a, 0, pitch);
-            clear(to_b, 0, pitch);
+    /* elements 0, 2, ... of a row start at entry `a` of its half of the buffer, 1, 3, ... at entry `b` of the other */
+    const int a = pad / 2, b = (pad + 1) / 2;
+    ACC *to_a = buf + a + (pad % 2 ? odd : 0), *to_b = buf + b + (pad % 2 ? 0 : odd);
+    const int n_a = min((in_w + 1) / 2, pitch - a), n_b = min(in_w / 2, pitch - b);
+    for (int r = 0; r < rows; r++) {
+        __global const T *row = x + (size_t)(row0 + r) * in_w;
+        if (row0 + r < 0 || row0 + r >= in_h) {
+            clear(buf + r * pitch, pitch);
+            clear(buf + r * pitch + odd, pitch);
             continue;
         }
-        __global const T *row = x + (size_t)h * in_w;
-        clear(to_a, 0, a_left);
-        clear(to_b, 0, b_left);
-        for (int i = 0; i < max(a_right - a_left, b_right - b_left); i += V) {
+        for (int i = 0; i < n_a; i += V) {
             const VEC lo = VLOAD(row + 2 * i), hi = VLOAD(row + 2 * i + V);
-            VSTORE((VEC)(lo.even, hi.even), to_a + a_left + i);
-            VSTORE((VEC)(lo.odd, hi.odd), to_b + b_left + i);
+            VSTORE(first_lanes((VEC)(lo.even, hi.even), n_a - i), to_a + r * pitch + i);
+            if (i < n_b) VSTORE(first_lanes((VEC)(lo.odd, hi.odd), n_b - i), to_b + r * pitch + i);
         }
-        clear(to_a, a_right, pitch);
-        clear(to_b, b_right, pitch);
     }
 }
 
@@ -116,6 +110,9 @@ inline void take_rows(__global const T *x, int in_h, int in_w, int row0, int row
 #endif
 }
 
+/* Rows of the buffer for n rows of a strip. */
+#define ROWS_OF(n) (((n) + RB - 1) / RB * RB * S - S + (KH - 1) * D + 1)
+
 /* Where tap column kx of output column 0 lies in a row of the buffer. */
 #define COLUMN(kx) ((kx) * D % S * odd + (kx) * D / S)
 
@@ -127,6 +124,8 @@ KERNEL depthwise_rows(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const int
     const int first = get_global_id(0) * planes_per_item, row0 = get_global_id(1) * rows;
     const int n = min(rows, out_h - row0);
     ACC buf[BUF + 96];
+    clear(buf, ROWS_OF(n) * pitch);
+    if (S == 2) clear(buf + odd, ROWS_OF(n) * pitch);
 
     for (int plane = first; plane < min(planes, first + planes_per_item); plane++) {
         const int c = plane % channels;
@@ -135,7 +134,7 @@ KERNEL depthwise_rows(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const int
         for (int t = 0; t < TAPS; t++) wv[t] = LOAD(w, c * TAPS + (flip ? TAPS - 1 - t : t));
         const ACC bias = has_bias ? LOAD(b, c) : 0;
         take_rows(AT(x, (size_t)plane * in_h * in_w), in_h, in_w, row0 * S - pad_h,
-                  (n + RB - 1) / RB * RB * S - S + (KH - 1) * D + 1, pad_w, pitch, odd, buf);
+                  ROWS_OF(n), pad_w, pitch, odd, buf);
         __global T *out = AT(y, (size_t)plane * out_h * out_w);
         for (int r = 0; r < n; r += RB)
             for (int i0 = 0; i0 < out_w; i0 += V) {
@@ -155,18 +154,25 @@ KERNEL depthwise_rows(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const int
                             if (ky >= 0 && ky % D == 0 && ky / D < KH) s[j] = fma(wv[ky / D * KW + kx], xv, s[j]);
                         }
                     }
+                const size_t at = (size_t)(row0 + r) * out_w + i;
+                if (out_w >= V && r + RB <= n) { /* without a branch between the stores */
+#pragma unroll
+                    for (int j = 0; j < RB; j++)
+                        VSTORE(NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), out + at + j * out_w);
+                    continue;
+                }
 #pragma unroll
                 for (int j = 0; j < RB; j++)
-                    if (r + j < n) {
-                        const size_t at = (size_t)(row0 + r + j) * out_w + i;
-                        store_first(out + at, NARROW(TAIL16(WIDE(s[j]), plane, at)), out_w - i);
-                    }
+                    if (r + j < n)
+                        store_first(out + at + j * out_w, NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)),
+                                    out_w - i);
             }
     }
 }
 
-/* Backward-data of stride 2, in squares of 2 x 2 elements of gx: element 2 a + e of an axis gathers taps k of one parity
- * from gy[a + (e + pad - k) / 2]. PH, PW: parities of the paddings; row0 and pad are such that SHIFT is never negative. */
+/* Backward-data of stride 2, in squares of 2 x 2 elements of gx: element 2 a + e of an axis gathers taps k of one
+ * parity from gy[a + (e + pad - k) / 2]. PH, PW: parities of the paddings; row0 and pad are such that SHIFT is never
+ * negative. */
 #ifndef PH
 #define PH 1
 #endif
@@ -184,6 +190,7 @@ KERNEL depthwise_data2(IN(gy), IN(w), OUT(gx), const int channels, const int pla
     const int first = get_global_id(0) * planes_per_item, row0 = get_global_id(1) * rows;
     const int half_h = (in_h + 1) / 2, half_w = (in_w + 1) / 2, n = min(rows, half_h - row0);
     ACC buf[BUF + 96];
+    clear(buf, ((n + RB - 1) / RB * RB + TALL - RB) * pitch);
 
     for (int plane = first; plane < min(planes, first + planes_per_item); plane++) {
         ACC wv[TAPS];
@@ -240,12 +247,14 @@ KERNEL depthwise_filter(IN(gy), IN(x), OUT(gw), const int channels, const int st
     VEC s[TAPS];
 #pragma unroll
     for (int t = 0; t < TAPS; t++) s[t] = (VEC)(0);
+    clear(buf, ROWS_OF(rows) * pitch);
+    if (S == 2) clear(buf + odd, ROWS_OF(rows) * pitch);
 
     for (int u = (long)units * part / parts; u < (long)units * (part + 1) / parts; u++) {
         const size_t plane = (size_t)(u / strips_per_plane) * channels + c;
         const int row0 = u % strips_per_plane * rows, n = min(rows, out_h - row0);
         take_rows(AT(x, plane * in_h * in_w), in_h, in_w, row0 * S - pad_h,
-                  (n + RB - 1) / RB * RB * S - S + (KH - 1) * D + 1, pad_w, pitch, odd, buf);
+                  ROWS_OF(n), pad_w, pitch, odd, buf);
         __global const T *g = AT(gy, (plane * out_h + row0) * out_w);
         for (int r = 0; r < n; r += RB)
             for (int i0 = 0; i0 < out_w; i0 += V) {

@@ -1,11 +1,12 @@
 /* Gradient of a convolution with respect to its filter, for class cpu, lanes along output channels:
  *
- *   part[s][g][ob][k][lane] = sum over pixels p of part s of: gy[n, g M + ob LANES + lane][q] xp[n, g][offsets[k] + at(q)]
+ *   part[s][g][ob][k][lane] = sum over pixels p of part s of: gy[n, g M + o][q] xp[n, g][offsets[k] + at(q)]
  *
- * where p = n Q + q runs over the pixels of all images and k over (channel, tap). It is a plain matrix product: no sums
- * across lanes, xp is read by single elements, so at any stride and without an edge. The pixels are taken in chunks that
- * fit the first cache: the chunk of gy is turned to pixel-major order once, and all rows of the item add to their sums,
- * which wait in memory between chunks. filter_finish adds the parts in order and turns the result into [o][k].
+ * where o = ob LANES + lane, p = n Q + q runs over the pixels of all images and k over (channel, tap). It is a plain
+ * matrix product: no sums across lanes, xp is read by single elements, so at any stride and without an edge. The pixels
+ * are taken in chunks that fit the first cache: the chunk of gy is turned to pixel-major order once, and all rows of
+ * the item add to their sums, which wait in memory between chunks. filter_finish adds the parts in order and turns the
+ * result into [o][k].
  *
  * The register tile is that of GotoBLAS (Goto & van de Geijn 2008). Last rows are repeated and dropped at the end. */
 #include "clg.clh"

@@ -17,7 +17,7 @@ typedef struct strips {
 static bool choose_strips(int64_t height, int64_t width, int64_t stride, const int64_t reach[2], int64_t phases,
                           int64_t taps, strips *s) {
     s->v = width > 8 ? 16 : width > 4 ? 8 : 4;
-    s->rb = height % 7 == 0 && taps <= 9 ? 7 : 4;
+    s->rb = height % 4 != 0 && height % 7 == 0 && taps <= 9 ? 7 : 4;
     s->pitch = clg_max64(width, s->v) + reach[1];
     const int64_t most = BUF / phases / s->pitch - reach[0] - 1; /* rows further than the first */
     if (most < (s->rb - 1) * stride) return false;

@@ -109,8 +109,8 @@ clg_status clg_conv_filter_cpu(clg_emit *e, const clg_node *n) {
 
 /* --- lanes along output channels --- */
 
-enum { FEW_CHANNELS = 12, CHUNK_VECTORS = 448 /* of conv_filter.cl */, MAX_SUM_BYTES = 192 << 10, ENOUGH_ITEMS = 48, PART_CHUNKS = 4,
-       LARGE_INPUT = 6 << 20 };
+enum { FEW_CHANNELS = 12, CHUNK_VECTORS = 448 /* of conv_filter.cl */, MAX_SUM_BYTES = 192 << 10,
+       ENOUGH_ITEMS = 48, PART_CHUNKS = 4, LARGE_INPUT = 6 << 20 };
 
 typedef struct lanes_tile { int bases, taps, nv; } lanes_tile;
 
