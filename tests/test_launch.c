@@ -167,6 +167,40 @@ Test(launch, programs_that_do_not_build) {
     clg_device_destroy(&d);
 }
 
+/* The kernel that a line begins, into name. */
+static bool kernel_of(const char *line, char name[64]) { return sscanf(line, "KERNEL %63[a-z0-9_](", name) == 1; }
+
+/* A program that is to have one kernel of a file has that one alone, and its lines keep their numbers. */
+Test(launch, only_what_is_launched) {
+    const char *text, *file;
+    int kernels = 0;
+    for (int i = 0; (file = clg_program_file(i, &text)) != NULL; i++) {
+        char stem[64], name[64], other[64];
+        if (sscanf(file, "%63[a-z0-9_].cl", stem) != 1 || strcmp(file + strlen(stem), ".cl") != 0) continue;
+        clg_str whole = { 0 };
+        OK(clg_source_expand(&(clg_source){ .name = stem }, &whole));
+        for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+            if (!kernel_of(line, name)) continue;
+            clg_str one = { 0 };
+            int found = 0, lines = 0, lines_whole = 0;
+            OK(clg_source_expand(&(clg_source){ .name = stem, .only = name }, &one));
+            for (const char *l = clg_str_text(&one); l; l = strchr(l, '\n') ? strchr(l, '\n') + 1 : NULL, lines++) {
+                if (!kernel_of(l, other)) continue;
+                cr_expect_str_eq(other, name, "%s: beside %s", file, name);
+                found++;
+            }
+            for (const char *l = clg_str_text(&whole); l; l = strchr(l, '\n') ? strchr(l, '\n') + 1 : NULL)
+                lines_whole++;
+            cr_expect(found == 1 && lines == lines_whole, "%s: %s stands there %d times, in %d of %d lines", file, name,
+                      found, lines, lines_whole);
+            clg_str_free(&one);
+            kernels++;
+        }
+        clg_str_free(&whole);
+    }
+    cr_assert_gt(kernels, 40);
+}
+
 Test(launch, includes) {
     clg_str text = { 0 };
     const char *prelude = NULL;

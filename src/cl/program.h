@@ -12,6 +12,7 @@ typedef struct clg_source {
     const char *text;    /* generated source, behind #include "clg.clh"; NULL: the embedded (or $CLGRAD_CL_PATH) file */
     const char *options; /* "-DKH=5 ..." */
     const char *before;  /* text in front of the file; NULL: none */
+    const char *only;    /* "tile,pack": the kernels that are kept of the file; NULL: all */
 } clg_source;
 
 /**

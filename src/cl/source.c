@@ -17,6 +17,7 @@ typedef struct expansion {
     clg_str *out;
     char done[MAX_FILES][MAX_NAME]; /* files that are in out */
     int n_done;
+    const char *only;               /* kernels to keep; NULL: all */
 } expansion;
 
 const char *clg_program_file(int i, const char **text) {
@@ -73,13 +74,33 @@ static bool parse_include(const char *line, size_t size, char name[MAX_NAME]) {
     return true;
 }
 
+/* Whether a line begins a kernel that is not wanted: "KERNEL name(" at its start. Drivers are slow, and PoCL compiles
+ * every kernel of a program whose binary is asked for, so a program has only what is launched. The kernel ends with the
+ * first line that begins with a brace. */
+static bool begins_unwanted(const expansion *x, const char *line, size_t size) {
+    static const char word[] = "KERNEL ";
+    const size_t skip = sizeof word - 1;
+    if (!x->only || size < skip || memcmp(line, word, skip) != 0) return false;
+    const char *name = line + skip, *paren = memchr(name, '(', size - skip);
+    if (!paren) return false;
+    const size_t length = (size_t)(paren - name);
+    for (const char *item = x->only; *item; item += strcspn(item, ","), item += *item == ',')
+        if (strcspn(item, ",") == length && memcmp(item, name, length) == 0) return false;
+    return true;
+}
+
 static clg_status expand_text(expansion *x, const char *name, const char *text) {
     char included[MAX_NAME];
+    bool drop = false;
     clg_str_printf(x->out, "#line 1 \"%s\"\n", name);
     for (int line = 1; *text; line++) {
         const char *end = strchr(text, '\n');
         const size_t size = end ? (size_t)(end - text) : strlen(text);
-        if (parse_include(text, size, included)) {
+        drop = drop || begins_unwanted(x, text, size);
+        if (drop) {
+            clg_str_add(x->out, "\n");
+            drop = *text != '}';
+        } else if (parse_include(text, size, included)) {
             CLG_TRY(expand_file(x, included, name));
             clg_str_printf(x->out, "#line %d \"%s\"\n", line + 1, name);
         } else {
@@ -93,7 +114,7 @@ static clg_status expand_text(expansion *x, const char *name, const char *text) 
 
 clg_status clg_source_expand(const clg_source *src, clg_str *out) {
     char file[MAX_NAME];
-    expansion x = { .out = out };
+    expansion x = { .out = out, .only = src->only };
     if (src->text) {
         CLG_TRY(expand_file(&x, "clg.clh", src->name));
         return expand_text(&x, src->name, src->text);

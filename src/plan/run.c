@@ -37,9 +37,17 @@ static clg_status get_program(clg_plan *p, int step, const char *generated) {
             s->program = p->steps[i].program;
             return CLG_OK;
         }
-    const clg_source src = { s->file ? s->file : "elementwise", s->file ? NULL : generated, s->options, s->tail };
+    clg_str kernels = { 0 };
+    for (int i = step; i < p->n_steps && s->file; i++)
+        if (same_program(&p->steps[i], s)) clg_str_printf(&kernels, "%s,", p->steps[i].function);
+    const clg_source src = { .name = s->file ? s->file : "elementwise", .text = s->file ? NULL : generated,
+                             .options = s->options, .before = s->tail,
+                             .only = s->file ? clg_str_text(&kernels) : NULL };
     clg_program *program = NULL;
-    CLG_TRY(clg_program_get(p->device, &src, &program));
+    const clg_status status = kernels.failed ? clg_fail_nomem("names of kernels")
+                                             : clg_program_get(p->device, &src, &program);
+    clg_str_free(&kernels);
+    CLG_TRY(status);
     s->program = program;
     return keep_program(p, program);
 }
