@@ -124,6 +124,8 @@ enum {
     STEPS = LINE - (HIGH - LOW)
 };
 
+typedef int16 loose_int16 __attribute__((aligned(4)));
+
 typedef struct line {
     ACC give[LINE + 16];
     int at[LINE + 16];
@@ -149,11 +151,11 @@ INLINE void fill_line(line *l, const int e, __global const ACC *x, __global cons
                 m = take ? t : m;
                 at = convert_int16(take) ? (int16)(n + k) : at;
             }
-        vstore16(at, 0, l->at + e);
+        *(loose_int16 *)(l->at + e) = at;
     } else {
         give = give / divisor16(col, COUNT_H(ro), g);
     }
-    vstore16(is_window ? give : (ACC16)(0), 0, l->give + e);
+    *(clg_loose16 *)(l->give + e) = is_window ? give : (ACC16)(0);
 }
 
 /** Adds to cells SW s + f what line l gives them by its row of taps that begins with number n. */
@@ -163,8 +165,8 @@ INLINE ACC16 take_line(const line *l, const bool max, const ACC16 sum, const int
     for (int t = (KW - 1) / SW; t >= 0; t--) {
         const int k = (f + PW) % SW + SW * t, e = s + (f + PW) / SW - t - LOW;
         if (k >= KW) continue;
-        const ACC16 give = vload16(0, l->give + e);
-        r += !max ? give : TO_MASK16(vload16(0, l->at + e) == (int16)(n + k)) ? give : (ACC16)(0);
+        const ACC16 give = *(const clg_loose16 *)(l->give + e);
+        r += !max ? give : TO_MASK16(*(const loose_int16 *)(l->at + e) == (int16)(n + k)) ? give : (ACC16)(0);
     }
     return r;
 }

@@ -24,6 +24,10 @@
 #define T4  CLG_CAT(T, 4)
 #define T2  CLG_CAT(T, 2)
 
+/* 16 neighbours in memory, which vload16() would make PoCL compute with in parts (clg.clh). */
+typedef T16 loose16 __attribute__((aligned(sizeof(T))));
+#define AT16(p) (*(const __global loose16 *)(p))
+
 /* The signed integer of T's width, which masks of T's vectors are made of, and the least and largest T. */
 #define MASK_float  int
 #define MASK_double long
@@ -100,13 +104,13 @@ KERNEL rows(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col
             const __global T *p = AT(x, ROW_BASE((size_t)r));
             int i = col_first;
             for (; i + 64 <= col_end; i += 64) {
-                a = JOIN(a, vload16(0, p + i));
-                b = JOIN(b, vload16(1, p + i));
-                c = JOIN(c, vload16(2, p + i));
-                d = JOIN(d, vload16(3, p + i));
+                a = JOIN(a, AT16(p + i));
+                b = JOIN(b, AT16(p + i + 16));
+                c = JOIN(c, AT16(p + i + 32));
+                d = JOIN(d, AT16(p + i + 48));
             }
-            for (; i + 16 <= col_end; i += 16) a = JOIN(a, vload16(0, p + i));
-            if (i < col_end) a = JOIN(a, select((T16)(START), vload16(0, p + i), MASK16(lane < (int16)(col_end - i))));
+            for (; i + 16 <= col_end; i += 16) a = JOIN(a, AT16(p + i));
+            if (i < col_end) a = JOIN(a, select((T16)(START), AT16(p + i), MASK16(lane < (int16)(col_end - i))));
         }
         a = JOIN(a, b);
         c = JOIN(c, d);
@@ -142,8 +146,8 @@ KERNEL cols(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col
                     const bool both = i + 1 < col_end;
 #pragma unroll
                     for (int v = 0; v < WIDE; v++) {
-                        even[v] = JOIN(even[v], vload16(v, p));
-                        if (both) odd[v] = JOIN(odd[v], vload16(v, p + k3));
+                        even[v] = JOIN(even[v], AT16(p + 16 * v));
+                        if (both) odd[v] = JOIN(odd[v], AT16(p + k3 + 16 * v));
                     }
                 }
             }
@@ -157,12 +161,12 @@ KERNEL cols(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col
                 const __global T *p = ROW_AT(lane);
                 int i = col_first;
                 for (; i + 4 <= col_end; i += 4, p += (size_t)4 * k3) {
-                    a = JOIN(a, vload16(0, p));
-                    b = JOIN(b, vload16(0, p + k3));
-                    c = JOIN(c, vload16(0, p + (size_t)2 * k3));
-                    d = JOIN(d, vload16(0, p + (size_t)3 * k3));
+                    a = JOIN(a, AT16(p));
+                    b = JOIN(b, AT16(p + k3));
+                    c = JOIN(c, AT16(p + (size_t)2 * k3));
+                    d = JOIN(d, AT16(p + (size_t)3 * k3));
                 }
-                for (; i < col_end; i++, p += k3) a = JOIN(a, vload16(0, p));
+                for (; i < col_end; i++, p += k3) a = JOIN(a, AT16(p));
             }
             a = JOIN(a, b);
             c = JOIN(c, d);

@@ -56,10 +56,10 @@ INLINE ACC row_max(const __global ACC *x, const int n) {
     ACC16 a = (ACC16)((ACC)-INFINITY), b = a;
     int i = 0;
     for (; i + 32 <= n; i += 32) {
-        a = greater(vload16(0, x + i), a);
-        b = greater(vload16(1, x + i), b);
+        a = greater(CLG_LOAD16(x + i), a);
+        b = greater(CLG_LOAD16(x + i + 16), b);
     }
-    for (; i + 16 <= n; i += 16) a = greater(vload16(0, x + i), a);
+    for (; i + 16 <= n; i += 16) a = greater(CLG_LOAD16(x + i), a);
     if (i < n) a = greater(load_lanes(x + i, n - i), a);
     return max16(greater(a, b));
 }
@@ -69,9 +69,9 @@ INLINE ACC row_sum(const __global ACC *x, __global ACC *y, const int n, const AC
     ACC16 a = (ACC16)((ACC)0), b = a;
     int i = 0;
     for (; i + 32 <= n; i += 32) {
-        const ACC16 e = EXP(vload16(0, x + i) - m), f = EXP(vload16(1, x + i) - m);
-        if (y) vstore16(e, 0, y + i);
-        if (y) vstore16(f, 1, y + i);
+        const ACC16 e = EXP(CLG_LOAD16(x + i) - m), f = EXP(CLG_LOAD16(x + i + 16) - m);
+        if (y) CLG_STORE16(y + i, e);
+        if (y) CLG_STORE16(y + i + 16, f);
         a += e;
         b += f;
     }
@@ -97,14 +97,14 @@ KERNEL rows(IN(x), OUT(y), const int n, const int classes, const int per) {
         }
         const ACC s = (ACC)1 / row_sum(from, to, classes, m);
         int i = 0;
-        for (; i + 16 <= classes; i += 16) vstore16(vload16(0, to + i) * s, 0, to + i);
+        for (; i + 16 <= classes; i += 16) CLG_STORE16(to + i, CLG_LOAD16(to + i) * s);
         if (i < classes) clg_store_part(to + i, vload16(0, to + i) * s, classes - i);
 #else
         const ACC s = log(row_sum(from, NULL, classes, m));
 #if MODE == 1
         __global T *to = AT(y, p * classes);
         int i = 0;
-        for (; i + 16 <= classes; i += 16) vstore16(vload16(0, from + i) - m - s, 0, to + i);
+        for (; i + 16 <= classes; i += 16) CLG_STORE16(to + i, CLG_LOAD16(from + i) - m - s);
         if (i < classes) clg_store_part(to + i, vload16(0, from + i) - m - s, classes - i);
 #else
         STORE(y, p, m);
@@ -122,8 +122,8 @@ KERNEL cols(IN(x), OUT(y), const int n, const int classes, const int inner, cons
         const int lane = (int)(b - outer * blocks) * 16, count = inner - lane;
         const __global T *from = AT(x, start);
         ACC16 m = (ACC16)((ACC)-INFINITY), s = (ACC16)((ACC)0);
-        for (size_t c = 0; c < classes; c++) m = greater(vload16(0, from + c * inner), m);
-        for (size_t c = 0; c < classes; c++) s += EXP(vload16(0, from + c * inner) - m);
+        for (size_t c = 0; c < classes; c++) m = greater(CLG_LOAD16(from + c * inner), m);
+        for (size_t c = 0; c < classes; c++) s += EXP(CLG_LOAD16(from + c * inner) - m);
 #if MODE == 2
         const size_t p = outer * inner + lane;
         clg_store_part(AT(y, p), m, count);
@@ -133,11 +133,11 @@ KERNEL cols(IN(x), OUT(y), const int n, const int classes, const int inner, cons
 #if MODE == 1
         s = log(s);
         for (size_t c = 0; c < classes; c++)
-            clg_store_part(to + c * inner, vload16(0, from + c * inner) - m - s, count);
+            clg_store_part(to + c * inner, CLG_LOAD16(from + c * inner) - m - s, count);
 #else
         s = (ACC)1 / s;
         for (size_t c = 0; c < classes; c++)
-            clg_store_part(to + c * inner, EXP(vload16(0, from + c * inner) - m) * s, count);
+            clg_store_part(to + c * inner, EXP(CLG_LOAD16(from + c * inner) - m) * s, count);
 #endif
 #endif
     }
@@ -263,7 +263,7 @@ KERNEL loss_grad_rows(IN(x), IN_T(IDX, target), IN(count), IN(stat), IN(gy), OUT
             continue;
         }
         int c = 0;
-        for (; c + 16 <= classes; c += 16) STORE16(gx, start + c, EXP(LOAD16(x, start + c) - m - s) * w);
+        for (; c + 16 <= classes; c += 16) CLG_STORE16(AT(gx, start + c), EXP(CLG_LOAD16(AT(x, start + c)) - m - s) * w);
         if (c < classes)
             clg_store_part(AT(gx, start + c), EXP(load_lanes(AT(x, start + c), classes - c) - m - s) * w, classes - c);
         if (IS_CLASS(t)) STORE(gx, start + t, LOAD(gx, start + t) - w);

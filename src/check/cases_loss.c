@@ -44,6 +44,9 @@ static clg_tensor *far_log_softmax(const clg_case *c, clg_graph *g, clg_tensor *
 static clg_tensor *cross_entropy(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
     return clg_cross_entropy(clg_scale(in[0], 3), in[1]);
 }
+static clg_tensor *cross_entropy_plain(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    return clg_cross_entropy(in[0], in[1]);
+}
 static clg_tensor *cross_entropy_bwd(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
     return vjp_of(clg_cross_entropy(in[0], in[1]), in[2], in[0]);
 }
@@ -198,6 +201,8 @@ const clg_case clg_cases_loss[] = {
     CE(10, 0, CLG_I32, 2, (0, 10), 1, (0)), CE(10, 0, CLG_I64, 3, (2, 10, 0), 2, (2, 0)),
     CE(4, 0, CLG_I64, 3, (700, 4, 1), 2, (700, 1)), CE(1000, B, CLG_I32, 2, (4096, 1000), 1, (4096)),
 
+    {.op = "cross_entropy", .text = "plain", .build = cross_entropy_plain, .k = 60, .flags = B, .n_in = 2,
+     .in = {{2, {4096, 1000}}, {1, {4096}, CLG_FILL_LABEL, CLG_I32, 1000}}},
     HARD(cross_entropy_with, cross_entropy_with, mean_of, 60, G, CLG_I32, 10, 2, (8, 10), 1, (8)),
     HARD(cross_entropy_with, cross_entropy_with, ignore_1, 60, G, CLG_I64, 3, 3, (40, 3, 5), 2, (40, 5)),
     HARD(cross_entropy_with, cross_entropy_with, torch, 60, G, CLG_I32, 3, 2, (19, 3), 1, (19)),
