@@ -1,11 +1,11 @@
-/* Matrix products c[z] = op(a[z]) op(b[z]), row-major, z = get_global_id(2) a batch index. Host side: src/ops/gemm.c.
+/* Matrix products c[z] = op(a[z]) op(b[z]), row-major, z = get_global_id(2) a batch index, for class cpu. Host
+ * side: src/ops/gemm.c.
  *
- *   tile       c = op(a) b         CPU: one MR x 16*NV register tile a work-item, lanes along the columns of b
- *   dot_tile   c = a b^T           CPU: lanes along k, MB x 16/MB outputs a work-item, one tree of sums at the end
- *   pack(_t)   op(b) as panels     CPU: [panel][k][16*NV] for wide b, where rows of b are too far apart for the cache,
- *                                  and for products with b^T that are not for dot_tile
- *   pack_a     a^T as tiles        CPU: [tile][k][MR], where the columns of a tile are too far apart
- *   tile_gpu   c = op(a) op(b)     GPU: 4*TS x 4*TS outputs a work-group of TS x TS, through local memory
+ *   tile       c = op(a) b       one MR x 16*NV register tile a work-item, lanes along the columns of b
+ *   dot_tile   c = a b^T         lanes along k, MB x 16/MB outputs at a time, one tree of sums at the end of each
+ *   pack(_t)   op(b) as panels   [panel][k][16*NV] for wide b, where rows of b are too far apart for the cache, and for
+ *                                products with b^T that are not for dot_tile
+ *   pack_a     a^T as tiles      [tile][k][MR], where the columns of a tile are too far apart
  *
  * Element (i, k) of op(a) is a[i * a_row + k * a_col]; x_begin is where matrix 0 begins, x_stride the step from one
  * batch matrix to the next. Every element of c has one writer, and is a sum in a fixed order. Vector loads may read up
@@ -24,16 +24,6 @@
 #define MB 4
 #endif
 #define NB (16 / MB)
-
-#ifndef TS
-#define TS 16
-#endif
-#ifndef TA
-#define TA 0
-#endif
-#ifndef TB
-#define TB 0
-#endif
 
 /* Integers as wide as ACC: what select() takes. */
 #ifdef CLG_F64
@@ -247,53 +237,4 @@ KERNEL pack_a(IN(a), OUT(y), const int m, const int k, const long lda, const lon
             for (int i = 0; i < MR; i++)
                 py[((long)t * k + k1 - 1) * MR + i] = pa[(k1 - 1) * lda + min(t * MR, m - MR) + i];
     }
-}
-
-#define BM (4 * TS)
-#define BK 16
-
-/** Element (k, j) of op(b) is b[k * b_row + j * b_col]. TA, TB say which index is the contiguous one in memory: it only
- *  decides in which order the work-items of a group load, so that neighbours read neighbours. */
-KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long a_row, const long a_col,
-                const long b_row, const long b_col, const long ldc, const long a_stride, const long b_stride,
-                const long c_stride, const long a_begin, const long b_begin, const long c_begin TAIL_ARGS) {
-    __local ACC sa[BK][BM + 1], sb[BK][BM + 1];
-    const int lx = (int)get_local_id(0), ly = (int)get_local_id(1), item = ly * TS + lx;
-    const int j0 = (int)get_group_id(0) * BM, i0 = (int)get_group_id(1) * BM;
-    const long z = (long)get_global_id(2);
-    const long a_at = a_begin + z * a_stride, b_at = b_begin + z * b_stride, c_at = c_begin + z * c_stride;
-    ACC sum[4][4];
-#pragma unroll
-    for (int r = 0; r < 4; r++)
-#pragma unroll
-        for (int s = 0; s < 4; s++) sum[r][s] = (ACC)0;
-    for (int k0 = 0; k0 < k; k0 += BK) {
-        for (int e = item; e < BM * BK; e += TS * TS) {
-            const int i = TA ? e % BM : e / BK, ka = TA ? e / BM : e % BK;
-            const int j = TB ? e / BK : e % BM, kb = TB ? e % BK : e / BM;
-            const bool in_a = i0 + i < m && k0 + ka < k, in_b = j0 + j < n && k0 + kb < k;
-            sa[ka][i] = in_a ? LOAD(a, a_at + (i0 + i) * a_row + (k0 + ka) * a_col) : (ACC)0;
-            sb[kb][j] = in_b ? LOAD(b, b_at + (k0 + kb) * b_row + (j0 + j) * b_col) : (ACC)0;
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-        for (int kk = 0; kk < BK; kk++) {
-            ACC bv[4];
-#pragma unroll
-            for (int s = 0; s < 4; s++) bv[s] = sb[kk][lx + TS * s];
-#pragma unroll
-            for (int r = 0; r < 4; r++) {
-                const ACC av = sa[kk][ly + TS * r];
-#pragma unroll
-                for (int s = 0; s < 4; s++) sum[r][s] = fma(av, bv[s], sum[r][s]);
-            }
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-#pragma unroll
-    for (int r = 0; r < 4; r++)
-#pragma unroll
-        for (int s = 0; s < 4; s++) {
-            const int i = i0 + ly + TS * r, j = j0 + lx + TS * s;
-            if (i < m && j < n) STORE(c, c_at + i * ldc + j, TAIL(sum[r][s], (uint)z * m + i, j));
-        }
 }

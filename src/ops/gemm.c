@@ -1,24 +1,21 @@
-/* Matrix products by the kernels of cl/gemm.cl.
+/* Matrix products by the kernels of cl/gemm.cl, for class cpu, and which kernel a product of another op takes.
  *
- * CPU: op(A) B by `tile`, whatever the strides of A (its elements are broadcast); A B^T with few rows by `dot_tile`.
+ * op(A) B by `tile`, whatever the strides of A (its elements are broadcast); A B^T with few rows by `dot_tile`.
  * Operands are packed in panels, as Goto and van de Geijn (2008) do, only where that pays: B^T in all other products,
  * since its lanes would be gathered, a wide B, and with that a large A^T. A panel of B is used along all of k: with
  * two vector loads a cycle it streams from the second-level cache as fast as it is used. A product with one column is
  * turned into one with one row, so that lanes are full. The tile is the one with the least work for the shape and the
- * number of cores; a shape must gain to leave the usual tile, because each tile is a program to build. GPU: one kernel
- * for all. */
-#include "ops/gemm.h"
-#include <limits.h>
+ * number of cores; a shape must gain to leave the usual tile, because each tile is a program to build. */
+#include "ops/gemm_parts.h"
 
-static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+#include <limits.h>
 
 bool clg_gemm_fits(clg_dtype t, int64_t m, int64_t n, int64_t k, int64_t batch) {
     const int64_t most = INT_MAX - 1024; /* room to round up to tiles */
     return (t == CLG_F32 || t == CLG_F64) && m <= most && n <= most && k <= most && batch <= most;
 }
 
-/* Defaults filled in; false if there is nothing to compute. */
-static bool normal(const clg_emit_gemm_params *p, clg_emit_gemm_params *q) {
+bool clg_gemm_normal(const clg_emit_gemm_params *p, clg_emit_gemm_params *q) {
     *q = *p;
     if (q->batch == 0) q->batch = 1;
     if (q->lda == 0) q->lda = q->ta ? q->m : q->k;
@@ -27,7 +24,7 @@ static bool normal(const clg_emit_gemm_params *p, clg_emit_gemm_params *q) {
     return q->m > 0 && q->n > 0 && q->batch > 0;
 }
 
-static clg_status check(const clg_emit_gemm_params *p) {
+clg_status clg_gemm_check(const clg_emit_gemm_params *p) {
     const clg_dtype t = p->c->dtype;
     if (!clg_gemm_fits(t, p->m, p->n, p->k, p->batch) || p->a->dtype != t || p->b->dtype != t)
         return clg_fail(CLG_ERR_UNSUP, "matmul: no kernel for %s, m %lld, n %lld, k %lld, batch %lld; the kernels take "
@@ -78,16 +75,7 @@ static tile choose_tile(clg_emit *e, const clg_emit_gemm_params *p) {
     return best;
 }
 
-/* Arguments whose names in cl/gemm.cl are not those of C variables here. */
-#define INT_AS(param, v)  { .kind = CLG_ARG_INT,  .name = #param, .u.i = (v) }
-#define LONG_AS(param, v) { .kind = CLG_ARG_LONG, .name = #param, .u.i = (v) }
-#define SIZES(p) INT_AS(m, (p)->m), INT_AS(n, (p)->n), INT_AS(k, (p)->k)
-#define BATCH(p) LONG_AS(a_stride, (p)->a_stride), LONG_AS(b_stride, (p)->b_stride), \
-    LONG_AS(c_stride, (p)->c_stride), LONG_AS(a_begin, (p)->a_off), LONG_AS(b_begin, (p)->b_off), \
-    LONG_AS(c_begin, (p)->c_off)
-
-/* A product that is all of a node's output, row upon row, may have a tail. */
-static int64_t tail_cols(const clg_emit_gemm_params *p) {
+int64_t clg_gemm_tail_cols(const clg_emit_gemm_params *p) {
     const bool tight = p->ldc == p->n && p->c_off == 0 && (p->batch == 1 || p->c_stride == p->m * p->n);
     return p->finish && tight && p->batch * p->m * p->n == clg_shape_elems(p->c->shape) ? p->n : 0;
 }
@@ -101,7 +89,7 @@ static clg_status emit_dot(clg_emit *e, const clg_emit_gemm_params *p) {
     return clg_emit_launch(e, &(clg_launch){"gemm.dot_tile", clg_emit_options(e, "-DMB=%d", mb),
         {(size_t)div_up(cols, steps), (size_t)rows, (size_t)p->batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(lda, p->lda), LONG_AS(ldb, p->ldb), LONG_AS(ldc, p->ldc),
-             INT(steps), BATCH(p)), tail_cols(p)});
+             INT(steps), BATCH(p)), clg_gemm_tail_cols(p)});
 }
 
 /* How `tile` finds its operands: as they came, or packed in scratch. */
@@ -120,7 +108,7 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
              LONG_AS(b_panel, y.b ? b_panel : columns), LONG_AS(ldb, y.b ? columns : p->ldb), LONG_AS(ldc, p->ldc),
              LONG_AS(a_stride, a_stride), LONG_AS(b_stride, b_stride), LONG_AS(c_stride, p->c_stride),
              LONG_AS(a_begin, y.a ? 0 : p->a_off), LONG_AS(b_begin, y.b ? 0 : p->b_off),
-             LONG_AS(c_begin, p->c_off)), tail_cols(p)});
+             LONG_AS(c_begin, p->c_off)), clg_gemm_tail_cols(p)});
 }
 
 /* Rows of a wide B lie a page or more apart: a tile that walks down them misses the TLB. Packing pays if many rows of
@@ -179,8 +167,8 @@ static void turn(clg_emit_gemm_params *p) {
 
 clg_status clg_emit_gemm_cpu(clg_emit *e, const clg_emit_gemm_params *p) {
     clg_emit_gemm_params q;
-    CLG_TRY(check(p));
-    if (!normal(p, &q)) return CLG_OK;
+    CLG_TRY(clg_gemm_check(p));
+    if (!clg_gemm_normal(p, &q)) return CLG_OK;
     turn(&q);
     const int path = clg_emit_knob(e, "gemm_path"), pack = clg_emit_knob(e, "gemm_pack");
     /* `dot_tile` is bound by its loads and the sums over lanes: with many rows of A a packed B is faster */
@@ -194,26 +182,6 @@ clg_status clg_emit_gemm_cpu(clg_emit *e, const clg_emit_gemm_params *p) {
         if (a) CLG_TRY(pack_a(e, &q, t, &y.a));
     }
     return emit_tile(e, &q, t, y);
-}
-
-clg_status clg_emit_gemm_gpu(clg_emit *e, const clg_emit_gemm_params *p) {
-    clg_emit_gemm_params q;
-    CLG_TRY(check(p));
-    if (!normal(p, &q)) return CLG_OK;
-    p = &q;
-    const clg_device_caps *caps = clg_device_get_caps(clg_emit_device(e));
-    const size_t depth = 16, size = clg_dtype_size(p->c->dtype); /* BK of the kernel */
-    size_t side = 16;
-    while (side > 1 && (side * side > caps->max_group || side > caps->max_item[1] ||
-                        2 * depth * (4 * side + 1) * size > caps->local_mem)) side /= 2;
-    const int64_t block = 4 * (int64_t)side;
-    const clg_tensor *a = p->a, *b = p->b, *c = p->c;
-    return clg_emit_launch(e, &(clg_launch){"gemm.tile_gpu",
-        clg_emit_options(e, "-DTS=%d -DTA=%d -DTB=%d", (int)side, p->ta, p->tb),
-        {(size_t)div_up(p->n, block) * side, (size_t)div_up(p->m, block) * side, (size_t)p->batch}, {side, side, 1},
-        ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda), LONG_AS(a_col, p->ta ? p->lda : 1),
-             LONG_AS(b_row, p->tb ? 1 : p->ldb), LONG_AS(b_col, p->tb ? p->ldb : 1), LONG_AS(ldc, p->ldc),
-             BATCH(p)), tail_cols(p)});
 }
 
 clg_status clg_emit_gemm(clg_emit *e, const clg_emit_gemm_params *p) {

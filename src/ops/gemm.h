@@ -4,8 +4,9 @@
 
 #include "plan/emit.h"
 
-/** For rows that use clg_emit_gemm_cpu(); the names are its own, so that they may stand beside an op's. */
-extern const clg_knob clg_gemm_cpu_knobs[];
+/** For rows that use clg_emit_gemm_cpu() or clg_emit_gemm_gpu(); the names are
+ *  theirs, so that they may stand beside an op's. */
+extern const clg_knob clg_gemm_cpu_knobs[], clg_gemm_gpu_knobs[];
 
 /** Whether the kernels of this library take the sizes (their counters are int) and types. Zero sizes are fine. */
 bool clg_gemm_fits(clg_dtype t, int64_t m, int64_t n, int64_t k, int64_t batch);

@@ -201,7 +201,7 @@ static clg_status emit_clblast(clg_emit *e, const clg_node *n) { return emit(e, 
 static const clg_impl impls[] = {
     {"matmul.tile_cpu", CLG_CLASS_CPU, accept_own, emit_tile_cpu, clg_gemm_cpu_knobs, false},
     {"matmul.clblast", CLG_CLASS_GPU, accept_clblast, emit_clblast, NULL, false},
-    {"matmul.tile_gpu", CLG_CLASS_GPU, accept_own, emit_tile_gpu, NULL, false},
+    {"matmul.tile_gpu", CLG_CLASS_GPU, accept_own, emit_tile_gpu, clg_gemm_gpu_knobs, false},
     {0},
 };
 

@@ -1,0 +1,144 @@
+/* Matrix products c[z] = op(a[z]) op(b[z]), row-major, z = get_global_id(2) a batch index, for class gpu. Host side:
+ * src/ops/gemm_gpu.c. Tiles of the operands go through local memory, outputs stay in registers (Volkov, Demmel, 2008).
+ *
+ * Why these sizes: a work-item reads RM + RN elements of local memory for RM * RN multiply-adds; 8 x 8 leaves local
+ * memory half idle at 32 banks beside 128 lanes, 4 x 4 just keeps up. From global memory a tile of 128 x 128 takes a
+ * byte for 32 operations, 64 x 64 for 16. 128 x 128 is 256 work-items (8 waves of 32, 4 of 64) with some 110 registers
+ * and 17 KiB: two such groups share a compute unit of 64 Ki registers, and one fits 32 KiB of local memory. 64 x 64
+ * wants half the registers and 9 KiB, so four or more groups hide each other's loads; 32 x 32 is one wave of 64, for
+ * products that would leave compute units without work. Every element of c has one writer, and is a sum in the order
+ * of k. */
+#include "clg.clh"
+
+#ifndef BM
+#define BM 64
+#endif
+#ifndef BN
+#define BN 64
+#endif
+#ifndef RM
+#define RM 4
+#endif
+#ifndef RN
+#define RN 4
+#endif
+#ifndef TA
+#define TA 0
+#endif
+#ifndef TB
+#define TB 0
+#endif
+#ifndef VEC
+#define VEC 0
+#endif
+#define BK 16
+#define GX (BN / RN)
+#define GY (BM / RM)
+#define ITEMS (GX * GY)
+#define QUADS(side) ((side) * BK / 4 / ITEMS) /* of a tile of side x BK, that one work-item moves */
+#define PITCH(side) ((side) + 4)              /* keeps rows aligned to vectors, and steps them on by four banks */
+
+/** Fetches quads of an operand's tile: `side` rows or columns from o0 on, terms k0 .. k0 + BK. Four elements of a quad
+ *  are neighbours in memory, along k or across it; so are the quads of neighbouring work-items. Past the edges: 0. */
+inline void fetch(ACC4 *to, const int side, const bool along_k, __global const ACC *x, const long ld, const int o0,
+                  const int most, const int k0, const int k, const int item) {
+    for (int s = 0; s < QUADS(side); s++) {
+        const int q = item + s * ITEMS, in_row = along_k ? BK / 4 : side / 4, row = q / in_row, at = q % in_row * 4;
+        const int r = row + (along_k ? o0 : k0), rows = along_k ? most : k, i = at + (along_k ? k0 : o0),
+                  end = along_k ? k : most;
+        __global const ACC *p = x + r * ld + i;
+        to[s] = (ACC4)(0);
+#if VEC
+        if (r < rows && i < end) to[s] = *(__global const ACC4 *)p;
+#else
+        if (r < rows) {
+            if (i < end) to[s].x = p[0];
+            if (i + 1 < end) to[s].y = p[1];
+            if (i + 2 < end) to[s].z = p[2];
+            if (i + 3 < end) to[s].w = p[3];
+        }
+#endif
+    }
+}
+
+/** Stores what fetch() fetched as [term][row or column]. */
+inline void put(__local ACC4 *tile, const ACC4 *from, const int side, const bool along_k, const int item) {
+    for (int s = 0; s < QUADS(side); s++) {
+        const int q = item + s * ITEMS, in_row = along_k ? BK / 4 : side / 4, row = q / in_row, at = q % in_row;
+        if (along_k) {
+            __local ACC *t = (__local ACC *)tile + 4 * at * PITCH(side) + row;
+            t[0] = from[s].x;
+            t[PITCH(side)] = from[s].y;
+            t[2 * PITCH(side)] = from[s].z;
+            t[3 * PITCH(side)] = from[s].w;
+        } else {
+            tile[row * PITCH(side) / 4 + at] = from[s];
+        }
+    }
+}
+
+/** BM x BN outputs a work-group, RM x RN a work-item, in blocks of 4 x 4 that lie GY and GX blocks apart: so neighbours
+ *  read neighbouring vectors of local memory, without bank conflicts. The next tiles are fetched into registers while
+ *  the present ones are multiplied. VEC: pitches, offsets and sizes are multiples of 4, so that quads are vectors. */
+KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long lda, const long ldb,
+                const long ldc, const long a_stride, const long b_stride, const long c_stride, const long a_begin,
+                const long b_begin, const long c_begin TAIL_ARGS) {
+    __local ACC4 sa[BK * PITCH(BM) / 4], sb[BK * PITCH(BN) / 4];
+    const int lx = (int)get_local_id(0), ly = (int)get_local_id(1), item = ly * GX + lx;
+    const int j0 = (int)get_group_id(0) * BN, i0 = (int)get_group_id(1) * BM;
+    const long z = (long)get_global_id(2);
+    __global const ACC *pa = AT(a, a_begin + z * a_stride), *pb = AT(b, b_begin + z * b_stride);
+    ACC4 next_a[QUADS(BM)], next_b[QUADS(BN)], sum[RM][RN / 4];
+#pragma unroll
+    for (int r = 0; r < RM; r++)
+#pragma unroll
+        for (int s = 0; s < RN / 4; s++) sum[r][s] = (ACC4)(0);
+    fetch(next_a, BM, !TA, pa, lda, i0, m, 0, k, item);
+    fetch(next_b, BN, TB, pb, ldb, j0, n, 0, k, item);
+    for (int k0 = 0; k0 < k; k0 += BK) {
+        put(sa, next_a, BM, !TA, item);
+        put(sb, next_b, BN, TB, item);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        fetch(next_a, BM, !TA, pa, lda, i0, m, k0 + BK, k, item);
+        fetch(next_b, BN, TB, pb, ldb, j0, n, k0 + BK, k, item);
+#pragma unroll
+        for (int kk = 0; kk < BK; kk++) {
+            ACC4 bv[RN / 4];
+#pragma unroll
+            for (int s = 0; s < RN / 4; s++) bv[s] = sb[kk * PITCH(BN) / 4 + lx + GX * s];
+#pragma unroll
+            for (int r = 0; r < RM / 4; r++) {
+                const ACC4 av = sa[kk * PITCH(BM) / 4 + ly + GY * r];
+#pragma unroll
+                for (int s = 0; s < RN / 4; s++) {
+                    sum[4 * r][s] = fma((ACC4)(av.x), bv[s], sum[4 * r][s]);
+                    sum[4 * r + 1][s] = fma((ACC4)(av.y), bv[s], sum[4 * r + 1][s]);
+                    sum[4 * r + 2][s] = fma((ACC4)(av.z), bv[s], sum[4 * r + 2][s]);
+                    sum[4 * r + 3][s] = fma((ACC4)(av.w), bv[s], sum[4 * r + 3][s]);
+                }
+            }
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+#if !defined CLG_TAIL || CLG_TAIL < 2
+#pragma unroll
+#endif
+    for (int r = 0; r < RM; r++)
+#if !defined CLG_TAIL || CLG_TAIL < 2
+#pragma unroll
+#endif
+        for (int s = 0; s < RN / 4; s++) {
+            const int i = i0 + 4 * (ly + GY * (r / 4)) + r % 4, j = j0 + 4 * (lx + GX * s);
+            const uint row = (uint)z * m + i; /* of the output as one matrix, for the tail */
+            __global ACC *pc = AT(c, c_begin + z * c_stride + i * ldc + j);
+            if (i >= m) continue;
+#if VEC && !defined CLG_TAIL
+            if (j < n) *(__global ACC4 *)pc = sum[r][s];
+#else
+            if (j < n) pc[0] = TAIL(sum[r][s].x, row, j);
+            if (j + 1 < n) pc[1] = TAIL(sum[r][s].y, row, j + 1);
+            if (j + 2 < n) pc[2] = TAIL(sum[r][s].z, row, j + 2);
+            if (j + 3 < n) pc[3] = TAIL(sum[r][s].w, row, j + 3);
+#endif
+        }
+}
