@@ -30,6 +30,13 @@
 #define TB (16 * NV)
 #define RUN min(15, (16 * NC - 2) / M) /* tiles in them; one lane is kept for the pixels that two tiles share */
 
+/* Sixteen elements at any address. vload16 and vstore16 mean the same, but PoCL makes four instructions of a store. */
+typedef struct __attribute__((packed)) vector16 {
+    ACC16 v;
+} vector16;
+#define GET16(i, p)    (((__global const vector16 *)(p))[i].v)
+#define PUT16(x, i, p) (((__global vector16 *)(p))[i].v = (x))
+
 /* What all kernels know of the shapes, a table of the host's. Channels are those of one group. */
 typedef struct shapes {
     int K, O;               /* channels of x and of y */
@@ -76,15 +83,17 @@ KERNEL filters(IN(w), OUT(u), const int K, const int O, const long w_group, cons
         for (int r = 0; r < P; r++) {
             WINO_FILTER(ACC16, q, t[r])
 #pragma unroll
-            for (int j = 0; j < P; j++) vstore16(q[j], 0, to + (size_t)(r * P + j) * blocks * (16 * MR));
+            for (int j = 0; j < P; j++) PUT16(q[j], 0, to + (size_t)(r * P + j) * blocks * (16 * MR));
         }
     }
 }
 
 /* --- x -> V --- */
 
-#define EVENS(a, b) ((ACC16)((a).even, (b).even))
-#define ODDS(a, b)  ((ACC16)((a).odd, (b).odd))
+#define EVENS(a, b) ((ACC16)((a).s0, (a).s2, (a).s4, (a).s6, (a).s8, (a).sa, (a).sc, (a).se, \
+                             (b).s0, (b).s2, (b).s4, (b).s6, (b).s8, (b).sa, (b).sc, (b).se))
+#define ODDS(a, b)  ((ACC16)((a).s1, (a).s3, (a).s5, (a).s7, (a).s9, (a).sb, (a).sd, (a).sf, \
+                             (b).s1, (b).s3, (b).s5, (b).s7, (b).s9, (b).sb, (b).sd, (b).sf))
 #define NEXT(a)     ((a).s123456789abcdef0)
 
 /* Pixels M l + j of a row as lane l of d[j]. */
@@ -110,6 +119,7 @@ inline void data_run(__global const T *x, const size_t before, int row, int col,
                      __global T *bounce) {
     const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const int near = clamp(col, -16 * NC, s.w), first = clamp(row, 0, s.h - 1) * s.w + near;
+    const size_t step = slab(s);
     const bool copied = first < 0 && (size_t)-first > before;
     ACC16 t[P][NC];
     if (copied)
@@ -127,7 +137,7 @@ inline void data_run(__global const T *x, const size_t before, int row, int col,
         for (int r = 0; r < P; r++) {
             const int i = row + r, here = copied ? r * 16 * NC : clamp(i, 0, s.h - 1) * s.w + near;
             const int16 seen = in & (int16)(i >= 0 && i < s.h ? -1 : 0);
-            d[r] = as_float16(as_int16(vload16(c, from + here)) & seen);
+            d[r] = as_float16(as_int16(GET16(c, from + here)) & seen);
         }
         WINO_DATA(ACC16, q, d)
 #pragma unroll
@@ -139,7 +149,7 @@ inline void data_run(__global const T *x, const size_t before, int row, int col,
         split(t[r], d);
         WINO_DATA(ACC16, q, d)
 #pragma unroll
-        for (int j = 0; j < P; j++) vstore16(q[j], 0, v + (r * P + j) * slab(s));
+        for (int j = 0; j < P; j++, v += step) PUT16(q[j], 0, v);
     }
 }
 
@@ -183,7 +193,7 @@ inline void product(__global const T *u, __global const T *v, const shapes s, __
             for (int kk = 0; kk < min(16, s.K - kb); kk++, vk += TB) {
                 ACC16 vv[NV];
 #pragma unroll
-                for (int j = 0; j < NV; j++) vv[j] = vload16(j, vk);
+                for (int j = 0; j < NV; j++) vv[j] = GET16(j, vk);
 #pragma unroll
                 for (int i = 0; i < MR; i++) {
                     const ACC16 uu = (ACC16)(u[i * 16 + kk]);
@@ -196,7 +206,7 @@ inline void product(__global const T *u, __global const T *v, const shapes s, __
 #pragma unroll
     for (int i = 0; i < MR; i++)
 #pragma unroll
-        for (int j = 0; j < NV; j++) vstore16(c[i][j], i * NV + j, m);
+        for (int j = 0; j < NV; j++) PUT16(c[i][j], i * NV + j, m);
 }
 
 /* --- M -> y --- */
@@ -222,7 +232,8 @@ inline void result_run(__global const T *m, size_t step, ACC bias, __global T *y
     for (int j = 0; j < P; j++) {
         ACC16 c[P], q[M];
 #pragma unroll
-        for (int r = 0; r < P; r++) c[r] = vload16(0, m + (r * P + j) * step);
+        for (int r = 0; r < P; r++, m += P * step) c[r] = GET16(0, m);
+        m -= (XI - 1) * step;
         WINO_RESULT(ACC16, q, c)
 #pragma unroll
         for (int r = 0; r < M; r++) t[r][j] = q[r];

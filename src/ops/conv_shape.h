@@ -115,7 +115,6 @@ bool clg_conv_accept_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_gemm(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_pointwise(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_wino(const clg_node *n, const clg_device *d);
-bool clg_conv_wins_wino2(const clg_node *n, const clg_device *d);
 bool clg_conv_wins_wino4(const clg_node *n, const clg_device *d);
 clg_status clg_conv_fwd_cpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_bands(clg_emit *e, const clg_node *n);
