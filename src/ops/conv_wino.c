@@ -33,7 +33,8 @@ static wino geometry(const clg_node *n, int64_t M) {
 bool clg_conv_accept_wino(const clg_node *n, const clg_device *d) {
     (void)d;
     const clg_conv_geom g = clg_conv_geometry(n);
-    if (in_dtype(n, 0) != CLG_F32 || !clg_conv_fits_int(n) || g.in[0] != 1 || g.out[0] != 1 || g.k[0] != 1) return false;
+    if (in_dtype(n, 0) != CLG_F32 || !clg_conv_fits_int(n) || g.in[0] != 1 || g.out[0] != 1 || g.k[0] != 1)
+        return false;
     for (int a = 1; a < 3; a++)
         if (g.k[a] != 3 || g.stride[a] != 1 || g.dil[a] != 1) return false;
     return g.I > 0 && g.Q > 0 && geometry(n, 2).tiles < INT32_MAX - 64;
@@ -172,3 +173,40 @@ static clg_status emit(clg_emit *e, const clg_node *n, int64_t M) {
 
 clg_status clg_conv_wino2(clg_emit *e, const clg_node *n) { return emit(e, n, 2); }
 clg_status clg_conv_wino4(clg_emit *e, const clg_node *n) { return emit(e, n, 4); }
+
+/* --- class gpu --- */
+
+/* Side of the square work-group; 0: not even the smallest fits. */
+static int group_side(const clg_device *d, int64_t XI) {
+    const clg_device_caps *caps = clg_device_get_caps(d);
+    for (int side = 16; side >= 4; side /= 2)
+        if ((size_t)side * (size_t)side <= caps->max_group && (size_t)side <= caps->max_item[0] &&
+            (size_t)side <= caps->max_item[1] && 4 * (size_t)XI * 3 * (size_t)side * sizeof(float) <= caps->local_mem)
+            return side;
+    return 0;
+}
+
+bool clg_conv_accept_wino_gpu(const clg_node *n, const clg_device *d) {
+    return clg_conv_accept_wino(n, d) && group_side(d, 36) > 0;
+}
+
+static clg_status emit_gpu(clg_emit *e, const clg_node *n, int64_t side_of_tile) {
+    const wino s = geometry(n, side_of_tile);
+    if (s.tiles == 0) return CLG_OK; /* an empty batch */
+    const int side = group_side(clg_emit_device(e), s.XI);
+    const clg_tensor *x = s.x, *w = s.w, *b = s.b ? s.b : s.w, *y = s.y; /* without bias b is not read */
+    const int64_t has_bias = s.b != NULL, K = s.K, O = s.O, h = s.h, width = s.w_, y_h = s.y_h, y_w = s.y_w;
+    const int64_t pad_h = s.pad_h, pad_w = s.pad_w, TY = s.TY, TX = s.TX, count = s.tiles;
+    const int64_t w_group = s.w_group, w_row = s.w_row, w_k = s.w_k, turn = s.turn;
+    return clg_emit_launch(e, &(clg_launch){
+        .kernel = "conv_wino_gpu.tiles", .options = clg_emit_options(e, "-DM=%d -DTS=%d", (int)s.M, side),
+        .global = { (size_t)(clg_div_up(count, side) * side), (size_t)(clg_div_up(O, 2 * side) * side), (size_t)s.G },
+        .local = { (size_t)side, (size_t)side, 1 },
+        .args = ARGS(IN(x), IN(w), IN(b), OUT(y), INT(has_bias), INT(K), INT(O), INT(h), INT(width), INT(y_h),
+                     INT(y_w), INT(pad_h), INT(pad_w), INT(TY), INT(TX), INT(count), LONG(w_group), INT(w_row),
+                     INT(w_k), INT(turn)),
+    });
+}
+
+clg_status clg_conv_wino2_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, 2); }
+clg_status clg_conv_wino4_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, 4); }
