@@ -211,8 +211,9 @@ inline void product(__global const T *u, __global const T *v, const shapes s, __
 
 /* --- M -> y --- */
 
-/* Columns of a row of M x 16 results, q[j] lane l being column M l + j, to y: the first n. */
-inline void store_row(__global T *y, const ACC16 *q, int n) {
+/* Columns of a row of M x 16 results, q[j] lane l being column M l + j, to y: the first n. plane, at: where that is in y,
+ * as a matrix of planes. */
+inline void store_row(__global T *y, size_t plane, size_t at, const ACC16 *q, int n TAIL_ARGS) {
 #if M == 4
     const ACC16 a = CLG_MIX_LO(q[0], q[2]), b = CLG_MIX_LO(q[1], q[3]);
     const ACC16 c = CLG_MIX_HI(q[0], q[2]), d = CLG_MIX_HI(q[1], q[3]);
@@ -222,11 +223,13 @@ inline void store_row(__global T *y, const ACC16 *q, int n) {
 #endif
 #pragma unroll
     for (int j = 0; j < M; j++)
-        if (n > 16 * j) clg_store_part(y + 16 * j, line[j], min(16, n - 16 * j));
+        if (n > 16 * j) clg_store_part(y + at + 16 * j, TAIL16(line[j], plane, at + 16 * j), min(16, n - 16 * j));
 }
 
-/* A run of at most 16 tiles of one row, from m on; step: of M along xi. rows, cols: what of them lies inside y. */
-inline void result_run(__global const T *m, size_t step, ACC bias, __global T *y, int pitch, int rows, int cols) {
+/* A run of at most 16 tiles of one row, from m on; step: of M along xi. y: a plane; at: of their first result; rows,
+ * cols: what of them lies inside y. */
+inline void result_run(__global const T *m, size_t step, ACC bias, __global T *y, size_t plane, size_t at, int pitch,
+                       int rows, int cols TAIL_ARGS) {
     ACC16 t[M][P];
 #pragma unroll
     for (int j = 0; j < P; j++) {
@@ -244,31 +247,31 @@ inline void result_run(__global const T *m, size_t step, ACC bias, __global T *y
         WINO_RESULT(ACC16, q, t[r])
 #pragma unroll
         for (int j = 0; j < M; j++) q[j] += (ACC16)(bias);
-        if (r < rows) store_row(y + (size_t)r * pitch, q, cols);
+        if (r < rows) store_row(y, plane, at + (size_t)r * pitch, q, cols TAIL_PASS);
     }
 }
 
 /* Rows row0 .. row1 - 1 of group g and the block of tiles; m: of row0; step: of M along xi. */
 inline void result_block(__global const T *m, size_t step, const shapes s, int g, int block, int row0, int row1,
-                         __global const T *b, int has_bias, __global T *y) {
+                         __global const T *b, int has_bias, __global T *y TAIL_ARGS) {
     const int t0 = block * TB, count = min(TB, s.tiles - t0);
     const int n0 = t0 / (s.TY * s.TX), ty0 = t0 / s.TX % s.TY, tx0 = t0 % s.TX;
-    const size_t plane = (size_t)s.y_h * s.y_w, image = plane * s.O * s.groups;
+    const size_t size = (size_t)s.y_h * s.y_w, image = (size_t)s.O * s.groups; /* elements of a plane, planes */
     for (int row = row0; row < row1; row++, m += TB) {
         const ACC bias = has_bias ? b[g * s.O + row] : (ACC)0;
-        size_t at = n0 * image + ((size_t)g * s.O + row) * plane;
+        size_t plane = n0 * image + (size_t)g * s.O + row;
         int ty = ty0, tx = tx0;
         for (int o = 0; o < count;) {
             const int run = min(min(s.TX - tx, 16), count - o);
-            result_run(m + o, step, bias, y + at + (size_t)ty * M * s.y_w + tx * M, s.y_w, s.y_h - ty * M,
-                       min(run * M, s.y_w - tx * M));
+            result_run(m + o, step, bias, y + plane * size, plane, (size_t)ty * M * s.y_w + tx * M, s.y_w,
+                       s.y_h - ty * M, min(run * M, s.y_w - tx * M) TAIL_PASS);
             o += run;
             tx += run;
             if (tx == s.TX) {
                 tx = 0;
                 if (++ty == s.TY) {
                     ty = 0;
-                    at += image;
+                    plane += image;
                 }
             }
         }
@@ -284,7 +287,7 @@ inline __global const T *filters_at(__global const T *u, const shapes s, int g, 
 
 /** v: size elements for each item. chunk: panels whose products wait for their transform at a time. */
 KERNEL fused(IN(x), IN(u), IN(b), OUT(y), INOUT(v), IN_T(int, table), const int has_bias, const int blocks,
-             const int chunk, const long size) {
+             const int chunk, const long size TAIL_ARGS) {
     const shapes s = shapes_of(AT(table, 0));
     const int item = get_global_id(0), items = get_global_size(0), g = get_global_id(1);
     __global T *vs = AT(v, ((size_t)g * items + item) * size), *m = vs + region(s);
@@ -297,7 +300,8 @@ KERNEL fused(IN(x), IN(u), IN(b), OUT(y), INOUT(v), IN_T(int, table), const int 
                 for (int p = p0; p < p1; p++)
                     product(filters_at(AT(u, 0), s, g, p, xi), vs + xi * slab(s), s,
                             m + xi * step + (size_t)(p - p0) * MR * TB);
-            result_block(m, step, s, g, block, p0 * MR, min(s.O, p1 * MR), AT(b, 0), has_bias, AT(y, 0));
+            result_block(m, step, s, g, block, p0 * MR, min(s.O, p1 * MR), AT(b, 0), has_bias, AT(y, 0)
+                         TAIL_PASS);
         }
     }
 }
@@ -319,10 +323,10 @@ KERNEL products(IN(u), IN(v), OUT(m), IN_T(int, table), const int blocks, const 
                 AT(m, ((gb * XI + xi) * s.panels + p) * (MR * TB)));
 }
 
-KERNEL results(IN(m), IN(b), OUT(y), IN_T(int, table), const int has_bias, const int rows) {
+KERNEL results(IN(m), IN(b), OUT(y), IN_T(int, table), const int has_bias, const int rows TAIL_ARGS) {
     const shapes s = shapes_of(AT(table, 0));
     const int row = get_global_id(0) * rows, block = get_global_id(1), g = get_global_id(2);
     const size_t gb = (size_t)g * get_global_size(1) + block, padded = (size_t)s.panels * MR;
     result_block(AT(m, (gb * XI * padded + row) * TB), padded * TB, s, g, block, row, min(s.O, row + rows), AT(b, 0),
-                 has_bias, AT(y, 0));
+                 has_bias, AT(y, 0) TAIL_PASS);
 }

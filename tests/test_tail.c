@@ -91,6 +91,8 @@ static const head heads[] = {
     { "matmul a b^T", "matmul.tile_cpu", product_nt, { { 3, { 2, 13, 9 } }, { 3, { 2, 21, 9 } } }, true, FEW },
     { "matmul gpu", "matmul.tile_gpu", product, { { 3, { 2, 13, 9 } }, { 3, { 2, 9, 17 } } }, true, FEW },
     { "conv", "conv.direct_cpu", conv, { { 4, { 2, 3, 9, 11 } }, { 4, { 5, 3, 3, 3 } } }, true, ALL },
+    { "conv wino4", "conv.wino4_cpu", conv, { { 4, { 2, 3, 9, 11 } }, { 4, { 5, 3, 3, 3 } } }, true, FEW },
+    { "conv wino2", "conv.wino2_cpu", conv, { { 4, { 2, 3, 9, 19 } }, { 4, { 5, 3, 3, 3 } } }, true, 1 << 4 },
     { "conv s2 g2", "conv.direct_cpu", conv_s2, { { 4, { 3, 4, 9, 21 } }, { 4, { 6, 2, 3, 3 } } }, true, FEW },
     { "conv bands", "conv.bands", conv, { { 4, { 2, 3, 9, 11 } }, { 4, { 5, 3, 3, 3 } } }, true, FEW },
     { "conv wide bands", "conv.bands", conv, { { 4, { 1, 2, 2, 64 } }, { 4, { 6, 2, 3, 3 } } }, true, FEW },
@@ -189,5 +191,5 @@ Test(tail, doubles) {
     clg_device_destroy(&dev);
     if (!info.fp64) cr_skip("no fp64");
     check_head(&heads[1], CLG_F64);
-    check_head(&heads[6], CLG_F64);
+    check_head(&heads[8], CLG_F64);
 }

@@ -138,6 +138,7 @@ static clg_status emit_fused(clg_emit *e, const wino *s, const cut *c) {
         .kernel = "conv_wino.fused", .options = c->options, .global = { (size_t)c->items, (size_t)s->G },
         .args = ARGS(IN(x), IN(u), IN(b), OUT(y), INOUT(v), IN(table), INT(has_bias), INT(blocks), INT(chunk),
                      LONG(size)),
+        .tail_cols = s->y_h * s->y_w,
     });
 }
 
@@ -160,6 +161,7 @@ static clg_status emit_staged(clg_emit *e, const wino *s, const cut *c) {
         .kernel = "conv_wino.results", .options = c->options,
         .global = { (size_t)clg_div_up(s->O, rows), (size_t)blocks, (size_t)s->G },
         .args = ARGS(IN(m), IN(b), OUT(y), IN(table), INT(has_bias), INT(rows)),
+        .tail_cols = s->y_h * s->y_w,
     });
 }
 
