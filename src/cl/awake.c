@@ -148,20 +148,19 @@ static bool take_turns(clg_device *d) {
     return true;
 }
 
-/* The state of the event when it is done or failed, or when the moment is over. */
-static cl_int poll_event(cl_event event, double begin, cl_int *state) {
-    cl_int err = CL_SUCCESS;
+/* Whether the event is seen to be done within the moment since `begin`. */
+static bool poll_event(cl_event event, double begin) {
+    cl_int state = CL_QUEUED, err = CL_SUCCESS;
     do {
-        err = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof *state, state, NULL);
+        err = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
         for (volatile int pause = 0; pause < 50; pause++) {} /* the worker needs the lock that is asked for */
-    } while (err == CL_SUCCESS && *state > CL_COMPLETE && now() - begin < SHORT_WAIT);
-    return err;
+    } while (err == CL_SUCCESS && state > CL_COMPLETE && now() - begin < SHORT_WAIT);
+    return err == CL_SUCCESS && state == CL_COMPLETE;
 }
 
 cl_int clg_awake_wait(clg_device *d, cl_event event) {
     clg_awake *w = d->awake;
     bool poll = false, must_prepare = false;
-    cl_int state = CL_QUEUED;
     const double begin = now();
     if (w) {
         pthread_mutex_lock(&d->lock);
@@ -170,8 +169,11 @@ cl_int clg_awake_wait(clg_device *d, cl_event event) {
         pthread_mutex_unlock(&d->lock);
     }
     cl_int err = clFlush(d->queue);
-    if (err == CL_SUCCESS && poll) err = poll_event(event, begin, &state);
-    if (err == CL_SUCCESS && state != CL_COMPLETE) err = clWaitForEvents(1, &event); /* tells what failed, if it did */
+    if (!poll || !poll_event(event, begin)) {
+        const cl_int waited = clWaitForEvents(1, &event); /* tells what failed, if it did */
+        if (waited != CL_SUCCESS) clFinish(d->queue);     /* nothing may be written to the caller's memory later */
+        if (err == CL_SUCCESS) err = waited;
+    }
     if (!w) return err;
     const double end = now();
     pthread_mutex_lock(&d->lock);

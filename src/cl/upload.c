@@ -79,7 +79,7 @@ static clg_status wait_for_slot(clg_upload *u, upload_slot *s) {
     if (!s->sent) return CLG_OK;
     cl_int state = CL_QUEUED;
     cl_int err = clGetEventInfo(s->sent, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
-    if (err == CL_SUCCESS && state != CL_COMPLETE) {
+    if (err != CL_SUCCESS || state != CL_COMPLETE) {
         clg_awake_ring(u->device);
         err = clWaitForEvents(1, &s->sent);
     }
