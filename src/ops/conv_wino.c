@@ -40,12 +40,12 @@ bool clg_conv_accept_wino(const clg_node *n, const clg_device *d) {
     return g.I > 0 && g.Q > 0 && geometry(n, 2).tiles < INT32_MAX - 64;
 }
 
-/* Where F(4 x 4) wins over direct sums on class cpu: channels to share the transforms of a tile among, tiles to share
- * those of the filter among. F(2 x 2) wins by little, or by noise, where it does, and is left to the tuner. */
+/* Where F(4 x 4) wins over direct sums on class cpu: channels, of x and of y, to share the transforms of a tile among,
+ * tiles to share those of the filter among. F(2 x 2) wins by little, or by noise, where it does, and is left to the tuner. */
 bool clg_conv_wins_wino4(const clg_node *n, const clg_device *d) {
     (void)d;
     const wino s = geometry(n, 4);
-    return s.K >= 16 && s.O >= 3 && s.tiles >= 32;
+    return s.K >= 16 && s.O >= 8 && s.tiles >= 32;
 }
 
 /* tile: of the list below; mode: 0 fused, 1 staged; chunk: panels. -1: by shape. */
