@@ -1,9 +1,10 @@
 /* Keeps the workers of a CPU implementation from falling asleep between two runs; host side: src/cl/awake.c.
  *
- *   spin   returns when *bell has reached `round`, or after `most` looks at it: so it ends whatever the host does */
+ *   spin   returns when *bell has reached `round`, both modulo 2^32, or after `most` looks at it: so it ends whatever the
+ *          host does */
 #include "clg.clh"
 
-KERNEL spin(INOUT_T(volatile int, bell), const int round, const int most) {
-    for (int i = 0; i < most && LOAD(bell, 0) < round; i++)
+KERNEL spin(INOUT_T(volatile uint, bell), const uint round, const int most) {
+    for (int i = 0; i < most && as_int(LOAD(bell, 0) - round) < 0; i++)
         for (volatile int pause = 0; pause < 4; pause++) {}
 }

@@ -212,7 +212,12 @@ KERNEL pack_t(IN(b), OUT(y), const int n, const int k, const long ldb, const lon
     }
 }
 
-#if MR <= 8
+/* Lanes of the vector that copies a row of a tile: at most 2 MR, so that its surplus stays inside the next row. */
+#if MR == 1
+#define PIECE 2
+#elif MR <= 3
+#define PIECE 4
+#elif MR <= 8
 #define PIECE 8
 #else
 #define PIECE 16

@@ -20,10 +20,10 @@ struct clg_awake {
     clg_program *program;
     cl_kernel    kernel;
     cl_mem       memory;
-    atomic_int  *bell;     /* mapped */
+    atomic_uint *bell;     /* mapped */
     double       limit;    /* seconds of spinning; 0: none */
     double       last_end; /* of a wait */
-    cl_int       round;    /* the spinning that is out ends when the bell reaches it */
+    cl_uint      round;    /* the spinning that is out ends when the bell reaches it; may wrap around */
     cl_int       most;     /* looks at the bell */
     int          streak;   /* short waits up to now, at most STREAK */
     enum { NEW, PREPARING, READY, FAILED } state;

@@ -20,6 +20,7 @@ static const double least_batch = 5e-4; /* seconds that one measurement takes at
 static const double long_run = 5e-3;    /* seconds of a run of which fewer are made */
 static const double margin = 0.98;      /* a winner is faster than what it displaces by more than noise */
 static const double reach = 2;          /* implementations that knobs may still bring to the front */
+static const double failed = 1e30;      /* instead of the time of what cannot be run any more */
 
 double clg_tune_now(void) {
     struct timespec t;
@@ -32,7 +33,7 @@ typedef struct candidate {
     clg_tune_graph g;
     clg_plan   *plan; /* NULL: it is out */
     int         runs; /* in one measurement */
-    double      best; /* seconds a run */
+    double      best; /* seconds a run; `failed` if one failed */
 } candidate;
 
 typedef struct race {
@@ -106,7 +107,7 @@ static void enter(clg_tune_job *job, clg_tune_check *check, race *r, const clg_c
 /* --- races --- */
 
 static double fastest(const race *r) {
-    double best = 1e30;
+    double best = failed;
     for (int i = 0; i < r->n; i++)
         if (r->c[i].plan && r->c[i].best < best) best = r->c[i].best;
     return best;
@@ -123,15 +124,25 @@ static int drop_slow(race *r, int round) {
     return alive;
 }
 
+/* Takes a time; who fails is out, and no failure of tuning. */
+static void take_turn(candidate *c) {
+    clg_error_state before;
+    clg_error_save(&before);
+    if (measure(c) < 0) {
+        candidate_close(c);
+        c->best = failed;
+    }
+    clg_error_restore(&before);
+}
+
 /* Runs the race. Times stay in best, also of those who dropped out. The first has the right to a tie. */
 static int run_race(const clg_tune_job *job, race *r) {
     int alive = r->n, winner = 0;
     for (int round = 0; round < ROUNDS && (alive > 1 || round < 4); round++) {
         if (round >= ROUNDS_OF_LONG && fastest(r) > long_run) break;
         if (round >= 2 && clg_tune_now() > job->deadline) break;
-        for (int i = 0; i < r->n; i++) {
-            if (r->c[i].plan && measure(&r->c[i]) < 0) candidate_close(&r->c[i]);
-        }
+        for (int i = 0; i < r->n; i++)
+            if (r->c[i].plan) take_turn(&r->c[i]);
         alive = drop_slow(r, round);
     }
     for (int i = 1; i < r->n; i++)
@@ -229,7 +240,7 @@ static void last_race(search *s, const clg_choice *before, clg_record *r) {
     if (!same_choice(&best, before)) enter(s->job, s->check, &s->race, &best);
     if (s->race.n == 0) return;
     const int winner = run_race(s->job, &s->race);
-    r->best = s->race.c[winner].choice;
+    if (s->race.c[winner].best < failed) r->best = s->race.c[winner].choice;
     r->best_s = s->race.c[winner].best;
     r->before_s = s->race.c[0].best; /* if that one is wrong or fails, of the best */
     race_close(&s->race);

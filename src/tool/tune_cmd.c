@@ -171,7 +171,8 @@ static int export_records(request *r) {
         if (line[0] != '#' || strncmp(line, "# device", 8) == 0 || strncmp(line, "# driver", 8) == 0) fputs(line, to);
     }
     if (from) fclose(from);
-    if (to && fclose(to) != 0 && code == 0) code = clg_tool_error(CLG_EXIT_FILE, "tune: cannot write %s", r->export_to);
+    const bool lost = to && ferror(to);
+    if (to && (fclose(to) != 0 || lost) && code == 0) code = clg_tool_error(CLG_EXIT_FILE, "tune: cannot write %s", r->export_to);
     return code;
 }
 
