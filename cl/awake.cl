@@ -1,7 +1,7 @@
 /* Keeps the workers of a CPU implementation from falling asleep between two runs; host side: src/cl/awake.c.
  *
- *   spin   returns when *bell has reached `round`, both modulo 2^32, or after `most` looks at it: so it ends whatever the
- *          host does */
+ *   spin   returns when *bell has reached `round`, both modulo 2^32, or after `most` looks at it: so it ends whatever
+ *          the host does */
 #include "clg.clh"
 
 KERNEL spin(INOUT_T(volatile uint, bell), const uint round, const int most) {

@@ -211,8 +211,8 @@ inline void product(__global const T *u, __global const T *v, const shapes s, __
 
 /* --- M -> y --- */
 
-/* Columns of a row of M x 16 results, q[j] lane l being column M l + j, to y: the first n. plane, at: where that is in y,
- * as a matrix of planes. */
+/* Columns of a row of M x 16 results, q[j] lane l being column M l + j, to y: the first n. plane, at: where that is in
+ * y, as a matrix of planes. */
 inline void store_row(__global T *y, size_t plane, size_t at, const ACC16 *q, int n TAIL_ARGS) {
 #if M == 4
     const ACC16 a = CLG_MIX_LO(q[0], q[2]), b = CLG_MIX_LO(q[1], q[3]);

@@ -118,7 +118,7 @@ KERNEL avg_scatter(IN(gy), OUT(gx), const long planes, const long block, GEO) {
 #if SW <= 2 && KW <= 16 && KH <= 16 && !ADAPTIVE
 
 /* Cell c = SW s + f of a row meets tap k of window s + (f + PW) / SW - t, where k = (f + PW) % SW + SW t. For the cells
- * of s0 <= s < s0 + STEPS, windows s0 + LOW .. are kept as a line: what they give, and to which tap, KW row + column. */
+ * of s0 <= s < s0 + STEPS, windows s0 + LOW .. are kept as a line: what they give, to which tap, KW row + column. */
 enum {
     LINE = 64, NR = (KH - 1) / SH + 1, LOW = PW / SW - (KW - 1) / SW, HIGH = (PW + SW - 1) / SW,
     STEPS = LINE - (HIGH - LOW)

@@ -263,7 +263,8 @@ KERNEL loss_grad_rows(IN(x), IN_T(IDX, target), IN(count), IN(stat), IN(gy), OUT
             continue;
         }
         int c = 0;
-        for (; c + 16 <= classes; c += 16) CLG_STORE16(AT(gx, start + c), EXP(CLG_LOAD16(AT(x, start + c)) - m - s) * w);
+        for (; c + 16 <= classes; c += 16)
+            CLG_STORE16(AT(gx, start + c), EXP(CLG_LOAD16(AT(x, start + c)) - m - s) * w);
         if (c < classes)
             clg_store_part(AT(gx, start + c), EXP(load_lanes(AT(x, start + c), classes - c) - m - s) * w, classes - c);
         if (IS_CLASS(t)) STORE(gx, start + t, LOAD(gx, start + t) - w);

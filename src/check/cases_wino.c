@@ -1,5 +1,5 @@
 /* Cases of convolution by 3 x 3 taps with stride 1, which Winograd's algorithm takes: tiles that hang over the edge of
- * a plane, rows of tiles longer and shorter than a vector, blocks of tiles that span images, channels around a vector. */
+ * a plane, rows of tiles longer and shorter than a vector, blocks of tiles over images, channels around a vector. */
 #include "check/cases.h"
 
 static clg_tensor *conv(const clg_case *c, clg_graph *g, clg_tensor *const *in) {

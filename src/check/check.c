@@ -135,7 +135,7 @@ static double growth_of(const clg_case_run *run) {
     return growth;
 }
 
-/* The bound of a sum that is computed by transforms of its operands (Barabasz, Anderson, Soodhalter & Gregg 2020, "Error
+/* The bound of a sum that is computed by transforms of its operands (Barabasz, Anderson, Soodhalter, Gregg 2020, "Error
  * Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", theorem 2, by components). For
  * y = A^T [(G w G^T) . (B^T x B)] A with |x|, |w| <= 1, the direct sum of C channels adds terms whose absolute values
  * sum to at most 9 C, by k roundings; the transformed one adds terms of at most

@@ -1,10 +1,11 @@
-/* Short waits. A worker of a CPU implementation that finds its queue empty goes to sleep, and so does the host that waits
- * for it; to wake either takes 20 to 40 us on a virtual machine, as long as a small network takes for one picture. Two
- * remedies, which OpenMP's runtimes call active waiting, are used while waits are short and follow each other closely:
+/* Short waits. A worker of a CPU implementation that finds its queue empty goes to sleep, and so does the host that
+ * waits for it; to wake either takes 20 to 40 us on a virtual machine, as long as a small network takes for one
+ * picture. Two remedies, which OpenMP's runtimes call active waiting, are used while waits are short and follow each
+ * other closely:
  *
  *   - the host asks for the event's state for a moment before it sleeps;
- *   - behind a read goes a kernel that spins until the next run rings its bell, or its time is over. One worker spins: the
- *     other core is the host's.
+ *   - behind a read goes a kernel that spins until the next run rings its bell, or its time is over. One worker spins:
+ *     the other core is the host's.
  *
  * The bell is a word of a mapped buffer. OpenCL 1.2 does not promise that a running kernel sees the host's store: where
  * it does not, the spinning ends by its own count, and only time is lost. Nothing else depends on it. */

@@ -80,7 +80,7 @@ static enum clg_device_type type_of(cl_device_type t) {
     return CLG_DEVICE_CPU;
 }
 
-/* Work-items in step, by the vendors' queries and that of OpenCL 3.0, whose numbers headers may lack; 0: none answers. */
+/* Work-items in step, by the vendors' queries and that of OpenCL 3.0, whose numbers headers may lack; 0: no answer. */
 static int wave_of(cl_device_id id) {
     enum { WARP_SIZE_NV = 0x4003, WAVEFRONT_WIDTH_AMD = 0x4043, PREFERRED_MULTIPLE = 0x1067 };
     cl_uint width = 0;

@@ -64,8 +64,8 @@ typedef struct clg_impl {
     clg_status (*emit)(clg_emit *e, const clg_node *n);    /* appends steps to the plan */
     const clg_knob *knobs;                                 /* ends with a row of NULLs; NULL: none */
     bool        inexact;                                   /* not a direct sum (Winograd): left out by .exact */
-    bool       (*prefers)(const clg_node *n, const clg_device *d); /* narrows `prefer` to the shapes where it wins; NULL:
-                                                              all that it accepts */
+    bool       (*prefers)(const clg_node *n, const clg_device *d); /* narrows `prefer` to where it wins; NULL: to all
+                                                              that it accepts */
     double      growth;                                    /* inexact: the sum of the absolute values of all terms over
                                                               that of the direct sum, at worst */
 } clg_impl;
@@ -100,7 +100,6 @@ struct clg_op {
  * a candidate: keep no pointer to it), one tensor for each output, of the inferred types and shapes. The device "ref"
  * keeps the node, computes it by ref(), which knows nothing of the expansion, and differentiates the expansion: so
  * values and gradients are checked against plain C. vjp, cost and impls stay NULL. */
-
 
 /* --- building nodes (src/graph/build.c) --- */
 

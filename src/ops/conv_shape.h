@@ -101,9 +101,8 @@ clg_status clg_conv_emit_bias(clg_emit *e, const clg_conv_geom *g, const clg_ten
 #define CLG_CONV_WINO4 .inexact = true, .growth = 48 * 48 / 9.0
 extern const clg_knob clg_conv_wino_knobs[], clg_conv_direct_knobs[], clg_conv_bands_knobs[];
 
-/* Implementations. wino: conv_wino.c; direct_cpu, bands: conv_direct.c and conv_filter.c; direct_gpu: conv_gpu.c;
- * gemm: conv_gemm.c;
- * pointwise: conv_pointwise.c. */
+/* Implementations. cpu, bands: conv_direct.c, for the filter conv_filter.c, as channels; depthwise: conv_depthwise.c;
+ * gpu: conv_gpu.c; gemm: conv_gemm.c; pointwise: conv_pointwise.c; wino: conv_wino.c. */
 bool clg_conv_accept_cpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_channels(const clg_node *n, const clg_device *d);
 bool clg_conv_prefers_channels(const clg_node *n, const clg_device *d);

@@ -161,8 +161,7 @@ static void write_choice(const clg_plan *p, const clg_step *s, int n, clg_str *o
             else if (!b) clg_str_printf(out, "%s ", scalar_type(a));
             clg_str_printf(out, "%s = a%d_%s;\n", a->name, b, a->name);
             if (touches(a))
-                clg_str_printf(out, "%s%s%s_off = a%d_%s_off;\n", b ? "        " : "    ", b ? "" : "ulong ", a->name, b,
-                               a->name);
+                clg_str_printf(out, "%s%s_off = a%d_%s_off;\n", b ? "        " : "    ulong ", a->name, b, a->name);
         }
         if (b) clg_str_add(out, "    }\n");
     }

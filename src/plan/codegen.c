@@ -145,7 +145,8 @@ static enum level level_of(const clg_gen *g, int l) {
 static void write_loads(clg_gen *g, clg_str *out, enum level level, bool rows, const char *indent) {
     for (int i = 0; i < g->n_loads; i++) {
         const clg_gen_load *l = &g->loads[i];
-        const char *type = clg_gen_value_type(g, clg_gen_load_dtype(g, i)), *stored = clg_dtype_name(clg_gen_load_dtype(g, i));
+        const clg_dtype kept = clg_gen_load_dtype(g, i);
+        const char *type = clg_gen_value_type(g, kept), *stored = clg_dtype_name(kept);
         if (level_of(g, i) != level) continue;
         clg_str_printf(out, "%sconst %s x%d = ", indent, type, i);
         if (l->pattern == CLG_GEN_ONE) clg_str_printf(out, "(%s)(ew_get_%s(AT(p%d, 0)))", type, stored, l->pointer);

@@ -1,5 +1,5 @@
-/* What the generators of kernel text share: kernels of elementwise units (codegen.c) and tails of other kernels (tail.c).
- * Operands and the text of nodes are in codegen_nodes.c. */
+/* What the generators of kernel text share: kernels of elementwise units (codegen.c) and tails of other kernels
+ * (tail.c). Operands and the text of nodes are in codegen_nodes.c. */
 #ifndef CLG_PLAN_CODEGEN_H_
 #define CLG_PLAN_CODEGEN_H_
 

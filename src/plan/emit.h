@@ -68,7 +68,7 @@ typedef struct clg_emit_gemm_params {
     int64_t a_stride, b_stride, c_stride;
     int64_t a_off, b_off, c_off;
     const clg_tensor *a, *b, *c;
-    bool finish;                    /* c is all of the node's output 0, tight, and complete after this: may have a tail */
+    bool finish;                    /* c is all of the node's output 0, tight, and complete after this: a tail fits */
 } clg_emit_gemm_params;
 
 /** Appends a GEMM of f32 by CLBlast. CLG_ERR_UNSUP if it does not fit: accept() asks clg_emit_clblast_fits() first, and

@@ -63,8 +63,8 @@ typedef struct clg_choice {
 
 enum { CLG_MAX_FUSED = 32 }; /* nodes in a unit: bounds the registers of a kernel */
 
-/** What is computed in one go: several fused elementwise nodes of one shape, or one other node, and behind it maybe such
- *  nodes, its tail. */
+/** What is computed in one go: several fused elementwise nodes of one shape, or one other node, and behind it maybe
+ *  such nodes, its tail. */
 typedef struct clg_unit {
     const clg_node **nodes; /* in order of creation; one that is not elementwise first */
     int  n_nodes;
@@ -214,7 +214,7 @@ void clg_plan_mark(clg_plan *p);
 /** "conv(x, w) -> conv_7 f32[2,3]" in the plan's arena; never NULL. */
 const char *clg_node_text(clg_plan *p, const clg_node *n);
 
-/** A plan as it is before implementations are chosen; NULL on failure. force: NULL, or what clg_compile_choice() got. */
+/** A plan as it is before implementations are chosen; NULL on failure. force: as in clg_compile_choice(), or NULL. */
 clg_plan *clg_plan_analyse(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force);
 
 /** clg_compile() with a choice forced, which must outlive the call; nothing is tuned. */

@@ -85,8 +85,8 @@ static void text_report(const clg_plan *p, clg_str *out) {
                    m->n_programs, 1e-6 * m->flops, 1e-6 * m->bytes_moved);
     if (times) clg_str_printf(out, "; %.1f us, %.2f GF/s", 1e-3 * total, m->flops / total);
     if (m->n_prepared > 0)
-        clg_str_printf(out, "\n%d steps (*) before the first run, and again when a param was written; their results, MB: "
-                            "%.3f", m->n_prepared, 1e-6 * (double)m->bytes_prepared);
+        clg_str_printf(out, "\n%d steps (*) before the first run, and again when a param was written; their results, "
+                            "MB: %.3f", m->n_prepared, 1e-6 * (double)m->bytes_prepared);
     clg_str_printf(out, "\nmemory, MB: intermediates %.3f at peak (%.3f without reuse, %.3f at least), of that scratch "
                         "%.3f; inputs, constants, targets %.3f; params and state %.3f\n",
                    1e-6 * (double)m->bytes_arena, 1e-6 * (double)m->bytes_without_reuse, 1e-6 * (double)p->bytes_lower,

@@ -1,4 +1,4 @@
-/* Tails: an elementwise chain behind a node that is not elementwise is computed by the node's last kernel, in registers,
+/* Tails: an elementwise chain behind a node that is not elementwise is computed by its last kernel, in registers,
  * on the way to memory. That kernel gives each value with its row and column in a view of the output as a matrix, and
  * stores what TAIL16 or TAIL (cl/clg.clh) makes of it; a program with a tail has these as a text before its own.
  *

@@ -3,7 +3,7 @@
  * A record is a line of text, "KEY = IMPL KNOB=VALUE ... # remarks". The key says what is computed: the op, the
  * operands and the attributes of a node, and the ops of the chain behind it. Records come from the cache directory, one
  * file for each device, driver and version of the library (tune_file.c), and from the library itself: the shipped
- * defaults for a class of devices (src/plan/tuned). In those a key may have * and ?; the first line that fits counts. */
+ * defaults for a class of devices (src/plan/tuned). In those a key may have * and ?; the first that fits counts. */
 #ifndef CLG_PLAN_TUNE_H_
 #define CLG_PLAN_TUNE_H_
 

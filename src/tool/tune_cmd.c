@@ -172,7 +172,8 @@ static int export_records(request *r) {
     }
     if (from) fclose(from);
     const bool lost = to && ferror(to);
-    if (to && (fclose(to) != 0 || lost) && code == 0) code = clg_tool_error(CLG_EXIT_FILE, "tune: cannot write %s", r->export_to);
+    if (to && (fclose(to) != 0 || lost) && code == 0)
+        code = clg_tool_error(CLG_EXIT_FILE, "tune: cannot write %s", r->export_to);
     return code;
 }
 
