@@ -31,7 +31,7 @@ INLINE ACC16 at16(__global const ACC *x, __global const ACC *v, const long p, co
 #if SW == 2
 #define LOADS (((KW - 1) * DLW / 2 + 1) * 2)
 #define NEXT_LOAD(row, n) ((n) % 2 ? load_next(x, row + (n) - 1) : load_near(x, row + (n)))
-#define TAP_OF(l, k) ((k) & 1 ? (ACC16)((l)[(k) & ~1].odd, (l)[(k) | 1].odd) \
+#define TAP_OF(l, k) (((k) & 1) ? (ACC16)((l)[(k) & ~1].odd, (l)[(k) | 1].odd) \
                               : (ACC16)((l)[(k) & ~1].even, (l)[(k) | 1].even))
 #else
 #define LOADS KW

@@ -14,7 +14,7 @@
 INLINE span inner(const geo g) {
     const int last = g.w + g.pw - (KW - 1) * DLW - 1;
     const int to = last < 0 ? 0 : min(g.ow, last / SW + 1), from = (g.pw + SW - 1) / SW;
-    return VECTORS & (to - from >= 4) ? (span){from, to} : (span){g.ow, g.ow};
+    return (VECTORS & (to - from >= 4)) ? (span){from, to} : (span){g.ow, g.ow};
 }
 
 INLINE void clear(__global ACC *y, const long n) {
@@ -177,7 +177,7 @@ INLINE void gather_row(const line *lines, const bool max, __global ACC *gx, cons
     const int below = r + g.ph, from = below < KH ? 0 : (below - KH) / SH + 1, to = min(g.oh - 1, below / SH);
     const int last = (g.w - 16 * SW) / SW; /* the last step of a row goes back to be a full one, if it can */
     for (int i = 0; i < steps; i += 16) {
-        const int s = (g.w % SW == 0) & (s0 + i > last) & (last >= s0) ? last - s0 : i, left = g.w - SW * (s0 + s);
+        const int s = ((g.w % SW == 0) & (s0 + i > last) & (last >= s0)) ? last - s0 : i, left = g.w - SW * (s0 + s);
         ACC16 sum[SW];
         for (int f = 0; f < SW; f++) sum[f] = (ACC16)(0);
         for (int row = from; row <= to; row++)

@@ -192,7 +192,7 @@ static void write_text(tailing *t, clg_dtype type, clg_str *out) {
                    flops_of(g) > LONG_FLOPS * (double)g->elems ? 2 : 1);
     clg_str_add(out, "#pragma OPENCL FP_CONTRACT OFF\n");
     if (functions) clg_str_add(out, "#include \"ew_math.clh\"\n");
-    clg_str_printf(out, "#define TAIL_ARGS %s\n#define TAIL_PASS", clg_str_text(&g->text));
+    clg_str_printf(out, "#define TAIL_ARGS %s\n#define TAIL_PASS ", clg_str_text(&g->text));
     for (int i = 0; i < g->n_args; i++) {
         const char *name = g->args[i].name ? g->args[i].name : "";
         clg_str_printf(out, ", %s", name);
