@@ -46,7 +46,7 @@ static clg_status time_calls(const clg_network *n, double budget, clg_timing *t)
     return s;
 }
 
-static int report(const bench *b, const clg_model *m, int64_t batch, const clg_timing *t, const clg_plan_info *i) {
+static int report(const bench *b, const bench_net *m, int64_t batch, const clg_timing *t, const clg_plan_info *i) {
     clg_device_info device;
     fprintf(b->table, "%-20s batch %4lld %9.4f ms a call, best %9.4f, +-%2.0f%%  %3d launches, %6.1f GF/s, %.2f MB\n",
             m->name, (long long)batch, t->seconds * 1e3, t->best * 1e3, t->spread * 100, i->n_steps,
@@ -59,7 +59,7 @@ static int report(const bench *b, const clg_model *m, int64_t batch, const clg_t
         i->n_steps, "flops", i->flops, "plan_mb", clg_network_megabytes(i)));
 }
 
-static int bench_model(const bench *b, const clg_model *m, int64_t batch) {
+static int bench_model(const bench *b, const bench_net *m, int64_t batch) {
     clg_network n;
     clg_timing time;
     clg_plan_info info;
@@ -80,8 +80,8 @@ static int walk(const bench *b) {
     int64_t batch[MAX_BATCHES];
     const int n = clg_numbers("batch", b->batches, batch, MAX_BATCHES);
     int code = n < 0 ? CLG_EXIT_USAGE : 0, seen = 0;
-    const clg_model *m;
-    for (int i = 0; (m = clg_model_at(i)) != NULL; i++) {
+    const bench_net *m;
+    for (int i = 0; (m = bench_net_at(i)) != NULL; i++) {
         if (strcmp(b->model, "all") == 0 ? strncmp(m->name, "plain", 5) == 0 : strcmp(b->model, m->name) != 0) continue;
         for (int k = 0; k < n && code == 0; k++) code = bench_model(b, m, batch[k]);
         seen++;

@@ -88,7 +88,7 @@ static int first_step(const bench *b) {
     clg_network n;
     const clg_network_params p = {.batch = 64, .train = true, .momentum = 0.9};
     float loss;
-    clg_status s = clg_network_open(b->dev, clg_model_find("lenet-relu-max"), &p, &n);
+    clg_status s = clg_network_open(b->dev, bench_net_find("lenet-relu-max"), &p, &n);
     if (s < 0) return clg_tool_fail();
     s = clg_run(n.plan);
     if (s == CLG_OK) s = clg_read(n.plan, n.y, &loss, sizeof loss);

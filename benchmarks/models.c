@@ -111,7 +111,7 @@ static clg_tensor *mobilenetv2(clg_tensor *x, int64_t w) {
 
 /* --- the table --- */
 
-static const clg_model models[] = {
+static const bench_net models[] = {
     {"lenet-relu-max", {1, 28, 28}, 10, lenet_relu_max, 0},
     {"lenet-relu-avg", {1, 28, 28}, 10, lenet_relu_avg, 0},
     {"lenet-sigmoid-avg", {1, 28, 28}, 10, lenet_sigmoid_avg, 0},
@@ -127,15 +127,15 @@ static const clg_model models[] = {
 };
 enum { N_MODELS = sizeof models / sizeof models[0] };
 
-const clg_model *clg_model_at(int i) { return i >= 0 && i < N_MODELS ? &models[i] : NULL; }
+const bench_net *bench_net_at(int i) { return i >= 0 && i < N_MODELS ? &models[i] : NULL; }
 
-const clg_model *clg_model_find(const char *name) {
+const bench_net *bench_net_find(const char *name) {
     for (int i = 0; i < N_MODELS; i++)
         if (strcmp(models[i].name, name) == 0) return &models[i];
     return NULL;
 }
 
-clg_status clg_model_fill(clg_plan *plan, clg_tensor *input, int64_t classes) {
+clg_status bench_net_fill(clg_plan *plan, clg_tensor *input, int64_t classes) {
     const size_t bytes = clg_tensor_bytes(input), n = bytes / 4;
     const bool real = clg_tensor_dtype(input) == CLG_F32;
     void *data = malloc(bytes ? bytes : 1);

@@ -4,21 +4,21 @@
 
 #include <clgrad/clgrad.h>
 
-typedef struct clg_model {
+typedef struct bench_net {
     const char *name;
     int64_t     shape[3]; /* of one example: channels, rows, columns */
     int64_t     classes;
     clg_tensor *(*build)(clg_tensor *x, int64_t width); /* x [N, shape...] -> logits [N, classes] */
     int64_t     width; /* of the hidden layers, where it can be chosen; 0 elsewhere */
-} clg_model;
+} bench_net;
 
 /** Network i of the table; NULL past the last. */
-const clg_model *clg_model_at(int i);
+const bench_net *bench_net_at(int i);
 
 /** The network of this name; NULL: none. */
-const clg_model *clg_model_find(const char *name);
+const bench_net *bench_net_find(const char *name);
 
 /** Values for an input of the plan: reals in [-1, 1), or labels below `classes` for I32; the same in each run. */
-clg_status clg_model_fill(clg_plan *plan, clg_tensor *input, int64_t classes);
+clg_status bench_net_fill(clg_plan *plan, clg_tensor *input, int64_t classes);
 
 #endif /* CLG_BENCHMARKS_MODELS_H_ */

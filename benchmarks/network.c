@@ -11,7 +11,7 @@ void clg_network_close(clg_network *n) {
     clg_store_destroy(&n->store);
 }
 
-clg_status clg_network_open(clg_device *dev, const clg_model *m, const clg_network_params *p, clg_network *n) {
+clg_status clg_network_open(clg_device *dev, const bench_net *m, const clg_network_params *p, clg_network *n) {
     const int64_t width = p->width ? p->width : m->width;
     const int64_t rows = p->size ? p->size : m->shape[1], columns = p->size ? p->size : m->shape[2];
     *n = (clg_network){.store = clg_store_create(dev, 1)};
@@ -26,8 +26,8 @@ clg_status clg_network_open(clg_device *dev, const clg_model *m, const clg_netwo
     }
     n->plan = clg_compile(n->graph, p->train ? CLG_LIST(n->y, step) : CLG_LIST(n->y),
                           clg_plan_params(.inference = !p->train));
-    clg_status s = n->plan ? clg_model_fill(n->plan, n->x, m->classes) : clg_error_status();
-    if (s == CLG_OK && n->labels) s = clg_model_fill(n->plan, n->labels, m->classes);
+    clg_status s = n->plan ? bench_net_fill(n->plan, n->x, m->classes) : clg_error_status();
+    if (s == CLG_OK && n->labels) s = bench_net_fill(n->plan, n->labels, m->classes);
     if (s != CLG_OK) clg_network_close(n);
     return s;
 }

@@ -21,7 +21,7 @@ typedef struct clg_network_params {
 } clg_network_params;
 
 /** Builds, compiles and fills the inputs. On failure everything is closed. */
-clg_status clg_network_open(clg_device *dev, const clg_model *m, const clg_network_params *p, clg_network *n);
+clg_status clg_network_open(clg_device *dev, const bench_net *m, const clg_network_params *p, clg_network *n);
 void       clg_network_close(clg_network *n);
 
 /** Numbers of a list "1,8,64" into out; their count, or -1 after explaining on stderr. */

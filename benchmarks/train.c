@@ -23,7 +23,7 @@ typedef struct bench {
 static clg_status use_once(const bench *b) {
     clg_network n;
     const clg_network_params p = {.batch = 2, .train = true};
-    clg_status s = clg_network_open(b->dev, clg_model_find("softmax"), &p, &n);
+    clg_status s = clg_network_open(b->dev, bench_net_find("softmax"), &p, &n);
     if (s < 0) return s;
     s = clg_run(n.plan);
     if (s == CLG_OK) s = clg_device_finish(b->dev);
@@ -33,7 +33,7 @@ static clg_status use_once(const bench *b) {
 
 /* rss_mb less rss_before_mb is what a network took of the process at its peak: on devices that share the host's memory
  * it contains the device's buffers. */
-static int report(const bench *b, const clg_model *m, int64_t batch, const clg_timing *t, const clg_plan_info *i,
+static int report(const bench *b, const bench_net *m, int64_t batch, const clg_timing *t, const clg_plan_info *i,
                   double loss, double before) {
     clg_device_info device;
     clg_device_stats stats;
@@ -53,7 +53,7 @@ static int report(const bench *b, const clg_model *m, int64_t batch, const clg_t
         "loss", clg_json_real(loss)));
 }
 
-static int bench_model(const bench *b, const clg_model *m, int64_t batch) {
+static int bench_model(const bench *b, const bench_net *m, int64_t batch) {
     clg_network n;
     clg_timing time;
     clg_plan_info info;
@@ -81,8 +81,8 @@ static int walk(const bench *b) {
     int64_t batch[MAX_BATCHES];
     const int n = clg_numbers("batch", b->batches, batch, MAX_BATCHES);
     int code = n < 0 ? CLG_EXIT_USAGE : 0, seen = 0;
-    const clg_model *m;
-    for (int i = 0; (m = clg_model_at(i)) != NULL; i++) {
+    const bench_net *m;
+    for (int i = 0; (m = bench_net_at(i)) != NULL; i++) {
         const bool small = strncmp(m->name, "plain", 5) != 0 && m->classes <= 10;
         if (strcmp(b->model, "all") == 0 ? !small : strcmp(b->model, m->name) != 0) continue;
         for (int k = 0; k < n && code == 0; k++) code = bench_model(b, m, batch[k]);

@@ -16,7 +16,7 @@ static const char outro[] =
 typedef struct eval {
     const char   *load, *data, *part, *device, *json;
     json_t       *meta[2]; /* the model's strings belong to the first */
-    clg_model     model;
+    clg_net_spec     model;
     clg_dataset  *set;
     clg_device   *dev;
     clg_store    *store;

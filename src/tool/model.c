@@ -21,7 +21,7 @@ static int parse_hidden(const char *text, int64_t size[CLG_MAX_HIDDEN]) {
     }
 }
 
-int clg_model_check(const clg_model *m, const bool given[CLG_MODEL_GIVEN], const char *command) {
+int clg_model_check(const clg_net_spec *m, const bool given[CLG_MODEL_GIVEN], const char *command) {
     static const struct {
         const char *option, *models;
     } rows[CLG_MODEL_GIVEN] = {
@@ -38,7 +38,7 @@ int clg_model_check(const clg_model *m, const bool given[CLG_MODEL_GIVEN], const
     return -1;
 }
 
-int clg_model_fits(const clg_model *m, const char *spec, const clg_dataset *d) {
+int clg_model_fits(const clg_net_spec *m, const char *spec, const clg_dataset *d) {
     const int64_t classes = clg_dataset_classes(d);
     const clg_shape item = clg_dataset_shape(d);
     if (item.dim[1] != m->item.dim[1] || item.dim[2] != m->item.dim[2])
@@ -53,25 +53,25 @@ int clg_model_fits(const clg_model *m, const char *spec, const clg_dataset *d) {
 
 /* --- layers --- */
 
-static clg_tensor *activate(const clg_model *m, clg_tensor *x) {
+static clg_tensor *activate(const clg_net_spec *m, clg_tensor *x) {
     if (strcmp(m->activation, "sigmoid") == 0) return clg_sigmoid(x);
     if (strcmp(m->activation, "tanh") == 0) return clg_tanh(x);
     return clg_relu(x);
 }
 
-static clg_tensor *pool(const clg_model *m, clg_tensor *x) {
+static clg_tensor *pool(const clg_net_spec *m, clg_tensor *x) {
     const clg_pool_params *two = clg_pool_params(.kernel = {2, 2});
     return strcmp(m->pooling, "avg") == 0 ? clg_avg_pool(x, two) : clg_max_pool(x, two);
 }
 
-static clg_tensor *hidden_layer(const clg_model *m, clg_tensor *x, const char *name, int64_t size) {
+static clg_tensor *hidden_layer(const clg_net_spec *m, clg_tensor *x, const char *name, int64_t size) {
     clg_tensor *h = activate(m, clg_nn_linear(x, name, size));
     return m->dropout > 0 ? clg_dropout(h, m->dropout) : h;
 }
 
 /* Source: LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition", with the
  * plain second convolution and softmax output that became customary. */
-static clg_tensor *lenet(const clg_model *m, clg_tensor *x) {
+static clg_tensor *lenet(const clg_net_spec *m, clg_tensor *x) {
     clg_tensor *h = activate(m, clg_nn_conv2d(x, "conv1", 6, 5, clg_conv_params(.pad = {2, 2})));
     h = pool(m, h);
     h = pool(m, activate(m, clg_nn_conv2d(h, "conv2", 16, 5, NULL)));
@@ -80,7 +80,7 @@ static clg_tensor *lenet(const clg_model *m, clg_tensor *x) {
     return clg_nn_linear(h, "fc3", m->classes);
 }
 
-static clg_tensor *mlp(const clg_model *m, clg_tensor *x) {
+static clg_tensor *mlp(const clg_net_spec *m, clg_tensor *x) {
     int64_t size[CLG_MAX_HIDDEN];
     const int n = parse_hidden(m->hidden, size);
     clg_tensor *h = clg_flatten(x, 1);
@@ -92,13 +92,13 @@ static clg_tensor *mlp(const clg_model *m, clg_tensor *x) {
     return clg_nn_linear(h, "out", m->classes);
 }
 
-static clg_tensor *softmax(const clg_model *m, clg_tensor *x) {
+static clg_tensor *softmax(const clg_net_spec *m, clg_tensor *x) {
     return clg_nn_linear(clg_flatten(x, 1), "out", m->classes);
 }
 
 /* --- a graph for one batch size --- */
 
-bool clg_net_build(clg_net *net, const clg_model *m, clg_device *dev, clg_store *store, int64_t rows) {
+bool clg_net_build(clg_net *net, const clg_net_spec *m, clg_device *dev, clg_store *store, int64_t rows) {
     *net = (clg_net){.graph = clg_graph_create(dev, store), .rows = rows};
     if (!net->graph) return false;
     const bool rectifies = strcmp(m->activation, "relu") == 0 && strcmp(m->name, "softmax") != 0;
@@ -129,17 +129,17 @@ int64_t clg_net_weights(const clg_net *net) {
 
 /* --- metadata --- */
 
-json_t *clg_model_json(const clg_model *m) {
+json_t *clg_model_json(const clg_net_spec *m) {
     return json_pack("{s:s, s:s, s:s, s:s, s:f, s:I, s:[I,I,I]}", "name", m->name, "activation", m->activation,
                      "pooling", m->pooling, "hidden", m->hidden, "dropout", m->dropout, "classes",
                      (json_int_t)m->classes, "input", (json_int_t)m->item.dim[0], (json_int_t)m->item.dim[1],
                      (json_int_t)m->item.dim[2]);
 }
 
-bool clg_model_from_json(json_t *j, clg_model *m) {
+bool clg_model_from_json(json_t *j, clg_net_spec *m) {
     json_int_t classes, c, h, w;
     int64_t size[CLG_MAX_HIDDEN];
-    *m = (clg_model)CLG_MODEL_DEFAULT;
+    *m = (clg_net_spec)CLG_MODEL_DEFAULT;
     if (json_unpack(j, "{s:s, s:s, s:s, s:s, s:F, s:I, s:[I,I,I]}", "name", &m->name, "activation", &m->activation,
                     "pooling", &m->pooling, "hidden", &m->hidden, "dropout", &m->dropout, "classes", &classes,
                     "input", &c, &h, &w) != 0)

@@ -12,18 +12,18 @@
 enum { CLG_MAX_HIDDEN = 8, CLG_EVAL_BATCH = 250 };
 
 /** A model's description; travels as JSON in the metadata of a checkpoint. */
-typedef struct clg_model {
+typedef struct clg_net_spec {
     const char *name, *activation, *pooling; /* one of the choices above */
     const char *hidden;                      /* mlp: "256,256" */
     double      dropout;
     int64_t     classes;
     clg_shape   item;                        /* of a picture: [1, 28, 28] */
-} clg_model;
+} clg_net_spec;
 
 /** The description with all defaults; classes and item are the data set's. */
 #define CLG_MODEL_DEFAULT {.name = "lenet", .activation = "relu", .pooling = "max", .hidden = "256,256"}
 
-/** Rows of an option table for a clg_model m. given[0..4] tell which were given (model, activation, ...). */
+/** Rows of an option table for a clg_net_spec m. given[0..4] tell which were given (model, activation, ...). */
 #define CLG_MODEL_OPTIONS(m, given)                                                                              \
     {CLG_OPT_CHOICE, "activation", CLG_ACTIVATIONS, &(m).activation, "after each hidden layer", 0, 0,            \
      &(given)[1]},                                                                                               \
@@ -35,10 +35,10 @@ typedef struct clg_model {
 enum { CLG_MODEL_GIVEN = 5 };
 
 /** Explains options that mean nothing for this model (exit code), or returns -1. */
-int clg_model_check(const clg_model *m, const bool given[CLG_MODEL_GIVEN], const char *command);
+int clg_model_check(const clg_net_spec *m, const bool given[CLG_MODEL_GIVEN], const char *command);
 
 /** Can the model be used on this data? Returns 0, or an exit code after explaining (size of pictures, labels). */
-int clg_model_fits(const clg_model *m, const char *spec, const clg_dataset *d);
+int clg_model_fits(const clg_net_spec *m, const char *spec, const clg_dataset *d);
 
 /** A graph of the model for one batch size. Freed by clg_net_free(). */
 typedef struct clg_net {
@@ -50,7 +50,7 @@ typedef struct clg_net {
 } clg_net;
 
 /** Builds; mistakes stay in the graph until clg_compile() reports them. false: no graph could be made. */
-bool clg_net_build(clg_net *net, const clg_model *m, clg_device *dev, clg_store *store, int64_t rows);
+bool clg_net_build(clg_net *net, const clg_net_spec *m, clg_device *dev, clg_store *store, int64_t rows);
 void clg_net_free(clg_net *net);
 
 /** Number of weights of the trainable params. */
@@ -58,8 +58,8 @@ int64_t clg_net_weights(const clg_net *net);
 
 /** Description -> JSON object (new reference), and back. The strings of *m then belong to j, which must stay alive.
  *  Reading returns false if a field is missing or of no known value. */
-json_t *clg_model_json(const clg_model *m);
-bool    clg_model_from_json(json_t *j, clg_model *m);
+json_t *clg_model_json(const clg_net_spec *m);
+bool    clg_model_from_json(json_t *j, clg_net_spec *m);
 
 /** Reads one metadata value of a checkpoint as JSON; NULL after explaining on stderr (*code is the exit code). */
 json_t *clg_meta_json(const char *path, const char *key, int *code);
@@ -71,7 +71,7 @@ int clg_checkpoint_load(clg_store *s, const char *path);
 
 /** Inference plans of a model, one for each batch size met (the full one and the last, smaller one). */
 typedef struct clg_evaluator {
-    const clg_model *model;
+    const clg_net_spec *model;
     clg_device *dev;
     clg_store  *store;
     struct { clg_net net; clg_plan *plan; } part[2];

@@ -15,7 +15,7 @@ static const char outro[] =
     "  clgrad plan lenet --format dot | dot -Tsvg > plan.svg";
 
 typedef struct request {
-    clg_model   model;
+    clg_net_spec   model;
     bool        given[CLG_MODEL_GIVEN], inference;
     const char *device, *format;
     int64_t     batch;

@@ -128,7 +128,7 @@ static int fit_model(clg_trainer *t) {
 
 static void print_start(const clg_trainer *t, const clg_train_part *p) {
     const clg_train_options *o = &t->o;
-    const clg_model *m = &o->model;
+    const clg_net_spec *m = &o->model;
     clg_device_info d;
     clg_plan_info i;
     clg_device_stats s;

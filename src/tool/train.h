@@ -13,7 +13,7 @@ enum clg_train_given {
 enum { CLG_MAX_EPOCHS = 100000, CLG_MAX_BATCH = 65536 };
 
 typedef struct clg_train_options {
-    clg_model   model;
+    clg_net_spec   model;
     const char *data, *optimizer;
     int64_t     epochs, batch;
     double      lr, weight_decay, val_fraction;

@@ -235,7 +235,7 @@ static int final_test(clg_trainer *t) {
 
 static int plot(const clg_trainer *t) {
     char title[160];
-    const clg_model *m = &t->o.model;
+    const clg_net_spec *m = &t->o.model;
     if (!t->o.plot) return CLG_EXIT_OK;
     snprintf(title, sizeof title, "%s on %s: %s, lr %g, batch %lld", m->name, t->o.data, t->o.optimizer, t->o.lr,
              (long long)t->o.batch);

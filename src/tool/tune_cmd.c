@@ -29,7 +29,7 @@ static const char outro[] =
 enum { SLOW_LIMIT_PERCENT = 150 };
 
 typedef struct request {
-    clg_model   model;
+    clg_net_spec   model;
     bool        given[CLG_MODEL_GIVEN], again, all_impls;
     const char *device, *name, *suite, *op, *budget, *json, *export_to;
     int64_t     batch;
