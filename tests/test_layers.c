@@ -16,6 +16,7 @@ static const struct { const char *folder, *may[7]; } rule[] = {
     {"nn",    {"base", "nn"}},
     {"optim", {"base", "optim"}},
     {"data",  {"base", "data"}},
+    {"fit",   {"base", "fit"}},
     {"check", {"check"}},
     {"tool",  {"check", "tool"}},
 };

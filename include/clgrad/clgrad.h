@@ -40,6 +40,7 @@
 #include <clgrad/device.h>
 #include <clgrad/graph.h>
 #include <clgrad/image.h>
+#include <clgrad/metrics.h>
 #include <clgrad/nn.h>
 #include <clgrad/ops.h>
 #include <clgrad/optim.h>
