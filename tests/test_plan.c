@@ -379,6 +379,32 @@ Test(plan, updates_in_one_launch) {
     }
 }
 
+/* Equal kernels with other numbers, also whole ones, are not one launch. */
+Test(plan, updates_by_other_numbers) {
+    enum { COUNTERS = 3, SIZE = 50 };
+    static const char *const name[COUNTERS] = { "a", "b", "c" };
+    clg_device *dev = open_device(NULL);
+    clg_store *store = clg_store_create(dev, 3);
+    clg_graph *g = clg_graph_create(dev, store);
+    clg_tensor *effect[COUNTERS];
+    for (int i = 0; i < COUNTERS; i++) {
+        clg_tensor *c = clg_state(g, name[i], CLG_I32, CLG_SHAPE(SIZE + i), 0);
+        effect[i] = clg_assign(c, clg_add(c, clg_fill(g, CLG_I32, CLG_SCALAR, i < 2 ? 7 : 9)));
+    }
+    clg_plan *p = compile(g, CLG_LIST(effect[0], effect[1], effect[2]), NULL);
+    cr_assert_leq(steps_of(p), 2);
+    for (int k = 0; k < 2; k++) OK(clg_run(p));
+    for (int i = 0; i < COUNTERS; i++) {
+        int32_t got[SIZE + COUNTERS];
+        OK(clg_store_read(store, name[i], got, sizeof *got * (SIZE + (size_t)i)));
+        for (int k = 0; k < SIZE + i; k++) cr_assert_eq(got[k], i < 2 ? 14 : 18, "%s[%d] is %d", name[i], k, got[k]);
+    }
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&store);
+    clg_device_destroy(&dev);
+}
+
 /* --- memory taken over in place --- */
 
 enum { SIDE = 24, SQUARE = SIDE * SIDE * 4 }; /* of a square matrix, and its bytes */

@@ -24,14 +24,6 @@ typedef struct batching {
     bool     *gone;    /* steps that are in a batch */
 } batching;
 
-static int mem_of(const clg_plan *p, int v) {
-    while (p->values[v].mem != v) v = p->values[v].mem;
-    return v;
-}
-
-static bool touches(const clg_step_arg *a) { return a->kind <= CLG_ARG_INOUT; }
-static bool writes(const clg_step_arg *a) { return a->kind == CLG_ARG_OUT || a->kind == CLG_ARG_INOUT; }
-
 /* --- what may be moved --- */
 
 static clg_status find_live(batching *b) {
@@ -44,8 +36,8 @@ static clg_status find_live(batching *b) {
     for (int v = 0; v < p->n_values; v++) b->first[v] = -1;
     for (int s = 0; s < p->n_steps; s++)
         for (int i = 0; i < p->steps[s].n_args; i++) {
-            if (!touches(&p->steps[s].args[i])) continue;
-            const int mem = mem_of(p, p->steps[s].args[i].value);
+            if (!clg_arg_touches(&p->steps[s].args[i])) continue;
+            const int mem = clg_value_mem(p, p->steps[s].args[i].value);
             if (b->first[mem] < 0) b->first[mem] = s;
             b->last[mem] = s;
         }
@@ -66,8 +58,8 @@ static bool is_free(const clg_plan *p, int step, int to) {
         for (int i = 0; i < s->n_args; i++)
             for (int j = 0; j < p->steps[k].n_args; j++) {
                 const clg_step_arg *a = &s->args[i], *x = &p->steps[k].args[j];
-                if (!touches(a) || !touches(x) || (!writes(a) && !writes(x))) continue;
-                if (mem_of(p, a->value) == mem_of(p, x->value)) return false;
+                if (!clg_arg_touches(a) || !clg_arg_touches(x) || (!clg_arg_writes(a) && !clg_arg_writes(x))) continue;
+                if (clg_value_mem(p, a->value) == clg_value_mem(p, x->value)) return false;
             }
     return true;
 }
@@ -77,7 +69,7 @@ static uint64_t dying_bytes(const batching *b, int step) {
     const clg_step *s = &b->p->steps[step];
     uint64_t bytes = 0;
     for (int i = 0; i < s->n_args; i++) {
-        const int mem = touches(&s->args[i]) ? mem_of(b->p, s->args[i].value) : -1;
+        const int mem = clg_arg_touches(&s->args[i]) ? clg_value_mem(b->p, s->args[i].value) : -1;
         if (mem >= 0 && b->p->values[mem].place == CLG_PLACE_ARENA && b->last[mem] == step)
             bytes += clg_value_bytes(b->p, &b->p->values[mem]);
     }
@@ -93,36 +85,29 @@ static bool make_room(batching *b, int step, int to) {
     return true;
 }
 
-/* The same kernel, with the same numbers. Sizes are ints, and all but pointers and numbers. */
+/* The same kernel, with the same numbers; only sizes and tensors may differ. */
 static bool is_alike(const clg_step *a, const clg_step *b) {
     if (strcmp(a->function, b->function) != 0 || strcmp(a->options, b->options) != 0 || a->n_args != b->n_args)
         return false;
     for (int i = 0; i < a->n_args; i++) {
         if (a->args[i].kind != b->args[i].kind) return false;
-        if (a->args[i].kind == CLG_ARG_FLOAT || a->args[i].kind == CLG_ARG_DOUBLE)
-            if (memcmp(&a->args[i].u.f, &b->args[i].u.f, sizeof(double)) != 0) return false;
+        if (a->args[i].constant && memcmp(&a->args[i].u, &b->args[i].u, sizeof a->args[i].u) != 0) return false;
     }
     return true;
 }
 
 static bool is_candidate(const batching *b, int step) {
     const clg_step *s = &b->p->steps[step];
-    if (b->gone[step] || s->kind != CLG_STEP_KERNEL || s->file || step < b->p->n_prepared) return false;
-    for (int i = 0; i < s->n_args; i++) /* strides: more than one axis */
-        if (s->args[i].name[0] == 's' || s->args[i].name[0] == 'd') return false;
-    return s->global[1] == 1 && strcmp(s->args[s->n_args - 1].name, "rows") != 0
-        && strcmp(s->args[s->n_args - 1].name, "block") != 0;
+    return !b->gone[step] && s->kind == CLG_STEP_KERNEL && s->flat && step >= b->p->n_prepared;
 }
 
 static size_t arg_bytes(const clg_step *s) {
     size_t n = 8;
-    for (int i = 0; i < s->n_args; i++) n += touches(&s->args[i]) ? 16 : 8;
+    for (int i = 0; i < s->n_args; i++) n += clg_arg_touches(&s->args[i]) ? 16 : 8;
     return n;
 }
 
 /* --- the kernel of a batch --- */
-
-static bool is_number(const clg_step_arg *a) { return a->name[0] == 'c' && strcmp(a->name, "chunk") != 0; }
 
 static const char *scalar_type(const clg_step_arg *a) {
     return a->kind == CLG_ARG_INT ? "int" : a->kind == CLG_ARG_LONG ? "long" : a->kind == CLG_ARG_FLOAT ? "float"
@@ -136,10 +121,10 @@ static void write_params(const clg_plan *p, const int *steps, int n, clg_str *ou
         for (int i = 0; i < s->n_args; i++) {
             const clg_step_arg *a = &s->args[i];
             const char *comma = b || i ? ", " : "";
-            if (touches(a))
+            if (clg_arg_touches(a))
                 clg_str_printf(out, "%s%s_T(%s, a%d_%s)", comma, a->kind == CLG_ARG_IN ? "IN" : "INOUT",
                                clg_gen_memory_type(p->values[a->value].t->dtype), b, a->name);
-            else if (!is_number(a)) clg_str_printf(out, "%sconst %s a%d_%s", comma, scalar_type(a), b, a->name);
+            else if (!a->constant) clg_str_printf(out, "%sconst %s a%d_%s", comma, scalar_type(a), b, a->name);
             else if (b == 0) clg_str_printf(out, "%sconst %s %s", comma, scalar_type(a), a->name);
         }
         clg_str_printf(out, ", const long a%d_end", b);
@@ -153,14 +138,14 @@ static void write_choice(const clg_plan *p, const clg_step *s, int n, clg_str *o
         if (b) clg_str_printf(out, "    if (item >= a%d_end) {\n        start = a%d_end;\n", b - 1, b - 1);
         for (int i = 0; i < s->n_args; i++) {
             const clg_step_arg *a = &s->args[i];
-            if (is_number(a)) continue;
-            const char *in = touches(a) && a->kind == CLG_ARG_IN ? "const " : "";
+            if (a->constant) continue;
+            const char *in = clg_arg_touches(a) && a->kind == CLG_ARG_IN ? "const " : "";
             clg_str_add(out, b ? "        " : "    ");
-            if (!b && touches(a))
+            if (!b && clg_arg_touches(a))
                 clg_str_printf(out, "%s__global %s *", in, clg_gen_memory_type(p->values[a->value].t->dtype));
             else if (!b) clg_str_printf(out, "%s ", scalar_type(a));
             clg_str_printf(out, "%s = a%d_%s;\n", a->name, b, a->name);
-            if (touches(a))
+            if (clg_arg_touches(a))
                 clg_str_printf(out, "%s%s_off = a%d_%s_off;\n", b ? "        " : "    ulong ", a->name, b, a->name);
         }
         if (b) clg_str_add(out, "    }\n");
@@ -193,11 +178,11 @@ static clg_status batch_args(clg_plan *p, const int *steps, int n, clg_step *to)
     for (int b = 0; b < n; b++) {
         const clg_step *s = &p->steps[steps[b]];
         for (int i = 0; i < s->n_args; i++) {
-            if (is_number(&s->args[i]) && b > 0) continue;
+            if (s->args[i].constant && b > 0) continue;
             clg_step_arg *a = &args[have++];
             *a = s->args[i];
             if (a->kind == CLG_ARG_OUT) a->kind = CLG_ARG_INOUT;
-            if (!is_number(a)) a->name = clg_arena_printf(&p->arena, "a%d_%s", b, a->name);
+            if (!a->constant) a->name = clg_arena_printf(&p->arena, "a%d_%s", b, a->name);
             if (!a->name) return CLG_ERR_NOMEM;
         }
         end += (int64_t)s->global[0];

@@ -244,7 +244,9 @@ static void write_kernel(clg_gen *g, clg_step *s) {
         clg_gen_size_arg(g, wide, "n", 0, 0, g->elems);
         launch_gpu(g, s);
     } else cpu_sizes(g, s);
+    const int n_args = g->n_args;
     axis_args(g, wide);
+    s->flat = g->n_dims == 1 && g->n_args == n_args;
     clg_str_printf(&g->text, ") {\n%s}\n", clg_str_text(&body));
     g->failed |= body.failed || g->text.failed;
     clg_str_free(&body);

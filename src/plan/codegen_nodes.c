@@ -36,15 +36,10 @@ static bool is_small(clg_dtype t) { return t == CLG_F16 || t == CLG_BF16; }
 
 /* --- operands --- */
 
-static int mem_of(const clg_plan *p, int v) {
-    while (p->values[v].mem != v) v = p->values[v].mem;
-    return v;
-}
-
 int clg_gen_pointer_of(clg_gen *g, int root) {
-    const int mem = mem_of(g->p, root);
+    const int mem = clg_value_mem(g->p, root);
     for (int i = 0; i < g->n_ptr; i++)
-        if (mem_of(g->p, g->ptr[i].value) == mem) return i;
+        if (clg_value_mem(g->p, g->ptr[i].value) == mem) return i;
     g->ptr[g->n_ptr] = (clg_gen_pointer){ .value = root };
     return g->n_ptr++;
 }
@@ -132,6 +127,7 @@ void clg_gen_pointer_args(clg_gen *g) {
     for (int i = 0; i < g->n_numbers; i++) {
         const clg_gen_number *c = &g->numbers[i];
         clg_step_arg *x = add_arg(g, c->kind, "c%d", i, 0);
+        x->constant = true;
         const char *type = c->kind == CLG_ARG_INT ? "int" : c->kind == CLG_ARG_LONG ? "long"
             : c->kind == CLG_ARG_FLOAT ? "float" : "double";
         if (c->kind == CLG_ARG_INT || c->kind == CLG_ARG_LONG) /* 2^63 stands for the largest */

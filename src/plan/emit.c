@@ -258,7 +258,7 @@ static clg_status check_tail(const clg_emit *e, int first) {
     for (int s = first; s < e->plan->n_steps; s++)
         for (int i = 0; i < e->plan->steps[s].n_args; i++) {
             const clg_step_arg *a = &e->plan->steps[s].args[i];
-            if (a->kind <= CLG_ARG_INOUT && a->value == own)
+            if (clg_arg_touches(a) && a->value == own)
                 return clg_fail(CLG_ERR_INVALID, "%s: a launch with a tail is not the only one that touches the output",
                                 e->impl->name);
         }

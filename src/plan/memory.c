@@ -16,11 +16,6 @@ typedef struct item {
     int    first, last, arena; /* arena -1: not placed yet */
 } item;
 
-static int mem_of(const clg_plan *p, int v) {
-    while (p->values[v].mem != v) v = p->values[v].mem;
-    return v;
-}
-
 static size_t aligned(const clg_plan *p, size_t bytes) {
     const size_t align = p->caps->align ? p->caps->align : 128;
     return (bytes > 0 ? bytes + align - 1 : align) / align * align;
@@ -29,8 +24,8 @@ static size_t aligned(const clg_plan *p, size_t bytes) {
 static void find_lifetimes(clg_plan *p) {
     for (int s = 0; s < p->n_steps; s++)
         for (int i = 0; i < p->steps[s].n_args; i++) {
-            if (p->steps[s].args[i].kind > CLG_ARG_INOUT) continue;
-            clg_value *v = &p->values[mem_of(p, p->steps[s].args[i].value)];
+            if (!clg_arg_touches(&p->steps[s].args[i])) continue;
+            clg_value *v = &p->values[clg_value_mem(p, p->steps[s].args[i].value)];
             if (v->first < 0) v->first = s;
             v->last = s;
         }
@@ -107,7 +102,7 @@ static void count_live(clg_plan *p, const item *items, int n) {
 static void count_bytes(clg_plan *p) {
     for (int i = 0; i < p->n_values; i++) {
         const clg_value *v = &p->values[i];
-        if (v->root != i || mem_of(p, i) != i) continue;
+        if (v->root != i || clg_value_mem(p, i) != i) continue;
         if (v->place == CLG_PLACE_SLOT && v->first >= 0) p->info.bytes_params += clg_value_bytes(p, v);
         if (v->place == CLG_PLACE_FIXED) p->info.bytes_fixed += clg_value_bytes(p, v);
         if (v->place == CLG_PLACE_FIXED && v->prepared && !v->keep) p->info.bytes_prepared += clg_value_bytes(p, v);
@@ -124,7 +119,7 @@ static uint64_t bytes_without_reuse(const clg_plan *p) {
     uint64_t bytes = 0;
     for (int i = 0; i < p->n_values; i++) {
         const clg_value *v = &p->values[i];
-        const bool touched = p->values[mem_of(p, i)].first >= 0;
+        const bool touched = p->values[clg_value_mem(p, i)].first >= 0;
         if (v->root == i && v->place == CLG_PLACE_ARENA && touched) bytes += aligned(p, clg_value_bytes(p, v));
     }
     return bytes;
@@ -190,7 +185,7 @@ static clg_status create_arenas(clg_plan *p, const item *items, int n) {
     }
     for (int i = 0; i < p->n_values; i++) { /* values that share memory in place */
         clg_value *v = &p->values[i];
-        const clg_value *m = &p->values[mem_of(p, i)];
+        const clg_value *m = &p->values[clg_value_mem(p, i)];
         if (v->root == i && v != m) {
             v->buffer = m->buffer;
             v->offset = m->offset;
@@ -207,7 +202,7 @@ clg_status clg_plan_memory(clg_plan *p) {
     find_lifetimes(p);
     for (int i = 0; i < p->n_values; i++) {
         const clg_value *v = &p->values[i];
-        if (v->root != i || v->place != CLG_PLACE_ARENA || mem_of(p, i) != i || v->first < 0) continue;
+        if (v->root != i || v->place != CLG_PLACE_ARENA || clg_value_mem(p, i) != i || v->first < 0) continue;
         items[n++] = (item){ i, aligned(p, clg_value_bytes(p, v)), 0, v->first, v->last, -1 };
     }
     qsort(items, (size_t)n, sizeof *items, by_size);

@@ -88,6 +88,7 @@ typedef struct clg_step_arg {
     enum clg_arg_kind kind;
     const char *name;
     int value;              /* IN, OUT, INOUT: index of a root */
+    bool constant;          /* a number of the text of a generated kernel, not a size */
     union { int64_t i; double f; size_t bytes; } u;
 } clg_step_arg;
 
@@ -102,6 +103,7 @@ typedef struct clg_step {
     clg_emit_gemm_params gemm_params;
     clg_gemm    gemm;
     const char  *tail;      /* KERNEL: text before the file (tail.c); NULL: none */
+    bool flat;              /* generated: element i of all tensors belongs together, i < n; no other axes or strides */
     int first_node, n_nodes; /* what it computes of its unit */
     clg_program *program;
     clg_kernel  *kernel;
@@ -198,6 +200,15 @@ static inline clg_value *clg_root_value(const clg_plan *p, const clg_tensor *t) 
 }
 static inline int64_t clg_value_elems(const clg_value *v) { return clg_shape_elems(v->t->shape); }
 size_t clg_value_bytes(const clg_plan *p, const clg_value *v); /* in this device's memory */
+
+/** The value whose memory v has: itself, or the one that it took over in place. */
+static inline int clg_value_mem(const clg_plan *p, int v) {
+    while (p->values[v].mem != v) v = p->values[v].mem;
+    return v;
+}
+
+static inline bool clg_arg_touches(const clg_step_arg *a) { return a->kind <= CLG_ARG_INOUT; }
+static inline bool clg_arg_writes(const clg_step_arg *a) { return a->kind == CLG_ARG_OUT || a->kind == CLG_ARG_INOUT; }
 
 /** A new value with a tensor of its own; its index, or a negative clg_status. */
 int clg_value_add(clg_plan *p, clg_dtype type, clg_shape shape, const char *name);

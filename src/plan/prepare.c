@@ -10,20 +10,12 @@
 
 #include <string.h>
 
-static int mem_of(const clg_plan *p, int v) {
-    while (p->values[v].mem != v) v = p->values[v].mem;
-    return v;
-}
-
-static bool touches(const clg_step_arg *a) { return a->kind <= CLG_ARG_INOUT; }
-static bool writes(const clg_step_arg *a) { return a->kind == CLG_ARG_OUT || a->kind == CLG_ARG_INOUT; }
-
 /* The same in every run, if no step writes it. */
 static bool is_still(const clg_plan *p, int mem) {
     const clg_value *v = &p->values[mem];
     if (v->place == CLG_PLACE_FIXED && v->t->node && v->t->node->op == &clg_op_input) return false;
     for (int i = 0; i < p->n_effects; i++)
-        if (mem_of(p, p->effects[i].dst) == mem) return false;
+        if (clg_value_mem(p, p->effects[i].dst) == mem) return false;
     return true;
 }
 
@@ -31,10 +23,10 @@ static bool is_still(const clg_plan *p, int mem) {
 static bool check_step(const clg_plan *p, const clg_step *s, bool *still, bool *changed) {
     bool all = s->kind != CLG_STEP_REF;
     for (int i = 0; i < s->n_args; i++)
-        if (touches(&s->args[i])) all &= still[mem_of(p, s->args[i].value)];
+        if (clg_arg_touches(&s->args[i])) all &= still[clg_value_mem(p, s->args[i].value)];
     for (int i = 0; i < s->n_args && !all; i++) {
-        if (!writes(&s->args[i])) continue;
-        bool *out = &still[mem_of(p, s->args[i].value)];
+        if (!clg_arg_writes(&s->args[i])) continue;
+        bool *out = &still[clg_value_mem(p, s->args[i].value)];
         *changed |= *out;
         *out = false;
     }
@@ -58,7 +50,7 @@ static void keep_results(clg_plan *p) {
     for (int i = p->n_prepared; i < p->n_steps; i++)
         for (int k = 0; k < p->steps[i].n_args; k++) {
             const clg_step_arg *a = &p->steps[i].args[k];
-            clg_value *v = touches(a) ? &p->values[mem_of(p, a->value)] : NULL;
+            clg_value *v = clg_arg_touches(a) ? &p->values[clg_value_mem(p, a->value)] : NULL;
             if (v && v->prepared && v->place == CLG_PLACE_ARENA) v->place = CLG_PLACE_FIXED;
         }
 }
@@ -72,7 +64,7 @@ static clg_status list_slots(clg_plan *p) {
     for (int i = 0; i < p->n_prepared; i++)
         for (int k = 0; k < p->steps[i].n_args; k++) {
             const clg_step_arg *a = &p->steps[i].args[k];
-            clg_slot *slot = touches(a) ? p->values[mem_of(p, a->value)].slot : NULL;
+            clg_slot *slot = clg_arg_touches(a) ? p->values[clg_value_mem(p, a->value)].slot : NULL;
             int j = 0;
             if (!slot) continue;
             while (j < p->n_watched && p->watched[j].slot != slot) j++;
@@ -94,8 +86,8 @@ clg_status clg_plan_prepare(clg_plan *p) {
     for (int i = 0; i < p->n_steps; i++) {
         p->n_prepared += prepared[i];
         for (int k = 0; k < p->steps[i].n_args && prepared[i]; k++)
-            if (writes(&p->steps[i].args[k]))
-                p->values[mem_of(p, p->steps[i].args[k].value)].prepared = true;
+            if (clg_arg_writes(&p->steps[i].args[k]))
+                p->values[clg_value_mem(p, p->steps[i].args[k].value)].prepared = true;
     }
     if (p->n_prepared == 0) return CLG_OK;
     CLG_TRY(move_steps(p, prepared));

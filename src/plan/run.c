@@ -64,7 +64,7 @@ static clg_status bind_kernel(clg_plan *p, clg_step *s) {
     for (int i = 0; i < s->n_args; i++) {
         const clg_step_arg *a = &s->args[i];
         binds[i] = (clg_bind){ .kind = kind_of[a->kind], .name = a->name, .is_const = a->kind == CLG_ARG_IN };
-        if (a->kind <= CLG_ARG_INOUT) {
+        if (clg_arg_touches(a)) {
             binds[i].buffer = p->values[a->value].buffer;
             binds[i].offset = p->values[a->value].offset;
         } else if (a->kind == CLG_ARG_FLOAT || a->kind == CLG_ARG_DOUBLE) binds[i].f = a->u.f;

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_FILE = 1 << 24, MAX_LINE = 4096 };
+enum { MAX_FILE = 1 << 24, MAX_PATTERN = 4096 };
 
 static const char first_line[] = "# clgrad tuning records, format 1\n";
 static const char between[] = " = ";
@@ -116,7 +116,7 @@ static bool next_line(const clg_records *r, size_t *offset, line *l) {
     const char *text = r->text + *offset, *newline = memchr(text, '\n', r->size - *offset);
     *l = (line){ text, newline ? newline : r->text + r->size, NULL };
     *offset = (size_t)(l->end - r->text) + 1;
-    if (text == l->end || *text == '#' || l->end - text > MAX_LINE || !is_plain(text, l->end)) return true;
+    if (text == l->end || *text == '#' || !is_plain(text, l->end)) return true;
     const char *equals = find_text(text, l->end, between);
     if (equals && equals > text && equals + 3 < l->end) l->value = equals + 3;
     return true;
@@ -124,8 +124,9 @@ static bool next_line(const clg_records *r, size_t *offset, line *l) {
 
 static bool has_key(const line *l, const char *key, bool globs) {
     const size_t size = (size_t)(l->value - 3 - l->text);
-    char pattern[MAX_LINE + 1];
+    char pattern[MAX_PATTERN + 1];
     if (!globs) return is_word(l->text, size, key);
+    if (size > MAX_PATTERN) return false;
     memcpy(pattern, l->text, size);
     pattern[size] = 0;
     return clg_str_glob(pattern, key);
