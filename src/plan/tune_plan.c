@@ -2,6 +2,7 @@
 #include "plan/tune.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -102,12 +103,17 @@ static clg_status tune_entry(clg_plan *p, const entry *e, const clg_tune_params 
     }
     *go_on = report(t, row, NULL);
     if (!*go_on) return CLG_OK;
-    CLG_TRY(clg_tune_unit(&job, &r));
+    const clg_status status = clg_tune_unit(&job, &r);
+    if (status == CLG_ERR_DEVICE) return status;
+    if (status < 0) { /* one key that is too large, or builds nowhere, does not end the others */
+        clg_log_msg(CLG_LOG_WARN, "tuning passes over %s: %s", e->key, clg_error());
+        r.best.impl = NULL;
+    }
     info->wrong += row->wrong = job.wrong;
     row->candidates = job.candidates;
     if (r.unfinished || !r.best.impl) info->unfinished++;
     else info->measured++;
-    row->state = r.unfinished ? CLG_TUNE_UNFINISHED : CLG_TUNE_MEASURED;
+    row->state = r.unfinished || !r.best.impl ? CLG_TUNE_UNFINISHED : CLG_TUNE_MEASURED;
     row->before_s = r.before_s;
     row->best_s = r.best_s;
     if (r.best.impl) CLG_TRY(clg_records_store(p->device, &r));
