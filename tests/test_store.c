@@ -491,3 +491,33 @@ Test(store, saving_that_fails_keeps_the_old_file) {
     clg_graph_destroy(&g);
     clg_store_destroy(&s);
 }
+
+/* The initial values come back whatever was written; what only a file has made keeps its values. */
+Test(store, reset_gives_the_initial_values_again) {
+    clg_store *s = clg_store_create(dev, 7);
+    clg_graph *g = clg_graph_create(dev, s);
+    float w[6], again[6], lr = 9, stray[2] = { 3, 4 };
+    (void)clg_param(g, "w", CLG_F32, CLG_SHAPE(2, 3), CLG_INIT_HE);
+    (void)clg_param(g, "b", CLG_F32, CLG_SHAPE(3), CLG_INIT_ZERO);
+    (void)clg_state(g, "lr", CLG_F32, CLG_SCALAR, 0.5);
+    cr_assert_eq(clg_store_read(s, "w", w, sizeof w), CLG_OK);
+    spill_json("x.safetensors", "{\"stray\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8);
+    cr_assert_eq(clg_store_load(s, "x.safetensors", NULL), CLG_OK, "%s", clg_error());
+    const float ones[6] = { 1, 1, 1, 1, 1, 1 };
+    cr_assert_eq(clg_store_write(s, "w", ones, sizeof ones), CLG_OK);
+    cr_assert_eq(clg_store_write(s, "b", ones, 12), CLG_OK);
+    cr_assert_eq(clg_store_write(s, "lr", &lr, sizeof lr), CLG_OK);
+    cr_assert_eq(clg_store_write(s, "stray", stray, sizeof stray), CLG_OK);
+    cr_assert_eq(clg_store_reset(s), CLG_OK, "%s", clg_error());
+    cr_assert_eq(clg_store_read(s, "w", again, sizeof again), CLG_OK);
+    cr_expect_arr_eq(w, again, sizeof w);
+    cr_assert_eq(clg_store_read(s, "b", again, 12), CLG_OK);
+    cr_expect(again[0] == 0 && again[1] == 0 && again[2] == 0);
+    cr_assert_eq(clg_store_read(s, "lr", &lr, sizeof lr), CLG_OK);
+    cr_expect_eq(lr, 0.5f);
+    cr_assert_eq(clg_store_read(s, "stray", again, sizeof stray), CLG_OK);
+    cr_expect(again[0] == 3 && again[1] == 4);
+    cr_expect_eq(clg_store_reset(NULL), CLG_ERR_INVALID);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&s);
+}

@@ -15,6 +15,11 @@ CLG_API clg_store *clg_store_create(clg_device *dev, uint64_t seed);
 CLG_API void       clg_store_destroy(clg_store **store);
 CLG_API uint64_t   clg_store_seed(const clg_store *s);
 
+/** Starts anew: every param and state gets the value again that its clg_param() or clg_state() gave it, by the store's
+ *  seed. Tensors that only a file has made stay as they are. Plans see the change; texts stay.
+ *  After a failure some tensors may have been written. */
+CLG_API CLG_CHECK clg_status clg_store_reset(clg_store *s);
+
 /** What a store holds under a name. The name lives as long as the store. */
 typedef struct clg_store_entry {
     const char *name;

@@ -2,6 +2,8 @@
  * values do not depend on what else was made before. Normal numbers by Box & Muller 1958. */
 #include "graph/init.h"
 
+#include "base/alloc.h"
+#include "base/error.h"
 #include "base/hash.h"
 #include "base/philox.h"
 #include "graph/op.h"
@@ -45,4 +47,24 @@ void clg_init_values(enum clg_init init, uint64_t seed, const char *name, clg_sh
         case CLG_INIT_UNIFORM: x[i] = uniform(r) / sqrt(fan_in); break;
         }
     }
+}
+
+clg_status clg_slot_reset(clg_slot *slot, uint64_t seed) {
+    const size_t n = (size_t)clg_shape_elems(slot->shape);
+    if (!slot->initial.known || n == 0) return CLG_OK;
+    double *x = clg_calloc(n, sizeof *x);
+    void *data = clg_calloc(n, clg_dtype_size(slot->dtype));
+    clg_status status = CLG_OK;
+    if (!x || !data) {
+        status = clg_fail(CLG_ERR_NOMEM, "%s: out of host memory for %zu initial values", slot->name, n);
+    } else {
+        for (size_t i = 0; i < n; i++) x[i] = slot->initial.value;
+        if (slot->trainable) clg_init_values(slot->initial.init, seed, slot->name, slot->shape, x);
+        clg_from_double(slot->dtype, x, data, n);
+        clg_slot_change(slot);
+        status = clg_buffer_write(slot->buffer, 0, slot->dtype, data, n);
+    }
+    clg_free(data);
+    clg_free(x);
+    return status;
 }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "graph/init.h"
 #include "graph/op.h"
 
 #include <errno.h>
@@ -225,4 +226,10 @@ clg_status clg_store_read(clg_store *s, const char *name, void *data, size_t byt
     CLG_TRY(find_for_copy(s, "clg_store_read", name, data, bytes, &slot));
     if (bytes == 0) return CLG_OK;
     return clg_buffer_read(slot->buffer, 0, slot->dtype, data, bytes / clg_dtype_size(slot->dtype));
+}
+
+clg_status clg_store_reset(clg_store *s) {
+    if (!s) return clg_fail(CLG_ERR_INVALID, "clg_store_reset: store is NULL");
+    for (int i = 0; i < s->n_slots; i++) CLG_TRY(clg_slot_reset(s->slots[i], s->seed));
+    return CLG_OK;
 }

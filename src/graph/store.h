@@ -3,8 +3,15 @@
 #define CLG_GRAPH_STORE_H_
 
 #include "cl/buffer.h"
-#include <clgrad/store.h>
+#include <clgrad/graph.h>
 #include <stdatomic.h>
+
+/** What a slot holds at first, by clg_param() or clg_state(). */
+typedef struct clg_initial {
+    bool          known; /* false: made by a file, and not yet claimed */
+    enum clg_init init;  /* of a param */
+    double        value; /* of a state */
+} clg_initial;
 
 /** A named tensor of a store. Lives as long as the store; its buffer never moves. */
 typedef struct clg_slot {
@@ -13,6 +20,7 @@ typedef struct clg_slot {
     clg_shape   shape;
     bool        trainable;
     bool        loaded;   /* made by a file; not yet claimed by clg_param() or clg_state() */
+    clg_initial initial;
     clg_buffer *buffer;
     atomic_uint_fast64_t version; /* writes so far, by whomever */
 } clg_slot;

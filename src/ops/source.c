@@ -149,25 +149,6 @@ static clg_status check_slot(const clg_slot *slot, const char *call, clg_dtype t
     return CLG_OK;
 }
 
-/* Host values of a new slot: drawn for a param, one value for a state. */
-static clg_status initial_values(clg_graph *g, clg_slot *slot, enum clg_init init, double value) {
-    const size_t n = (size_t)clg_shape_elems(slot->shape);
-    double *x = clg_calloc(n, sizeof *x);
-    void *data = clg_calloc(n, clg_dtype_size(slot->dtype));
-    clg_status status = CLG_OK;
-    if (!x || !data) {
-        status = clg_fail(CLG_ERR_NOMEM, "%s: out of host memory for %zu initial values", slot->name, n);
-    } else {
-        for (size_t i = 0; i < n; i++) x[i] = value;
-        if (slot->trainable) clg_init_values(init, clg_graph_seed(g), slot->name, slot->shape, x);
-        clg_from_double(slot->dtype, x, data, n);
-        status = clg_buffer_write(slot->buffer, 0, slot->dtype, data, n);
-    }
-    clg_free(data);
-    clg_free(x);
-    return status;
-}
-
 static clg_tensor *variable(clg_graph *g, const char *call, const char *name, clg_dtype type, clg_shape shape,
                             bool trainable, enum clg_init init, double value) {
     char why[256];
@@ -180,8 +161,10 @@ static clg_tensor *variable(clg_graph *g, const char *call, const char *name, cl
         status = check_slot(slot, call, type, shape, trainable);
     } else {
         status = clg_store_add(g->store, name, type, shape, trainable, &slot);
-        if (status == CLG_OK && (trainable ? init != CLG_INIT_ZERO : value != 0 || signbit(value))) {
-            status = initial_values(g, slot, init, value);
+        if (status == CLG_OK) {
+            slot->initial = (clg_initial){ true, init, value };
+            if (trainable ? init != CLG_INIT_ZERO : value != 0 || signbit(value))
+                status = clg_slot_reset(slot, clg_graph_seed(g));
             if (status < 0) clg_store_remove_last(g->store);
         }
     }
@@ -189,6 +172,7 @@ static clg_tensor *variable(clg_graph *g, const char *call, const char *name, cl
     if (slot->loaded) {
         slot->loaded = false;
         slot->trainable = trainable;
+        slot->initial = (clg_initial){ true, init, value };
     }
     return clg_node_build_in(g, &clg_op_variable, NULL, NULL, 0, NULL, slot, name);
 }
