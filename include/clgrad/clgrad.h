@@ -44,6 +44,7 @@
 #include <clgrad/nn.h>
 #include <clgrad/ops.h>
 #include <clgrad/optim.h>
+#include <clgrad/perceptron.h>
 #include <clgrad/plan.h>
 #include <clgrad/store.h>
 #include <clgrad/tensor.h>
