@@ -1,180 +1,98 @@
-/* Data sets: pictures stay bytes in memory, shared by a data set and its slices; an epoch is a permutation that
- * depends on (seed, epoch) alone; batches are gathered ahead by prefetch.c. */
+/* Data sets: items stay in memory as they were read (pictures as bytes), shared by a data set and its parts; a part is
+ * a list of rows; an epoch is a permutation of it that depends on (seed, epoch) alone; batches are gathered ahead by
+ * prefetch.c. */
+#include "data/dataset.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "data/digits.h"
-#include "data/idx.h"
-#include "data/prefetch.h"
-#include <clgrad/data.h>
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-enum { SPEC_CLASSES = 10 }; /* of the data sets that have a name here */
+/* --- making --- */
 
-/* The bytes of a data set; immutable. */
-typedef struct pictures {
-    atomic_int refs;
-    clg_idx    images, labels;
-    int        classes;
-} pictures;
-
-struct clg_dataset {
-    pictures     *px;
-    int64_t       begin, n;
-    uint32_t     *order;  /* n positions -> items, begin included */
-    bool          shuffle;
-    uint64_t      seed;
-    int64_t       epoch, pos;
-    clg_prefetch *pre;    /* made by the first batch; NULL before */
-};
-
-/* --- opening --- */
-
-static void pictures_unref(pictures *px) {
-    if (!px || atomic_fetch_sub(&px->refs, 1) > 1) return;
-    clg_free(px->images.data);
-    clg_free(px->labels.data);
-    clg_free(px);
+static void bank_unref(clg_bank *b) {
+    if (!b || atomic_fetch_sub(&b->refs, 1) > 1) return;
+    clg_items_free(&b->items);
+    clg_free(b->evaluated);
+    clg_free(b);
 }
 
-/* Takes over one reference to px, also when it fails. */
-static clg_dataset *dataset_create(pictures *px, int64_t begin, int64_t n) {
+/* Takes over the rows and one reference to bank and scaler each, also when it fails. */
+static clg_dataset *dataset_new(clg_bank *bank, clg_scaler *scaler, uint32_t *rows, int64_t n, enum clg_part part) {
     clg_dataset *d = clg_calloc(1, sizeof *d);
     uint32_t *order = clg_calloc((size_t)n, sizeof *order);
     if (!d || !order) {
         clg_fail_nomem("data set");
         clg_free(d);
         clg_free(order);
-        pictures_unref(px);
+        clg_free(rows);
+        clg_scaler_destroy(&scaler);
+        bank_unref(bank);
         return NULL;
     }
-    *d = (clg_dataset){.px = px, .begin = begin, .n = n, .order = order};
+    *d = (clg_dataset){.bank = bank, .part = part, .n = n, .rows = rows, .order = order, .scaler = scaler};
     if (clg_dataset_start(d, true, 0, 0) < 0) clg_dataset_destroy(&d);
     return d;
 }
 
-/* Joins pictures and labels; takes over the data of both, also when it fails. max_classes 0: no limit. */
-static clg_dataset *dataset_join(clg_idx images, clg_idx labels, const char *image_name, const char *label_name,
-                                 int max_classes) {
-    const int64_t n = images.dim[0];
-    int classes = 0;
-    if (labels.dim[0] != n) {
-        clg_fail(CLG_ERR_FORMAT, "%s has %lld pictures, but %s has %lld labels: they do not belong together",
-                 image_name, (long long)n, label_name, (long long)labels.dim[0]);
-        goto fail;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        const int label = labels.data[i];
-        if (max_classes > 0 && label >= max_classes) {
-            clg_fail(CLG_ERR_FORMAT, "%s: label %lld is %d; labels of this data set are 0 to %d", label_name,
-                     (long long)i, label, max_classes - 1);
-            goto fail;
-        }
-        if (label >= classes) classes = label + 1;
-    }
-    pictures *px = clg_calloc(1, sizeof *px);
-    if (!px) {
+clg_dataset *clg_dataset_of_rows(const clg_dataset *d, uint32_t *rows, int64_t n, enum clg_part part) {
+    atomic_fetch_add(&d->bank->refs, 1);
+    return dataset_new(d->bank, clg_scaler_ref(d->scaler), rows, n, part);
+}
+
+/* Takes the contents of items over, which were checked, also when it fails. */
+static clg_dataset *dataset_of(clg_items *items, enum clg_part part) {
+    const int64_t n = items->n;
+    clg_bank *bank = clg_calloc(1, sizeof *bank);
+    uint16_t *evaluated = clg_calloc((size_t)n, sizeof *evaluated);
+    uint32_t *rows = clg_calloc((size_t)n, sizeof *rows);
+    if (!bank || !evaluated || !rows) {
         clg_fail_nomem("data set");
-        goto fail;
-    }
-    atomic_init(&px->refs, 1);
-    px->images = images;
-    px->labels = labels;
-    px->classes = classes;
-    return dataset_create(px, 0, n);
-fail:
-    clg_free(images.data);
-    clg_free(labels.data);
-    return NULL;
-}
-
-static clg_dataset *open_files(const char *image_path, const char *label_path, int max_classes) {
-    clg_idx images = {0}, labels = {0};
-    if (clg_idx_read(image_path, 3, &images) < 0) return NULL;
-    if (clg_idx_read(label_path, 1, &labels) < 0) {
-        clg_free(images.data);
+        clg_items_free(items);
+        clg_free(bank);
+        clg_free(evaluated);
+        clg_free(rows);
         return NULL;
     }
-    return dataset_join(images, labels, image_path, label_path, max_classes);
+    bank->items = *items;
+    bank->evaluated = evaluated;
+    atomic_init(&bank->refs, 1);
+    *items = (clg_items){0};
+    for (int64_t i = 0; i < n; i++) rows[i] = (uint32_t)i;
+    return dataset_new(bank, NULL, rows, n, part);
 }
 
-clg_dataset *clg_dataset_open_idx(const char *images, const char *labels) {
-    if (!images || !labels) {
-        clg_fail(CLG_ERR_INVALID, "dataset_open_idx: %s is NULL", images ? "labels" : "images");
+clg_dataset *clg_dataset_from_items(clg_items *items, enum clg_part part) {
+    if (clg_items_check(items, CLG_ERR_FORMAT) < 0) {
+        clg_items_free(items);
         return NULL;
     }
-    return open_files(images, labels, 0);
+    return dataset_of(items, part);
 }
 
-static const char *const part_names[2][2] = {{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
-                                             {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}};
-
-static clg_dataset *open_digits(enum clg_part part) {
-    clg_idx idx[2] = {{0}, {0}};
-    char name[2][48];
-    for (int i = 0; i < 2; i++) {
-        size_t size = 0;
-        snprintf(name[i], sizeof name[i], "%s.gz", part_names[part == CLG_TEST][i]);
-        const void *data = clg_digits_file(name[i], &size);
-        if (clg_idx_parse(name[i], data, size, i == 0 ? 3 : 1, &idx[i]) < 0) {
-            clg_free(idx[0].data);
-            return NULL;
-        }
+clg_dataset *clg_dataset_create(const clg_dataset_params *p) {
+    clg_items it = {0};
+    if (!p || p->part < CLG_TRAIN || p->part > CLG_VALIDATION) {
+        clg_fail(CLG_ERR_INVALID, "dataset_create: %s", p ? "there is no such part" : "params is NULL");
+        return NULL;
     }
-    return dataset_join(idx[0], idx[1], name[0], name[1], SPEC_CLASSES);
-}
-
-/* "dir/name.gz" or "dir/name", whichever is there. */
-static clg_status find_file(const char *dir, const char *name, char *path, size_t size) {
-    static const char *const ends[] = {".gz", ""};
-    struct stat st;
-    for (int i = 0; i < 2; i++) {
-        const int n = snprintf(path, size, "%s/%s%s", dir, name, ends[i]);
-        if (n < 0 || (size_t)n >= size)
-            return clg_fail(CLG_ERR_INVALID, "dataset_open: the path %s/... is too long", dir);
-        if (stat(path, &st) == 0) return CLG_OK;
+    if (clg_items_copy(p, &it) < 0 || clg_items_check(&it, CLG_ERR_INVALID) < 0) {
+        clg_fail_context(clg_error_status(), "dataset_create: ");
+        clg_items_free(&it);
+        return NULL;
     }
-    if (stat(dir, &st) != 0) return clg_fail(CLG_ERR_IO, "mnist:%s: there is no such folder", dir);
-    return clg_fail(CLG_ERR_IO, "mnist:%s: no %s.gz or %s there; the folder needs the four IDX files of MNIST", dir,
-                    name, name);
-}
-
-static clg_dataset *open_folder(const char *dir, enum clg_part part) {
-    char path[2][4096];
-    for (int i = 0; i < 2; i++)
-        if (find_file(dir, part_names[part == CLG_TEST][i], path[i], sizeof path[i]) < 0) return NULL;
-    return open_files(path[0], path[1], SPEC_CLASSES);
-}
-
-clg_dataset *clg_dataset_open(const char *spec, enum clg_part part) {
-    if (spec && (part == CLG_TRAIN || part == CLG_TEST)) {
-        if (strcmp(spec, "digits") == 0) return open_digits(part);
-        if (strncmp(spec, "mnist:", 6) == 0 && spec[6] != 0) return open_folder(spec + 6, part);
-    }
-    clg_fail(CLG_ERR_INVALID, "dataset_open(%s): unknown data set; known are digits (built in) and mnist:DIR (a "
-             "folder of IDX files)", spec ? spec : "NULL");
-    return NULL;
+    return dataset_of(&it, p->part);
 }
 
 void clg_dataset_destroy(clg_dataset **d) {
     if (!d || !*d) return;
     clg_prefetch_destroy(&(*d)->pre);
-    pictures_unref((*d)->px);
+    clg_scaler_destroy(&(*d)->scaler);
+    bank_unref((*d)->bank);
+    clg_free((*d)->rows);
     clg_free((*d)->order);
     clg_free(*d);
     *d = NULL;
-}
-
-clg_dataset *clg_dataset_slice(clg_dataset *d, int64_t begin, int64_t n) {
-    if (!d || begin < 0 || n < 1 || begin > d->n || n > d->n - begin) {
-        clg_fail(CLG_ERR_INVALID, "dataset_slice(begin %lld, n %lld): no range inside the %lld items of the data set",
-                 (long long)begin, (long long)n, (long long)clg_dataset_size(d));
-        return NULL;
-    }
-    atomic_fetch_add(&d->px->refs, 1);
-    return dataset_create(d->px, d->begin + begin, n);
 }
 
 /* --- facts --- */
@@ -184,31 +102,68 @@ int64_t clg_dataset_size(const clg_dataset *d) {
 }
 
 clg_shape clg_dataset_shape(const clg_dataset *d) {
-    return d ? CLG_SHAPE(1, d->px->images.dim[1], d->px->images.dim[2]) : (clg_shape){.ndim = -1};
+    return d ? d->bank->items.shape : (clg_shape){.ndim = -1};
 }
 
 int clg_dataset_classes(const clg_dataset *d) {
-    return d ? d->px->classes : 0;
+    return d ? d->bank->items.classes : 0;
+}
+
+int64_t clg_dataset_targets(const clg_dataset *d) {
+    return d ? d->bank->items.targets : 0;
+}
+
+enum clg_part clg_dataset_part(const clg_dataset *d) {
+    return d ? d->part : CLG_TEST;
+}
+
+const char *clg_dataset_class_name(const clg_dataset *d, int k) {
+    return d && d->bank->items.class_name && k >= 0 && k < d->bank->items.classes ? d->bank->items.class_name[k] : NULL;
+}
+
+const char *clg_dataset_feature_name(const clg_dataset *d, int64_t k) {
+    if (!d || !d->bank->items.feature_name || k < 0 || k >= (int64_t)clg_items_numbers(&d->bank->items)) return NULL;
+    return d->bank->items.feature_name[k];
 }
 
 int64_t clg_dataset_left(const clg_dataset *d) {
     return d ? d->n - d->pos : 0;
 }
 
-static size_t item_bytes(const clg_dataset *d) {
-    return (size_t)(d->px->images.dim[1] * d->px->images.dim[2]);
+static clg_status check_item(const clg_dataset *d, int64_t i, const char *call) {
+    if (d && i >= 0 && i < d->n) return CLG_OK;
+    return clg_fail(CLG_ERR_INVALID, "%s(%lld): the data set has %lld items", call, (long long)i,
+                    (long long)clg_dataset_size(d));
 }
 
 clg_status clg_dataset_item(const clg_dataset *d, int64_t i, float *pixels, int32_t *label) {
-    if (!d || i < 0 || i >= d->n)
-        return clg_fail(CLG_ERR_INVALID, "dataset_item(%lld): the data set has %lld items", (long long)i,
-                        d ? (long long)d->n : 0LL);
-    const size_t at = (size_t)(d->begin + i), item = item_bytes(d);
-    const uint8_t *image = d->px->images.data + at * item;
-    if (pixels)
-        for (size_t k = 0; k < item; k++) pixels[k] = (float)image[k] / 255.0f;
-    if (label) *label = d->px->labels.data[at];
+    CLG_TRY(check_item(d, i, "dataset_item"));
+    if (label && !d->bank->items.label)
+        return clg_fail(CLG_ERR_INVALID, "dataset_item: the items have target values and no classes; read them by "
+                        "clg_dataset_row()");
+    if (pixels) clg_row_x(&d->bank->items, d->scaler, d->rows[i], CLG_F32, pixels);
+    if (label) clg_row_target(&d->bank->items, d->rows[i], CLG_I32, label);
     return CLG_OK;
+}
+
+clg_status clg_dataset_row(const clg_dataset *d, int64_t i, double *x, double *target) {
+    CLG_TRY(check_item(d, i, "dataset_row"));
+    if (x) clg_row_x(&d->bank->items, d->scaler, d->rows[i], CLG_F64, x);
+    if (target) clg_row_target(&d->bank->items, d->rows[i], CLG_F64, target);
+    return CLG_OK;
+}
+
+int clg_dataset_evaluated(clg_dataset *d) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* parts of one data set may be used by several threads */
+    int most = 0;
+    pthread_mutex_lock(&lock);
+    for (int64_t i = 0; d && i < d->n; i++) {
+        uint16_t *times = &d->bank->evaluated[d->rows[i]];
+        if (*times < UINT16_MAX) (*times)++;
+        if (*times > most) most = *times;
+    }
+    pthread_mutex_unlock(&lock);
+    return most;
 }
 
 /* --- order --- */
@@ -221,19 +176,25 @@ static uint64_t splitmix(uint64_t key, uint64_t counter) {
     return z ^ (z >> 31);
 }
 
+uint64_t clg_shuffle_key(uint64_t seed, uint64_t stream, uint64_t counter) {
+    return splitmix(splitmix(seed, stream), counter);
+}
+
 /* Fisher-Yates. Bounds stay below 2^32, so the product with the upper half needs 64 bits only; its bias is below
  * 2^-32 n, far under what could be noticed. */
-static void make_order(clg_dataset *d) {
-    for (int64_t i = 0; i < d->n; i++) d->order[i] = (uint32_t)(d->begin + i);
-    if (!d->shuffle) return;
-    const uint64_t key = splitmix(splitmix(d->seed, 0), (uint64_t)d->epoch);
-    for (int64_t i = d->n - 1; i > 0; i--) {
+void clg_shuffle(uint32_t *v, int64_t n, uint64_t key) {
+    for (int64_t i = n - 1; i > 0; i--) {
         const uint64_t r = splitmix(key, (uint64_t)i) >> 32;
         const int64_t j = (int64_t)(r * (uint64_t)(i + 1) >> 32);
-        const uint32_t t = d->order[i];
-        d->order[i] = d->order[j];
-        d->order[j] = t;
+        const uint32_t t = v[i];
+        v[i] = v[j];
+        v[j] = t;
     }
+}
+
+static void make_order(clg_dataset *d) {
+    memcpy(d->order, d->rows, (size_t)d->n * sizeof *d->order);
+    if (d->shuffle) clg_shuffle(d->order, d->n, clg_shuffle_key(d->seed, 0, (uint64_t)d->epoch));
 }
 
 clg_status clg_dataset_start(clg_dataset *d, bool shuffle, uint64_t seed, int64_t epoch) {
@@ -259,29 +220,57 @@ clg_status clg_dataset_skip(clg_dataset *d, int64_t n) {
 
 /* --- batches --- */
 
+/* "f32[batch,1,28,28] or f64"; a list of sizes never fills the text: 5 of 20 characters each */
+static const char *want_x(clg_shape s, char *text, size_t size) {
+    int n = snprintf(text, size, "f32[batch");
+    for (int i = 0; i < s.ndim; i++) n += snprintf(text + n, size - (size_t)n, ",%lld", (long long)s.dim[i]);
+    snprintf(text + n, size - (size_t)n, "] or f64");
+    return text;
+}
+
+static clg_status check_x(const clg_dataset *d, const clg_tensor *x) {
+    const clg_shape s = clg_tensor_shape(x), item = clg_dataset_shape(d);
+    const clg_dtype t = clg_tensor_dtype(x);
+    char text[160];
+    bool same = s.ndim == item.ndim + 1 && s.dim[0] >= 1 && (t == CLG_F32 || t == CLG_F64);
+    for (int i = 0; same && i < item.ndim; i++) same = s.dim[i + 1] == item.dim[i];
+    if (same) return CLG_OK;
+    return clg_fail(CLG_ERR_SHAPE, "dataset_next: input %s must be %s for the items of this data set",
+                    clg_tensor_name(x), want_x(item, text, sizeof text));
+}
+
+static clg_status check_target(const clg_dataset *d, const clg_tensor *target, int64_t rows) {
+    const clg_shape s = clg_tensor_shape(target);
+    const clg_dtype t = clg_tensor_dtype(target);
+    const long long targets = (long long)clg_dataset_targets(d), n = (long long)rows;
+    if (d->bank->items.label) {
+        if (t == CLG_I32 && s.ndim == 1 && s.dim[0] == n) return CLG_OK;
+        return clg_fail(CLG_ERR_SHAPE, "dataset_next: input %s must be i32[%lld]: the batch size, for classes",
+                        clg_tensor_name(target), n);
+    }
+    const bool sizes = s.ndim == 2 ? s.dim[0] == n && s.dim[1] == targets : s.ndim == 1 && s.dim[0] == n && targets == 1;
+    if ((t == CLG_F32 || t == CLG_F64) && sizes) return CLG_OK;
+    return clg_fail(CLG_ERR_SHAPE, "dataset_next: input %s must be f32[%lld,%lld] or f64: the batch size, and the target "
+                    "values of an item", clg_tensor_name(target), n, targets);
+}
+
 static clg_status check_inputs(const clg_dataset *d, const clg_plan *p, const clg_tensor *x, const clg_tensor *target) {
     if (!d || !p || !x || !target)
         return clg_fail(CLG_ERR_INVALID, "dataset_next: the %s is NULL",
                         !d ? "data set" : !p ? "plan" : !x ? "input x" : "input target");
-    const clg_shape s = clg_tensor_shape(x), t = clg_tensor_shape(target), want = clg_dataset_shape(d);
-    if (clg_tensor_dtype(x) != CLG_F32 || s.ndim != 4 || s.dim[0] < 1 || s.dim[1] != want.dim[0] ||
-        s.dim[2] != want.dim[1] || s.dim[3] != want.dim[2])
-        return clg_fail(CLG_ERR_SHAPE, "dataset_next: input %s must be f32[batch,%lld,%lld,%lld] for these pictures",
-                        clg_tensor_name(x), (long long)want.dim[0], (long long)want.dim[1], (long long)want.dim[2]);
-    if (clg_tensor_dtype(target) != CLG_I32 || t.ndim != 1 || t.dim[0] != s.dim[0])
-        return clg_fail(CLG_ERR_SHAPE, "dataset_next: input %s must be i32[%lld], the batch size of %s",
-                        clg_tensor_name(target), (long long)s.dim[0], clg_tensor_name(x));
-    return CLG_OK;
+    CLG_TRY(check_x(d, x));
+    return check_target(d, target, clg_tensor_shape(x).dim[0]);
 }
 
-static clg_gather gather_of(const clg_dataset *d) {
-    return (clg_gather){.images = d->px->images.data, .labels = d->px->labels.data, .order = d->order,
-                        .item = item_bytes(d)};
+static clg_layout layout_of(const clg_dataset *d, clg_dtype x, clg_dtype target) {
+    const size_t targets = d->bank->items.label ? 1 : (size_t)d->bank->items.targets;
+    return (clg_layout){.x = x, .x_bytes = clg_items_numbers(&d->bank->items) * clg_dtype_size(x),
+                        .target = target, .target_bytes = targets * clg_dtype_size(target)};
 }
 
-static clg_status reserve(clg_dataset *d, int64_t rows) {
-    if (d->pre && clg_prefetch_rows(d->pre) >= rows) return CLG_OK;
-    clg_prefetch *p = clg_prefetch_create(rows, item_bytes(d));
+static clg_status reserve(clg_dataset *d, int64_t rows, const clg_layout *layout) {
+    if (d->pre && clg_prefetch_suits(d->pre, rows, layout)) return CLG_OK;
+    clg_prefetch *p = clg_prefetch_create(rows, layout);
     if (!p)
         return clg_fail(CLG_ERR_NOMEM, "dataset_next: no host memory for two batches of %lld items", (long long)rows);
     clg_prefetch_destroy(&d->pre);
@@ -291,8 +280,7 @@ static clg_status reserve(clg_dataset *d, int64_t rows) {
 
 /* Completes a batch. What the worker prepared begins where we stand, as everything else that moves drops it; the rest
  * is gathered here, over the end of the epoch into the following ones if need be. */
-static void fill(clg_dataset *d, clg_batch *b, int64_t rows) {
-    const clg_gather g = gather_of(d);
+static void fill(clg_dataset *d, const clg_gather *g, clg_batch *b, int64_t rows) {
     int64_t row = b->n < rows ? b->n : rows;
     d->pos += row;
     while (row < rows) {
@@ -302,7 +290,7 @@ static void fill(clg_dataset *d, clg_batch *b, int64_t rows) {
             make_order(d);
         }
         const int64_t left = d->n - d->pos, n = rows - row < left ? rows - row : left;
-        clg_gather_rows(&g, b, row, d->pos, n);
+        clg_gather_rows(g, b, row, d->pos, n);
         row += n;
         d->pos += n;
     }
@@ -311,14 +299,13 @@ static void fill(clg_dataset *d, clg_batch *b, int64_t rows) {
 clg_status clg_dataset_next(clg_dataset *d, clg_plan *p, clg_tensor *x, clg_tensor *target) {
     CLG_TRY(check_inputs(d, p, x, target));
     const int64_t rows = clg_tensor_shape(x).dim[0];
-    CLG_TRY(reserve(d, rows));
+    const clg_gather g = {.items = &d->bank->items, .scaler = d->scaler, .order = d->order,
+                          .layout = layout_of(d, clg_tensor_dtype(x), clg_tensor_dtype(target))};
+    CLG_TRY(reserve(d, rows, &g.layout));
     clg_batch *b = clg_prefetch_take(d->pre);
-    fill(d, b, rows);
+    fill(d, &g, b, rows);
     const int64_t left = d->n - d->pos;
-    if (left > 0) {
-        const clg_gather g = gather_of(d);
-        clg_prefetch_begin(d->pre, &g, d->pos, left < rows ? left : rows);
-    }
-    CLG_TRY(clg_write(p, x, b->x, (size_t)rows * item_bytes(d) * sizeof(float)));
-    return clg_write(p, target, b->t, (size_t)rows * sizeof(int32_t));
+    if (left > 0) clg_prefetch_begin(d->pre, &g, d->pos, left < rows ? left : rows);
+    CLG_TRY(clg_write(p, x, b->x, (size_t)rows * g.layout.x_bytes));
+    return clg_write(p, target, b->target, (size_t)rows * g.layout.target_bytes);
 }

@@ -11,6 +11,7 @@ struct clg_prefetch {
     pthread_cond_t  change;
     bool            threaded, quit, busy;
     int64_t         rows;
+    clg_layout      layout;
     clg_batch       batch[2];
     int             filling; /* index of the batch that the worker fills */
     clg_gather      job;
@@ -19,12 +20,9 @@ struct clg_prefetch {
 
 void clg_gather_rows(const clg_gather *g, clg_batch *b, int64_t row, int64_t first, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
-        const size_t from = g->order[first + i];
-        const uint8_t *image = g->images + from * g->item;
-        float *x = b->x + (size_t)(row + i) * g->item;
-        /* rounded once, as PyTorch's ToTensor does; a product with 1/255 would differ in the last bit */
-        for (size_t k = 0; k < g->item; k++) x[k] = (float)image[k] / 255.0f;
-        b->t[row + i] = g->labels[from];
+        const size_t from = g->order[first + i], to = (size_t)(row + i);
+        clg_row_x(g->items, g->scaler, from, g->layout.x, (char *)b->x + to * g->layout.x_bytes);
+        clg_row_target(g->items, from, g->layout.target, (char *)b->target + to * g->layout.target_bytes);
     }
 }
 
@@ -60,16 +58,17 @@ static bool start_worker(clg_prefetch *p) {
     return ok;
 }
 
-clg_prefetch *clg_prefetch_create(int64_t rows, size_t item) {
+clg_prefetch *clg_prefetch_create(int64_t rows, const clg_layout *layout) {
     clg_prefetch *p = clg_calloc(1, sizeof *p);
     if (!p) return NULL;
     p->rows = rows;
+    p->layout = *layout;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->change, NULL);
     for (int i = 0; i < 2; i++) {
-        p->batch[i].x = clg_calloc((size_t)rows, item * sizeof(float));
-        p->batch[i].t = clg_calloc((size_t)rows, sizeof(int32_t));
-        if (!p->batch[i].x || !p->batch[i].t) {
+        p->batch[i].x = clg_calloc((size_t)rows, layout->x_bytes);
+        p->batch[i].target = clg_calloc((size_t)rows, layout->target_bytes);
+        if (!p->batch[i].x || !p->batch[i].target) {
             clg_prefetch_destroy(&p);
             return NULL;
         }
@@ -92,14 +91,14 @@ void clg_prefetch_destroy(clg_prefetch **pp) {
     pthread_mutex_destroy(&p->lock);
     for (int i = 0; i < 2; i++) {
         clg_free(p->batch[i].x);
-        clg_free(p->batch[i].t);
+        clg_free(p->batch[i].target);
     }
     clg_free(p);
     *pp = NULL;
 }
 
-int64_t clg_prefetch_rows(const clg_prefetch *p) {
-    return p->rows;
+bool clg_prefetch_suits(const clg_prefetch *p, int64_t rows, const clg_layout *layout) {
+    return p->rows >= rows && p->layout.x == layout->x && p->layout.target == layout->target;
 }
 
 void clg_prefetch_begin(clg_prefetch *p, const clg_gather *g, int64_t first, int64_t n) {
