@@ -46,6 +46,7 @@
 #include <clgrad/optim.h>
 #include <clgrad/perceptron.h>
 #include <clgrad/plan.h>
+#include <clgrad/separable.h>
 #include <clgrad/store.h>
 #include <clgrad/tensor.h>
 #include <clgrad/tune.h>
