@@ -33,6 +33,7 @@
 #ifndef CLGRAD_CLGRAD_H_
 #define CLGRAD_CLGRAD_H_
 
+#include <clgrad/augment.h>
 #include <clgrad/base.h>
 #include <clgrad/config.h>
 #include <clgrad/data.h>

@@ -14,13 +14,13 @@ static clg_tensor *correction(clg_step *s, double beta) {
 
 clg_tensor *clg_adam(clg_tensor *loss, const clg_optim_params *p) {
     if (!loss) return NULL;
-    const clg_optim_params o = p ? *p : (clg_optim_params){0};
     clg_step s;
-    if (!clg_step_begin(&s, "adam", loss, &o, o.lr > 0 ? o.lr : 0.001, 2)) return NULL;
-    const double b1 = o.beta1 > 0 ? o.beta1 : 0.9, b2 = o.beta2 > 0 ? o.beta2 : 0.999, eps = o.eps > 0 ? o.eps : 1e-8;
+    if (!clg_step_begin(&s, "adam", loss, p, 2)) return NULL;
+    const double b1 = s.o.beta1 > 0 ? s.o.beta1 : 0.9, b2 = s.o.beta2 > 0 ? s.o.beta2 : 0.999;
+    const double eps = s.o.eps > 0 ? s.o.eps : 1e-8;
     clg_tensor *c1 = correction(&s, b1), *c2 = correction(&s, b2);
     for (int i = 0; i < s.n; i++) {
-        clg_tensor *g = clg_step_grad(&s, i);
+        clg_tensor *g = s.grad[i];
         clg_tensor *m = clg_step_slot(&s, i, "m"), *v = clg_step_slot(&s, i, "v");
         clg_tensor *m1 = clg_add(clg_scale(m, b1), clg_scale(g, 1 - b1));
         clg_tensor *v1 = clg_add(clg_scale(v, b2), clg_scale(clg_square(g), 1 - b2));

@@ -4,16 +4,15 @@
 
 clg_tensor *clg_sgd(clg_tensor *loss, const clg_optim_params *p) {
     if (!loss) return NULL;
-    const clg_optim_params o = p ? *p : (clg_optim_params){0};
     clg_step s;
-    if (!clg_step_begin(&s, "sgd", loss, &o, o.lr > 0 ? o.lr : 0.01, 1)) return NULL;
+    if (!clg_step_begin(&s, "sgd", loss, p, 1)) return NULL;
     for (int i = 0; i < s.n; i++) {
-        clg_tensor *direction = clg_step_grad(&s, i);
-        if (o.momentum > 0) {
+        clg_tensor *direction = s.grad[i];
+        if (s.o.momentum > 0) {
             clg_tensor *v = clg_step_slot(&s, i, "momentum");
-            direction = clg_add(clg_scale(v, o.momentum), direction);
+            direction = clg_add(clg_scale(v, s.o.momentum), direction);
             clg_step_assign(&s, v, direction);
-            if (o.nesterov) direction = clg_add(clg_step_grad(&s, i), clg_scale(direction, o.momentum));
+            if (s.o.nesterov) direction = clg_add(s.grad[i], clg_scale(direction, s.o.momentum));
         }
         clg_step_move(&s, i, direction);
     }

@@ -12,9 +12,12 @@ static bool in_range(double x, double low, double high) { return x >= low && x <
 
 static bool params_ok(clg_graph *g, const char *name, const clg_optim_params *p) {
     const struct { const char *field; double value, high; } check[] = {
-        {"lr", p->lr, INFINITY},       {"momentum", p->momentum, 1}, {"beta1", p->beta1, 1},
-        {"beta2", p->beta2, 1},        {"eps", p->eps, INFINITY},    {"weight_decay", p->weight_decay, INFINITY},
-        {"alpha", p->alpha, 1},
+        {"lr", p->lr, INFINITY},         {"momentum", p->momentum, 1},
+        {"beta1", p->beta1, 1},          {"beta2", p->beta2, 1},
+        {"eps", p->eps, INFINITY},       {"weight_decay", p->weight_decay, INFINITY},
+        {"alpha", p->alpha, 1},          {"clip_norm", p->clip_norm, INFINITY},
+        {"l2", p->l2, INFINITY},         {"clip_value", p->clip_value, INFINITY},
+        {"max_norm2", p->max_norm2, INFINITY}, {"accumulate", (double)p->accumulate, 0x1p31},
     };
     for (size_t i = 0; i < sizeof check / sizeof check[0]; i++)
         if (!in_range(check[i].value, 0, check[i].high)) {
@@ -36,33 +39,51 @@ static bool loss_ok(const char *name, clg_tensor *loss) {
     return false;
 }
 
-bool clg_step_begin(clg_step *s, const char *name, clg_tensor *loss, const clg_optim_params *p, double lr, int slots) {
-    clg_graph *g = clg_tensor_graph(loss);
-    *s = (clg_step){.graph = g, .loss = loss, .decay = p->weight_decay, .decay_all = p->decay_all};
-    if (!loss_ok(name, loss) || !params_ok(g, name, p)) return false;
-    s->n = clg_graph_params(loss, NULL, 0);
+static bool find_params(clg_step *s, int slots) {
+    s->n = clg_graph_params(s->loss, NULL, 0);
     if (s->n < 1) {
-        (void)clg_graph_fail(g, CLG_ERR_INVALID, "%s(%s): the loss depends on no param: make weights by clg_param()",
-                             name, clg_tensor_name(loss));
+        (void)clg_graph_fail(s->graph, CLG_ERR_INVALID,
+                             "%s(%s): the loss depends on no param: make weights by clg_param()", s->name,
+                             clg_tensor_name(s->loss));
         return false;
     }
-    s->cap_effects = s->n * (1 + slots) + 1;
+    s->cap_effects = s->n * (2 + slots) + 2; /* params, their sums and slots; two counters */
     s->param = clg_calloc((size_t)s->n, sizeof *s->param);
+    s->grad = clg_calloc((size_t)s->n, sizeof *s->grad);
     s->effect = clg_calloc((size_t)s->cap_effects, sizeof *s->effect);
-    if (!s->param || !s->effect) {
-        (void)clg_graph_fail(g, CLG_ERR_NOMEM, "%s(%s): no host memory for %d params", name, clg_tensor_name(loss),
-                             s->n);
+    if (!s->param || !s->grad || !s->effect) {
+        (void)clg_graph_fail(s->graph, CLG_ERR_NOMEM, "%s(%s): no host memory for %d params", s->name,
+                             clg_tensor_name(s->loss), s->n);
         (void)clg_step_end(s);
         return false;
     }
-    (void)clg_graph_params(loss, s->param, s->n);
-    s->lr = clg_state(g, "optim.lr", CLG_F32, CLG_SCALAR, lr);
-    clg_tensor *count = clg_state(g, "optim.step", CLG_I32, CLG_SCALAR, 0);
-    clg_tensor *next = clg_add(count, clg_fill(g, CLG_I32, CLG_SCALAR, 1));
-    s->t = clg_cast(next, CLG_F32);
+    (void)clg_graph_params(s->loss, s->param, s->n);
+    s->type = CLG_F32;
     for (int i = 0; i < s->n; i++)
-        if (clg_tensor_dtype(s->param[i]) == CLG_F64) s->t = clg_cast(next, CLG_F64);
-    clg_step_assign(s, count, next);
+        if (clg_tensor_dtype(s->param[i]) == CLG_F64) s->type = CLG_F64;
+    return true;
+}
+
+/* The counters of runs since the last step, and of steps. */
+static void count(clg_step *s) {
+    clg_tensor *one = clg_fill(s->graph, CLG_I32, CLG_SCALAR, 1);
+    if (s->o.accumulate > 1) {
+        clg_tensor *batch = clg_state(s->graph, "optim.batch", CLG_I32, CLG_SCALAR, 0), *next = clg_add(batch, one);
+        s->due = clg_ge(next, clg_fill(s->graph, CLG_I32, CLG_SCALAR, (double)s->o.accumulate));
+        clg_step_each_run(s, batch, clg_where(s->due, clg_fill(s->graph, CLG_I32, CLG_SCALAR, 0), next));
+    }
+    clg_tensor *step = clg_state(s->graph, "optim.step", CLG_I32, CLG_SCALAR, 0), *next = clg_add(step, one);
+    s->t = clg_cast(next, s->type);
+    clg_step_assign(s, step, next);
+}
+
+bool clg_step_begin(clg_step *s, const char *name, clg_tensor *loss, const clg_optim_params *p, int slots) {
+    *s = (clg_step){.graph = clg_tensor_graph(loss), .name = name, .o = p ? *p : (clg_optim_params){0}, .loss = loss};
+    if (!loss_ok(name, loss) || !params_ok(s->graph, name, &s->o) || !find_params(s, slots)) return false;
+    if (!(s->o.lr > 0)) s->o.lr = clg_optimizer_default_lr(name);
+    s->lr = clg_state(s->graph, "optim.lr", CLG_F32, CLG_SCALAR, s->o.lr);
+    count(s);
+    clg_step_gradients(s);
     return true;
 }
 
@@ -71,8 +92,8 @@ clg_dtype clg_step_type(const clg_step *s, int i) {
     return t == CLG_F16 || t == CLG_BF16 ? CLG_F32 : t;
 }
 
-clg_tensor *clg_step_grad(const clg_step *s, int i) {
-    return clg_cast(clg_grad(s->loss, s->param[i]), clg_step_type(s, i));
+bool clg_step_decays(const clg_step *s, int i) {
+    return s->o.decay_all || clg_tensor_shape(s->param[i]).ndim > 1;
 }
 
 clg_tensor *clg_step_slot(clg_step *s, int i, const char *what) {
@@ -84,27 +105,40 @@ clg_tensor *clg_step_slot(clg_step *s, int i, const char *what) {
     return clg_state(s->graph, name, clg_step_type(s, i), clg_tensor_shape(s->param[i]), 0);
 }
 
-void clg_step_assign(clg_step *s, clg_tensor *dst, clg_tensor *value) {
+void clg_step_each_run(clg_step *s, clg_tensor *dst, clg_tensor *value) {
     if (s->n_effects < s->cap_effects) s->effect[s->n_effects++] = clg_assign(dst, value);
+}
+
+void clg_step_assign(clg_step *s, clg_tensor *dst, clg_tensor *value) {
+    clg_step_each_run(s, dst, s->due ? clg_where(s->due, value, dst) : value);
 }
 
 clg_tensor *clg_step_scalar(const clg_step *s, int i, clg_tensor *scalar) {
     return clg_cast(scalar, clg_step_type(s, i));
 }
 
+/* The nearest point of the ball |w|^2 <= theta lies on the ray from 0 through w. The factor is exactly 1 inside. */
+static clg_tensor *projected(const clg_step *s, int i, clg_tensor *w) {
+    clg_tensor *theta = clg_fill(s->graph, clg_step_type(s, i), CLG_SCALAR, s->o.max_norm2);
+    clg_tensor *norm2 = clg_sum(clg_square(w), CLG_ALL);
+    return clg_mul(w, clg_sqrt(clg_div(theta, clg_maximum(theta, norm2))));
+}
+
 void clg_step_move(clg_step *s, int i, clg_tensor *direction) {
     clg_tensor *w = clg_cast(s->param[i], clg_step_type(s, i)), *kept = w;
     clg_tensor *lr = clg_step_scalar(s, i, s->lr);
-    const bool decays = s->decay > 0 && (s->decay_all || clg_tensor_shape(w).ndim > 1);
-    if (decays) kept = clg_sub(w, clg_mul(clg_scale(lr, s->decay), w));
+    const bool decays = clg_step_decays(s, i);
+    if (decays && s->o.weight_decay > 0) kept = clg_sub(w, clg_mul(clg_scale(lr, s->o.weight_decay), w));
     clg_tensor *moved = clg_sub(kept, clg_mul(lr, direction));
+    if (decays && s->o.max_norm2 > 0) moved = projected(s, i, moved);
     clg_step_assign(s, s->param[i], clg_cast(moved, clg_tensor_dtype(s->param[i])));
 }
 
 clg_tensor *clg_step_end(clg_step *s) {
     clg_tensor *all = s->n_effects ? clg_group((clg_list){s->n_effects, s->effect}) : NULL;
     clg_free(s->param);
+    clg_free(s->grad);
     clg_free(s->effect);
-    s->param = s->effect = NULL;
+    s->param = s->grad = s->effect = NULL;
     return all;
 }

@@ -8,33 +8,43 @@
 
 typedef struct clg_step {
     clg_graph   *graph;
+    const char  *name;       /* of the optimiser, for messages */
+    clg_optim_params o;      /* lr is set */
     clg_tensor  *loss;
     clg_tensor  *lr;         /* the state "optim.lr", f32 scalar */
-    clg_tensor  *t;          /* number of this step, from 1: a scalar, f64 if a param is */
+    clg_tensor  *t;          /* number of this step, from 1: a scalar of `type` */
+    clg_tensor  *due;        /* u8 scalar: this run takes the step; NULL: each run does */
+    clg_dtype    type;       /* of what concerns all params: f64 if a param is, else f32 */
     clg_tensor **param;      /* n trainable params */
+    clg_tensor **grad;       /* what their step goes by, in the type of their step */
     clg_tensor **effect;     /* what happens at the end of the run */
     int          n, n_effects, cap_effects;
-    double       decay;
-    bool         decay_all;
 } clg_step;
 
-/** Starts a step of the optimiser `name` with at most `slots` slots a param. false: the graph has the error. */
-bool clg_step_begin(clg_step *s, const char *name, clg_tensor *loss, const clg_optim_params *p, double lr, int slots);
+/** Starts a step of an optimiser (one of clg_optimizer_name(), whose default rate counts) with at most `slots` slots a
+ *  param. false: the graph has the error. */
+bool clg_step_begin(clg_step *s, const char *name, clg_tensor *loss, const clg_optim_params *p, int slots);
+
+/** Makes grad[]: the gradients, accumulated, penalised and clipped as the params say (gradient.c). */
+void clg_step_gradients(clg_step *s);
 
 /** What the step of param i is computed in, and its slots are held in: its type, but f32 for floats of 16 bits, whose
  *  range and digits are too few for squares of gradients and small steps. */
 clg_dtype clg_step_type(const clg_step *s, int i);
 
-/** The gradient of the loss with respect to param i, in that type. */
-clg_tensor *clg_step_grad(const clg_step *s, int i);
+/** Whether param i decays, is penalised and projected. */
+bool clg_step_decays(const clg_step *s, int i);
 
 /** The slot "optim.<param>.<what>" of param i: zeros at first, its shape, that type. */
 clg_tensor *clg_step_slot(clg_step *s, int i, const char *what);
 
-/** Adds: dst becomes value at the end of the run. */
+/** Adds: dst becomes value at the end of each run. */
+void clg_step_each_run(clg_step *s, clg_tensor *dst, clg_tensor *value);
+
+/** Adds: dst becomes value at the end of a run that takes the step. */
 void clg_step_assign(clg_step *s, clg_tensor *dst, clg_tensor *value);
 
-/** Adds: param i becomes (1 - lr decay) param - lr direction. */
+/** Adds: param i becomes (1 - lr decay) param - lr direction, projected. */
 void clg_step_move(clg_step *s, int i, clg_tensor *direction);
 
 /** A scalar in the type of the step of param i. */
