@@ -17,6 +17,7 @@ static const struct { const char *folder, *may[7]; } rule[] = {
     {"optim", {"base", "optim"}},
     {"data",  {"base", "data"}},
     {"fit",   {"base", "fit"}},
+    {"model", {"base", "model"}},
     {"check", {"check"}},
     {"tool",  {"check", "tool"}},
 };

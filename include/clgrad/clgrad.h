@@ -42,6 +42,7 @@
 #include <clgrad/graph.h>
 #include <clgrad/image.h>
 #include <clgrad/metrics.h>
+#include <clgrad/model.h>
 #include <clgrad/nn.h>
 #include <clgrad/ops.h>
 #include <clgrad/optim.h>
