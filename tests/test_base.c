@@ -5,12 +5,16 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "base/philox.h"
 #include "base/str.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
+#include <locale.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -429,6 +433,75 @@ Test(file, cache_directory_follows_the_environment) {
     cr_expect_not(clg_cache_dir(NULL, path, sizeof path), "switched off");
     unsetenv("CLGRAD_CACHE_DIR"), unsetenv("XDG_CACHE_HOME"), unsetenv("HOME");
     cr_expect_not(clg_cache_dir(NULL, path, sizeof path));
+}
+
+static const char *const no_numbers[] = {
+    "", "+", "-", ".", "e5", "1e", "1e+", "1,5", "1.2.3", " 1", "1 ", "0x10", "nan", "inf", "--1", "1e5.0", "1_000",
+};
+
+static void check_numbers(const char *locale) {
+    static const struct { const char *text; double value; } cases[] = {
+        { "0", 0 }, { "-0.0", -0.0 }, { "5.1", 5.1 }, { "+.5", 0.5 }, { "5.", 5 }, { "1e3", 1000 },
+        { "-2.5E-3", -0.0025 }, { "0.1", 0.1 }, { "1.7976931348623157e308", DBL_MAX }, { "1e309", INFINITY },
+        { "1e-400", 0 }, { "4.9406564584124654e-324", 4.9406564584124654e-324 },
+        /* half way between two doubles, and a hair above: a sum of digits times powers of ten gets one of them wrong */
+        { "9007199254740993", 9007199254740992 }, { "9007199254740993.00000000000000000000001", 9007199254740994 },
+        { "2.2250738585072011e-308", 0x0.fffffffffffffp-1022 },
+    };
+    double v;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cr_expect(clg_read_number(cases[i].text, strlen(cases[i].text), &v), "%s in %s", cases[i].text, locale);
+        cr_expect(v == cases[i].value && signbit(v) == signbit(cases[i].value), "%s in %s is %.17g", cases[i].text,
+                  locale, v);
+    }
+    for (size_t i = 0; i < sizeof no_numbers / sizeof no_numbers[0]; i++) {
+        v = 7;
+        cr_expect_not(clg_read_number(no_numbers[i], strlen(no_numbers[i]), &v), "%s in %s", no_numbers[i], locale);
+        cr_expect_eq(v, 7);
+    }
+    cr_expect(clg_read_number("12.5,7", 4, &v) && v == 12.5, "a field among others, in %s", locale);
+}
+
+/* A locale that writes 0,5: the system's, else one made for the test; false: the system cannot make one. */
+static bool set_german(const char *folder) {
+    char command[400];
+    if (setlocale(LC_ALL, "de_DE.UTF-8")) return true;
+    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 '%s/de_DE.UTF-8' >'%s/log' 2>&1", folder, folder);
+    if (system(command) != 0) return false;
+    setenv("LOCPATH", folder, 1);
+    return setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
+}
+
+Test(number, is_the_nearest_double_in_every_locale) {
+    char folder[] = "/tmp/clgrad-locale-XXXXXX", command[64];
+    check_numbers("C");
+    cr_assert_not_null(mkdtemp(folder));
+    if (set_german(folder)) {
+        cr_expect_eq(strtod("0.5", NULL), 0, "strtod() follows the locale, else this shows nothing");
+        check_numbers("de_DE.UTF-8");
+        cr_expect_str_eq(setlocale(LC_ALL, NULL), "de_DE.UTF-8", "the program's locale is its own");
+    }
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    cr_expect_eq(system(command), 0);
+}
+
+Test(number, integers_end_at_their_limits) {
+    static const struct { const char *text; bool ok; int64_t value; } cases[] = {
+        { "0", true, 0 }, { "-12", true, -12 }, { "+7", true, 7 }, { "9223372036854775807", true, INT64_MAX },
+        { "-9223372036854775808", true, INT64_MIN }, { "9223372036854775808", false, 0 },
+        { "-9223372036854775809", false, 0 }, { "99999999999999999999", false, 0 }, { "", false, 0 }, { "-", false, 0 },
+        { "1.0", false, 0 }, { "1 ", false, 0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t v = 5;
+        const bool ok = clg_read_integer(cases[i].text, strlen(cases[i].text), INT64_MIN, INT64_MAX, &v);
+        cr_expect_eq(ok, cases[i].ok, "%s", cases[i].text);
+        cr_expect_eq(v, cases[i].ok ? cases[i].value : 5, "%s", cases[i].text);
+    }
+    int64_t v = 5;
+    cr_expect_not(clg_read_integer("11", 2, 0, 10, &v));
+    cr_expect_not(clg_read_integer("-1", 2, 0, 10, &v));
+    cr_expect_eq(v, 5);
 }
 
 Test(base, version_starts_with_the_numbers_of_the_header) {
