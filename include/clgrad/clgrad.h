@@ -48,6 +48,7 @@
 #include <clgrad/optim.h>
 #include <clgrad/perceptron.h>
 #include <clgrad/plan.h>
+#include <clgrad/sources.h>
 #include <clgrad/separable.h>
 #include <clgrad/store.h>
 #include <clgrad/tensor.h>
