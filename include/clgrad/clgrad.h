@@ -39,6 +39,7 @@
 #include <clgrad/data.h>
 #include <clgrad/derivative.h>
 #include <clgrad/device.h>
+#include <clgrad/fit.h>
 #include <clgrad/graph.h>
 #include <clgrad/image.h>
 #include <clgrad/metrics.h>

@@ -90,12 +90,12 @@ static json_t *confusion_json(const eval *e) {
 }
 
 static int evaluate(eval *e) {
-    clg_score score;
+    clg_net_score score;
     clg_device_info info;
     FILE *table = clg_jsonl_table(e->json);
     e->confusion = calloc((size_t)(e->model.classes * e->model.classes), sizeof *e->confusion);
     if (!e->confusion) return clg_tool_error(CLG_EXIT_FAILED, "no memory");
-    if (clg_evaluate(&e->run, e->set, 0, &score, e->confusion) < 0) return clg_tool_fail();
+    if (clg_net_evaluate(&e->run, e->set, 0, &score, e->confusion) < 0) return clg_tool_fail();
     clg_device_get_info(e->dev, &info);
     fprintf(table, "%s (%s) on %s, %s part, %lld pictures\n", e->load, e->model.name, e->data, e->part,
             (long long)score.n);

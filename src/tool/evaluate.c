@@ -19,7 +19,7 @@ static int part_for(clg_evaluator *e, int64_t rows) {
     return e->part[i].plan ? i : -1;
 }
 
-static clg_status run_batch(clg_evaluator *e, clg_dataset *d, int64_t first, int64_t rows, clg_score *sum,
+static clg_status run_batch(clg_evaluator *e, clg_dataset *d, int64_t first, int64_t rows, clg_net_score *sum,
                             int64_t *right, int64_t *confusion) {
     const int i = part_for(e, rows);
     if (i < 0) return clg_error_status();
@@ -43,9 +43,9 @@ static clg_status run_batch(clg_evaluator *e, clg_dataset *d, int64_t first, int
     return s;
 }
 
-clg_status clg_evaluate(clg_evaluator *e, clg_dataset *d, int64_t max, clg_score *score, int64_t *confusion) {
+clg_status clg_net_evaluate(clg_evaluator *e, clg_dataset *d, int64_t max, clg_net_score *score, int64_t *confusion) {
     const int64_t size = clg_dataset_size(d), n = max > 0 && max < size ? max : size;
-    clg_score sum = {.n = n};
+    clg_net_score sum = {.n = n};
     int64_t right = 0;
     clg_status s = clg_dataset_start(d, false, 0, 0);
     for (int64_t first = 0; s == CLG_OK && first < n; first += CLG_EVAL_BATCH) {

@@ -78,24 +78,24 @@ typedef struct clg_evaluator {
     int64_t     used; /* the slot to replace next */
 } clg_evaluator;
 
-typedef struct clg_score {
+typedef struct clg_net_score {
     double  loss, accuracy;
     int64_t n;
-} clg_score;
+} clg_net_score;
 
 /** Loss and accuracy over the first max items (0: all) in file order. confusion (classes x classes counts, row: true
  *  class, column: answer) may be NULL. Failures go to clg_error(). */
-clg_status clg_evaluate(clg_evaluator *e, clg_dataset *d, int64_t max, clg_score *score, int64_t *confusion);
+clg_status clg_net_evaluate(clg_evaluator *e, clg_dataset *d, int64_t max, clg_net_score *score, int64_t *confusion);
 void       clg_evaluator_free(clg_evaluator *e);
 
 /* --- curves (svg.c) --- */
 
 /** What is known of a finished epoch; without a validation part its two values are NaN. */
-typedef struct clg_epoch {
+typedef struct clg_run_epoch {
     double train_loss, train_accuracy, val_loss, val_accuracy;
-} clg_epoch;
+} clg_run_epoch;
 
 /** Draws loss and accuracy over the epochs 1 .. n as an SVG file. Returns 0 or an exit code after explaining. */
-int clg_svg_plot(const char *path, const char *title, const clg_epoch *e, int n);
+int clg_svg_plot(const char *path, const char *title, const clg_run_epoch *e, int n);
 
 #endif /* CLG_TOOL_MODEL_H_ */

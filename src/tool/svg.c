@@ -137,7 +137,7 @@ static void draw(FILE *f, const char *title, const double *y, int n) {
     fprintf(f, "</svg>\n");
 }
 
-int clg_svg_plot(const char *path, const char *title, const clg_epoch *e, int n) {
+int clg_svg_plot(const char *path, const char *title, const clg_run_epoch *e, int n) {
     const size_t size = strlen(path) + 8;
     char *temporary = malloc(size);
     double *y = calloc((size_t)n * 4 + 1, sizeof *y);

@@ -97,7 +97,7 @@ static int check_output(const char *option, const char *path) {
 
 /* --- data --- */
 
-static int open_data(clg_trainer *t) {
+static int open_data(clg_run_state *t) {
     const clg_train_options *o = &t->o;
     t->all = clg_dataset_open(o->data, CLG_TRAIN);
     t->test = t->all ? clg_dataset_open(o->data, CLG_TEST) : NULL;
@@ -115,7 +115,7 @@ static int open_data(clg_trainer *t) {
 }
 
 /* A new model is made for the data; a resumed one must fit it. */
-static int fit_model(clg_trainer *t) {
+static int fit_model(clg_run_state *t) {
     if (!t->o.resume) {
         t->o.model.classes = clg_dataset_classes(t->all);
         t->o.model.item = clg_dataset_shape(t->all);
@@ -126,7 +126,7 @@ static int fit_model(clg_trainer *t) {
 
 /* --- device and first plan --- */
 
-static void print_start(const clg_trainer *t, const clg_train_part *p) {
+static void print_start(const clg_run_state *t, const clg_train_part *p) {
     const clg_train_options *o = &t->o;
     const clg_net_spec *m = &o->model;
     clg_device_info d;
@@ -152,7 +152,7 @@ static void print_start(const clg_trainer *t, const clg_train_part *p) {
     fflush(t->table);
 }
 
-static int open_device(clg_trainer *t) {
+static int open_device(clg_run_state *t) {
     clg_progress_note("preparing (the first run on a device compiles its kernels)");
     t->dev = clg_device_open(t->o.device, NULL);
     if (!t->dev) return clg_tool_fail();
@@ -172,7 +172,7 @@ static int open_device(clg_trainer *t) {
 
 /* --- all of it --- */
 
-static int train(clg_trainer *t) {
+static int train(clg_run_state *t) {
     int code = t->o.resume ? clg_train_resume_options(t) : CLG_EXIT_OK;
     if (code != CLG_EXIT_OK) return code;
     fill_defaults(&t->o);
@@ -187,7 +187,7 @@ static int train(clg_trainer *t) {
     return code == CLG_EXIT_OK ? clg_train_run(t) : code;
 }
 
-static void release(clg_trainer *t) {
+static void release(clg_run_state *t) {
     for (int i = 0; i < 2; i++) {
         clg_plan_destroy(&t->part[i].plan);
         clg_net_free(&t->part[i].net);
@@ -205,7 +205,7 @@ static void release(clg_trainer *t) {
 }
 
 int clg_cmd_train(int argc, char **argv) {
-    clg_trainer t = {.o = {.model = CLG_MODEL_DEFAULT, .data = "digits", .optimizer = "momentum", .batch = 64,
+    clg_run_state t = {.o = {.model = CLG_MODEL_DEFAULT, .data = "digits", .optimizer = "momentum", .batch = 64,
                            .lr = NAN, .seed = 1},
                      .first_step = NAN};
     int code = parse(&t.o, argc, argv);

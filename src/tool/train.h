@@ -29,7 +29,7 @@ typedef struct clg_train_part {
     clg_plan *plan;
 } clg_train_part;
 
-typedef struct clg_trainer {
+typedef struct clg_run_state {
     clg_train_options o;
     clg_device  *dev;
     clg_store   *store;
@@ -38,7 +38,7 @@ typedef struct clg_trainer {
     clg_evaluator  eval;
     clg_jsonl   *json;
     FILE        *table;
-    clg_epoch   *history;                  /* of finished epochs; room for o.epochs, at least */
+    clg_run_epoch   *history;                  /* of finished epochs; room for o.epochs, at least */
     int64_t      epoch, item;              /* finished epochs; items done in the present one */
     int64_t      steps;                    /* done by this process */
     double       first_step;               /* seconds from start to the end of the first step; NaN before */
@@ -46,26 +46,26 @@ typedef struct clg_trainer {
     int64_t      mark_item;                /* rates are counted from there */
     json_t      *meta[2];                  /* of the resumed checkpoint: o's strings belong to them */
     int64_t      resumed_items;            /* training pictures it was made with */
-} clg_trainer;
+} clg_run_state;
 
 /* --- train_run.c --- */
 
 /** The training plan for this batch size; NULL after a failure (clg_error()). Compiles at first need. */
-clg_train_part *clg_train_part_for(clg_trainer *t, int64_t rows);
+clg_train_part *clg_train_part_for(clg_run_state *t, int64_t rows);
 
 /** Trains from (epoch, item) to the end and tests; prints, writes JSON lines, saves. Returns an exit code. */
-int clg_train_run(clg_trainer *t);
+int clg_train_run(clg_run_state *t);
 
 /* --- train_save.c --- */
 
 /** Writes the checkpoint with all that a resumed run needs, if --save was given. Returns an exit code. */
-int clg_train_save(clg_trainer *t);
+int clg_train_save(clg_run_state *t);
 
 /** Reads model, options and position out of the checkpoint o.resume; options that were given must agree with it.
  *  Returns 0 or an exit code after explaining. */
-int clg_train_resume_options(clg_trainer *t);
+int clg_train_resume_options(clg_run_state *t);
 
 /** Loads the tensors; the plan of the full batch must exist, so that every tensor it needs is asked for. */
-int clg_train_resume_tensors(clg_trainer *t);
+int clg_train_resume_tensors(clg_run_state *t);
 
 #endif /* CLG_TOOL_TRAIN_H_ */

@@ -26,7 +26,7 @@ static void catch_signals(bool on) {
     sigaction(SIGTERM, &a, NULL);
 }
 
-static bool must_stop(const clg_trainer *t) {
+static bool must_stop(const clg_run_state *t) {
     return interrupted || (t->o.stop_after > 0 && t->steps >= t->o.stop_after);
 }
 
@@ -53,7 +53,7 @@ static clg_tensor *watch(const clg_net *net) {
                               clg_assign(nan_step, clg_where(bad, clg_where(none, step, nan_step), nan_step))));
 }
 
-clg_train_part *clg_train_part_for(clg_trainer *t, int64_t rows) {
+clg_train_part *clg_train_part_for(clg_run_state *t, int64_t rows) {
     clg_train_part *p = &t->part[0];
     if (p->plan && p->net.rows != rows) p = &t->part[1]; /* an epoch has one smaller batch at most */
     if (p->plan) return p;
@@ -65,7 +65,7 @@ clg_train_part *clg_train_part_for(clg_trainer *t, int64_t rows) {
 
 /* --- watching --- */
 
-static int diverged(const clg_trainer *t, int32_t step) {
+static int diverged(const clg_run_state *t, int32_t step) {
     const bool kept = t->epoch > 0 || t->o.resume;
     return clg_tool_error(CLG_EXIT_DIVERGED, "the loss became NaN in step %d (epoch %lld): training stops; try a "
                           "smaller --lr than %g%s%s%s", (int)step, (long long)t->epoch + 1, t->o.lr,
@@ -75,23 +75,23 @@ static int diverged(const clg_trainer *t, int32_t step) {
 }
 
 /* Waits for the steps so far; returns 0 or an exit code. */
-static int check_nan(const clg_trainer *t) {
+static int check_nan(const clg_run_state *t) {
     int32_t step = 0;
     if (clg_store_read(t->store, "run.nan_step", &step, sizeof step) < 0) return clg_tool_fail();
     return step != 0 ? diverged(t, step) : CLG_EXIT_OK;
 }
 
 /* The last step's loss may be fine and its weights not: so before saving, a few pictures are tried. */
-static int check_weights(clg_trainer *t) {
-    clg_score score;
+static int check_weights(clg_run_state *t) {
+    clg_net_score score;
     int32_t step = 0;
-    if (clg_evaluate(&t->eval, t->test, CLG_EVAL_BATCH, &score, NULL) < 0) return clg_tool_fail();
+    if (clg_net_evaluate(&t->eval, t->test, CLG_EVAL_BATCH, &score, NULL) < 0) return clg_tool_fail();
     if (!isnan(score.loss)) return CLG_EXIT_OK;
     if (clg_store_read(t->store, "optim.step", &step, sizeof step) < 0) return clg_tool_fail();
     return diverged(t, step);
 }
 
-static int reset_sums(clg_trainer *t) {
+static int reset_sums(clg_run_state *t) {
     const float zero = 0;
     if (clg_store_write(t->store, "run.loss_sum", &zero, sizeof zero) < 0 ||
         clg_store_write(t->store, "run.right", &zero, sizeof zero) < 0)
@@ -101,7 +101,7 @@ static int reset_sums(clg_trainer *t) {
 
 /* --- an epoch --- */
 
-static int first_step_done(clg_trainer *t) {
+static int first_step_done(clg_run_state *t) {
     clg_device_stats s;
     if (clg_device_finish(t->dev) < 0) return clg_tool_fail();
     clg_progress_note(NULL);
@@ -116,7 +116,7 @@ static int first_step_done(clg_trainer *t) {
     return CLG_EXIT_OK;
 }
 
-static int one_step(clg_trainer *t) {
+static int one_step(clg_run_state *t) {
     const int64_t left = clg_dataset_left(t->train), rows = left < t->o.batch ? left : t->o.batch;
     clg_train_part *p = clg_train_part_for(t, rows);
     if (!p || clg_dataset_next(t->train, p->plan, p->net.x, p->net.t) < 0 || clg_run(p->plan) < 0)
@@ -128,7 +128,7 @@ static int one_step(clg_trainer *t) {
 }
 
 /* Steps until the epoch ends or a stop is asked for. */
-static int run_steps(clg_trainer *t) {
+static int run_steps(clg_run_state *t) {
     clg_progress bar;
     char label[40];
     int code = CLG_EXIT_OK;
@@ -146,7 +146,7 @@ static int run_steps(clg_trainer *t) {
 }
 
 /* Where an epoch was left: the checkpoint holds the position and the running sums. */
-static int stop_here(clg_trainer *t) {
+static int stop_here(clg_run_state *t) {
     int code = check_weights(t);
     if (code == CLG_EXIT_OK) code = clg_train_save(t);
     if (code != CLG_EXIT_OK) return code;
@@ -162,7 +162,7 @@ static void print_loss(FILE *to, double x) {
     fprintf(to, x < 1e5 ? "  %10.4f" : "  %10.3e", x);
 }
 
-static int report_epoch(clg_trainer *t, const clg_epoch *e, double seconds, double rate) {
+static int report_epoch(clg_run_state *t, const clg_run_epoch *e, double seconds, double rate) {
     fprintf(t->table, "%5lld", (long long)t->epoch);
     print_loss(t->table, e->train_loss);
     fprintf(t->table, "  %8.4f", e->train_accuracy);
@@ -178,15 +178,15 @@ static int report_epoch(clg_trainer *t, const clg_epoch *e, double seconds, doub
 }
 
 /* The sums of a complete epoch; counts it as finished. */
-static int end_epoch(clg_trainer *t, clg_epoch *e) {
+static int end_epoch(clg_run_state *t, clg_run_epoch *e) {
     float loss = 0, right = 0;
-    clg_score val = {.loss = NAN, .accuracy = NAN};
+    clg_net_score val = {.loss = NAN, .accuracy = NAN};
     const double n = (double)clg_dataset_size(t->train);
     if (clg_store_read(t->store, "run.loss_sum", &loss, sizeof loss) < 0 ||
         clg_store_read(t->store, "run.right", &right, sizeof right) < 0 ||
-        (t->val && clg_evaluate(&t->eval, t->val, 0, &val, NULL) < 0))
+        (t->val && clg_net_evaluate(&t->eval, t->val, 0, &val, NULL) < 0))
         return clg_tool_fail();
-    *e = (clg_epoch){.train_loss = loss / n, .train_accuracy = right / n, .val_loss = val.loss,
+    *e = (clg_run_epoch){.train_loss = loss / n, .train_accuracy = right / n, .val_loss = val.loss,
                      .val_accuracy = val.accuracy};
     int code = check_weights(t);
     if (code == CLG_EXIT_OK) code = reset_sums(t);
@@ -196,10 +196,10 @@ static int end_epoch(clg_trainer *t, clg_epoch *e) {
     return CLG_EXIT_OK;
 }
 
-static int run_epoch(clg_trainer *t) {
+static int run_epoch(clg_run_state *t) {
     const double began = clg_tool_now();
     const int64_t before = t->item;
-    clg_epoch e;
+    clg_run_epoch e;
     t->mark_time = began;
     t->mark_item = before;
     int code = run_steps(t);
@@ -218,10 +218,10 @@ static int run_epoch(clg_trainer *t) {
 
 /* --- the end --- */
 
-static int final_test(clg_trainer *t) {
-    clg_score score;
+static int final_test(clg_run_state *t) {
+    clg_net_score score;
     clg_device_info info;
-    if (clg_evaluate(&t->eval, t->test, 0, &score, NULL) < 0) return clg_tool_fail();
+    if (clg_net_evaluate(&t->eval, t->test, 0, &score, NULL) < 0) return clg_tool_fail();
     clg_device_get_info(t->dev, &info);
     const double seconds = clg_tool_uptime();
     fprintf(t->table, "\ntest loss %.4f, test accuracy %.4f (%lld pictures); %.1f s in all\n", score.loss,
@@ -233,7 +233,7 @@ static int final_test(clg_trainer *t) {
                                               clg_json_real(t->first_step)));
 }
 
-static int plot(const clg_trainer *t) {
+static int plot(const clg_run_state *t) {
     char title[160];
     const clg_net_spec *m = &t->o.model;
     if (!t->o.plot) return CLG_EXIT_OK;
@@ -242,7 +242,7 @@ static int plot(const clg_trainer *t) {
     return clg_svg_plot(t->o.plot, title, t->history, (int)t->epoch);
 }
 
-int clg_train_run(clg_trainer *t) {
+int clg_train_run(clg_run_state *t) {
     int code = CLG_EXIT_OK;
     catch_signals(true);
     while (code == CLG_EXIT_OK && t->epoch < t->o.epochs) code = must_stop(t) ? stop_here(t) : run_epoch(t);

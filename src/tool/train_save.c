@@ -8,10 +8,10 @@
 
 /* --- writing --- */
 
-static json_t *history_json(const clg_trainer *t) {
+static json_t *history_json(const clg_run_state *t) {
     json_t *all = json_array();
     for (int64_t i = 0; i < t->epoch; i++) {
-        const clg_epoch *e = &t->history[i];
+        const clg_run_epoch *e = &t->history[i];
         json_array_append_new(all, json_pack("[o,o,o,o]", clg_json_real(e->train_loss),
                                              clg_json_real(e->train_accuracy), clg_json_real(e->val_loss),
                                              clg_json_real(e->val_accuracy)));
@@ -19,7 +19,7 @@ static json_t *history_json(const clg_trainer *t) {
     return all;
 }
 
-static json_t *training_json(const clg_trainer *t) {
+static json_t *training_json(const clg_run_state *t) {
     const clg_train_options *o = &t->o;
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
@@ -39,7 +39,7 @@ static clg_status set_meta(clg_store *s, const char *key, json_t *j) {
     return status;
 }
 
-int clg_train_save(clg_trainer *t) {
+int clg_train_save(clg_run_state *t) {
     if (!t->o.save) return CLG_EXIT_OK;
     clg_status s = set_meta(t->store, "model", clg_model_json(&t->o.model));
     if (s == CLG_OK) s = set_meta(t->store, "training", training_json(t));
@@ -49,7 +49,7 @@ int clg_train_save(clg_trainer *t) {
 
 /* --- reading --- */
 
-static int bad_checkpoint(const clg_trainer *t, const char *why) {
+static int bad_checkpoint(const clg_run_state *t, const char *why) {
     return clg_tool_error(CLG_EXIT_FILE, "%s: its metadata does not describe a training run of clgrad: %s", t->o.resume,
                           why);
 }
@@ -58,14 +58,14 @@ static double real_or_nan(json_t *j) {
     return json_is_number(j) ? json_number_value(j) : NAN;
 }
 
-static int read_history(clg_trainer *t, json_t *all) {
+static int read_history(clg_run_state *t, json_t *all) {
     const int64_t most = t->o.epochs > t->epoch ? t->o.epochs : t->epoch;
     if (!json_is_array(all) || (int64_t)json_array_size(all) != t->epoch) return bad_checkpoint(t, "history");
     t->history = calloc((size_t)most + 1, sizeof *t->history);
     if (!t->history) return clg_tool_error(CLG_EXIT_FAILED, "no memory");
     for (size_t i = 0; i < json_array_size(all); i++) {
         json_t *row = json_array_get(all, i);
-        t->history[i] = (clg_epoch){real_or_nan(json_array_get(row, 0)), real_or_nan(json_array_get(row, 1)),
+        t->history[i] = (clg_run_epoch){real_or_nan(json_array_get(row, 0)), real_or_nan(json_array_get(row, 1)),
                                     real_or_nan(json_array_get(row, 2)), real_or_nan(json_array_get(row, 3))};
     }
     return CLG_EXIT_OK;
@@ -89,7 +89,7 @@ static void option_texts(const clg_train_options *o, char text[CLG_GIVEN_COUNT][
     snprintf(text[CLG_GIVEN_SEED], TEXT, "--seed %llu", (unsigned long long)o->seed);
 }
 
-static int check_agreement(const clg_trainer *t, const clg_train_options *saved) {
+static int check_agreement(const clg_run_state *t, const clg_train_options *saved) {
     char mine[CLG_GIVEN_COUNT][TEXT], theirs[CLG_GIVEN_COUNT][TEXT];
     option_texts(&t->o, mine);
     option_texts(saved, theirs);
@@ -101,7 +101,7 @@ static int check_agreement(const clg_trainer *t, const clg_train_options *saved)
 }
 
 /* The saved options into *r, the position into t. */
-static int read_training(clg_trainer *t, json_t *j, clg_train_options *r, json_int_t *items) {
+static int read_training(clg_run_state *t, json_t *j, clg_train_options *r, json_int_t *items) {
     json_int_t epochs, batch, epoch, item;
     const char *seed;
     json_error_t e;
@@ -122,7 +122,7 @@ static int read_training(clg_trainer *t, json_t *j, clg_train_options *r, json_i
     return ok ? CLG_EXIT_OK : bad_checkpoint(t, "a value is out of range");
 }
 
-int clg_train_resume_options(clg_trainer *t) {
+int clg_train_resume_options(clg_run_state *t) {
     int code = CLG_EXIT_OK;
     json_int_t items = 0;
     clg_train_options *o = &t->o, r = t->o;
@@ -142,7 +142,7 @@ int clg_train_resume_options(clg_trainer *t) {
     return read_history(t, json_object_get(t->meta[1], "history"));
 }
 
-int clg_train_resume_tensors(clg_trainer *t) {
+int clg_train_resume_tensors(clg_run_state *t) {
     const int64_t items = clg_dataset_size(t->train);
     if (items != t->resumed_items)
         return clg_tool_error(CLG_EXIT_FILE, "%s was trained on %lld pictures, but --data %s gives %lld: another data "
