@@ -16,6 +16,7 @@ static const struct { const char *folder, *may[7]; } rule[] = {
     {"nn",    {"base", "nn"}},
     {"optim", {"base", "optim"}},
     {"data",  {"base", "data"}},
+    {"plot",  {"base", "plot"}},
     {"fit",   {"base", "fit"}},
     {"model", {"base", "model"}},
     {"check", {"check"}},

@@ -264,14 +264,14 @@ Test(run, reports) {
             char *text = NULL;
             size_t size = 0;
             FILE *f = open_memstream(&text, &size);
-            OK(clg_plan_report(p, (enum clg_report)kind, f));
+            OK(clg_plan_report(p, (enum clg_report_kind)kind, f));
             fclose(f);
             cr_assert(strstr(text, expected[kind]) && strstr(text, "cross_entropy"), "%s", text);
             free(text);
         }
         cr_assert_eq((int)reported(p, "n_steps"), steps_of(p));
         cr_assert_gt(reported(p, "flops"), 0);
-        cr_assert_eq(clg_plan_report(p, (enum clg_report)9, stderr), CLG_ERR_INVALID);
+        cr_assert_eq(clg_plan_report(p, (enum clg_report_kind)9, stderr), CLG_ERR_INVALID);
         cr_assert_eq(clg_plan_report(NULL, CLG_REPORT_TEXT, stderr), CLG_ERR_INVALID);
         clg_plan_destroy(&p);
         free_net(&n);

@@ -50,6 +50,7 @@
 #include <clgrad/perceptron.h>
 #include <clgrad/plan.h>
 #include <clgrad/sources.h>
+#include <clgrad/plot.h>
 #include <clgrad/separable.h>
 #include <clgrad/store.h>
 #include <clgrad/tensor.h>

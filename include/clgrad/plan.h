@@ -56,11 +56,11 @@ typedef struct clg_plan_info {
 
 CLG_API void clg_plan_get_info(const clg_plan *plan, clg_plan_info *info);
 
-enum clg_report { CLG_REPORT_TEXT, CLG_REPORT_JSON, CLG_REPORT_DOT };
+enum clg_report_kind { CLG_REPORT_TEXT, CLG_REPORT_JSON, CLG_REPORT_DOT };
 
 /** One line per step: op, implementation, shapes, flops, bytes, and measured time if the device profiles; then the
  *  memory plan with its peak. */
-CLG_API CLG_CHECK clg_status clg_plan_report(const clg_plan *plan, enum clg_report kind, FILE *to);
+CLG_API CLG_CHECK clg_status clg_plan_report(const clg_plan *plan, enum clg_report_kind kind, FILE *to);
 
 CLG_END_DECLS
 

@@ -189,7 +189,7 @@ static void dot_report(const clg_plan *p, clg_str *out) {
     clg_str_add(out, "}\n");
 }
 
-clg_status clg_plan_report(const clg_plan *p, enum clg_report kind, FILE *to) {
+clg_status clg_plan_report(const clg_plan *p, enum clg_report_kind kind, FILE *to) {
     clg_str out = { 0 };
     clg_status status = CLG_OK;
     if (!p || !to) return clg_fail(CLG_ERR_INVALID, "clg_plan_report: the %s is NULL", !p ? "plan" : "file");

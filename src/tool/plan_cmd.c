@@ -28,7 +28,7 @@ static clg_status print_plan(const request *r, clg_device *dev, clg_store *store
                    ? clg_compile(net->graph, CLG_LIST(net->logits), &(clg_plan_params){.inference = true})
                    : clg_compile(net->graph, CLG_LIST(net->loss, step), NULL);
     if (!plan) return clg_error_status();
-    const enum clg_report kind = strcmp(r->format, "json") == 0  ? CLG_REPORT_JSON
+    const enum clg_report_kind kind = strcmp(r->format, "json") == 0  ? CLG_REPORT_JSON
                                : strcmp(r->format, "dot") == 0 ? CLG_REPORT_DOT
                                                                : CLG_REPORT_TEXT;
     const clg_status s = clg_plan_report(plan, kind, stdout);

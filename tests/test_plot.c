@@ -1,0 +1,523 @@
+/* Figures and reports: every one is well-formed, has all marks inside, and draws as many points, cells and tiles, in
+ * the colours, that its numbers say; hostile texts and numbers; what cannot be drawn is refused. */
+#include "support/xml.h"
+
+#include <clgrad/clgrad.h>
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DEPTH = 32, MAX_PICTURES = 32 };
+
+/* What is in a drawing. */
+typedef struct drawing {
+    double width[DEPTH], height[DEPTH]; /* of the views around an element */
+    int    circles, marks, curves, rects, pictures, outside, panels;
+    int    right, wrong;                /* cells of a confusion matrix that are not empty */
+    int    segments, pens;              /* of curves: L and M */
+    double low_y, high_y;               /* pixels of curves */
+    clg_image picture[MAX_PICTURES];
+    int    n_links;                     /* src or href that is not inside the file */
+} drawing;
+
+static void place(drawing *d, const xml_element *e, double x, double y) {
+    const double w = d->width[e->depth - 1], h = d->height[e->depth - 1];
+    if (x >= -0.01 && y >= -0.01 && x <= w + 0.01 && y <= h + 0.01) return;
+    cr_log_error("%s %s: (%g, %g) is outside %g x %g", e->name, e->attribute[0].name, x, y, w, h);
+    d->outside++;
+}
+
+/* Absolute M, L, H, V; relative parts belong to marks of a few pixels. */
+static void walk_path(drawing *d, const xml_element *e, const char *p, bool curve) {
+    double x = 0, y = 0;
+    for (char command = 0; *p != '"';) {
+        if (strchr("MLHVhvlz", *p)) command = *p++;
+        char *end = (char *)p;
+        const double a = command == 'z' ? 0 : strtod(p, &end);
+        cr_assert(isfinite(a) && (end > p || command == 'z'), "a damaged path: %.40s", p);
+        p = end;
+        const double b = strchr("MLl", command) ? strtod(p, &end) : 0;
+        p = end;
+        if (command == 'M' || command == 'L') x = a, y = b;
+        if (command == 'H') x = a;
+        if (command == 'V') y = a;
+        place(d, e, x, y);
+        if (!curve) continue;
+        d->segments += command == 'L';
+        d->pens += command == 'M';
+        if (command == 'L') {
+            d->low_y = fmin(d->low_y, y);
+            d->high_y = fmax(d->high_y, y);
+        }
+    }
+}
+
+static int digit_of(char c) {
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = strchr(digit, c);
+    return c && at ? (int)(at - digit) : 0;
+}
+
+static void read_picture(drawing *d, const char *href, size_t size) {
+    static const char head[] = "data:image/png;base64,";
+    const size_t n = sizeof head - 1;
+    cr_assert(size > n && strncmp(href, head, n) == 0 && (size - n) % 4 == 0, "%.40s", href);
+    uint8_t *png = malloc(size);
+    size_t bytes = 0;
+    for (size_t i = n; i < size; i += 4) {
+        uint32_t bits = 0;
+        for (int k = 0; k < 4; k++) bits = bits << 6 | (uint32_t)digit_of(href[i + (size_t)k]);
+        for (int k = 0; k < 3; k++) png[bytes++] = (uint8_t)(bits >> (16 - 8 * k));
+    }
+    cr_assert(d->pictures < MAX_PICTURES);
+    cr_assert_eq(clg_image_parse("picture", png, bytes, &d->picture[d->pictures]), CLG_OK, "%s", clg_error());
+    cr_assert_eq(d->picture[d->pictures++].channels, 4);
+    free(png);
+}
+
+static void visit(void *user, const xml_element *e) {
+    drawing *d = user;
+    const bool svg = strcmp(e->name, "svg") == 0, rect = strcmp(e->name, "rect") == 0;
+    const bool image = strcmp(e->name, "image") == 0;
+    cr_assert_lt(e->depth, DEPTH);
+    for (int i = 0; i < e->n; i++) {
+        const xml_attribute *a = &e->attribute[i];
+        const bool link = strcmp(a->name, "href") == 0 || strcmp(a->name, "src") == 0;
+        if (link && a->value[0] != '#' && strncmp(a->value, "data:", 5) != 0) d->n_links++;
+        if (strcmp(a->name, "d") == 0) walk_path(d, e, a->value, xml_is(e, "class", "l"));
+        if (image && link) read_picture(d, a->value, a->size);
+    }
+    if (svg || rect || image) {
+        const double x = xml_number(e, "x", 0), y = xml_number(e, "y", 0);
+        double w = xml_number(e, "width", -1), h = xml_number(e, "height", -1);
+        if (svg && w < 0) /* in a report */
+            for (int i = 0; i < e->n; i++)
+                if (strcmp(e->attribute[i].name, "viewBox") == 0)
+                    cr_assert_eq(sscanf(e->attribute[i].value, "0 0 %lf %lf", &w, &h), 2);
+        cr_assert(w > 0 && h > 0, "%s without a size", e->name);
+        const bool inner = e->depth > 0 && d->width[e->depth - 1] > 0;
+        if (inner) place(d, e, x, y);
+        if (inner) place(d, e, x + w, y + h);
+        d->panels += svg && inner;
+        d->width[e->depth] = w;
+        d->height[e->depth] = h;
+    } else {
+        d->width[e->depth] = e->depth ? d->width[e->depth - 1] : 0;
+        d->height[e->depth] = e->depth ? d->height[e->depth - 1] : 0;
+    }
+    if (strcmp(e->name, "line") == 0) {
+        place(d, e, xml_number(e, "x1", NAN), xml_number(e, "y1", NAN));
+        place(d, e, xml_number(e, "x2", NAN), xml_number(e, "y2", NAN));
+    }
+    if (strcmp(e->name, "text") == 0) place(d, e, xml_number(e, "x", NAN), xml_number(e, "y", NAN));
+    if (strcmp(e->name, "circle") == 0) place(d, e, xml_number(e, "cx", NAN), xml_number(e, "cy", NAN));
+    d->circles += strcmp(e->name, "circle") == 0;
+    d->marks += xml_is(e, "class", "m");
+    d->curves += xml_is(e, "class", "l") && strcmp(e->name, "path") == 0;
+    d->rects += rect;
+    for (int level = 1; rect && level <= 10; level++) {
+        char name[8];
+        snprintf(name, sizeof name, "r%d", level);
+        d->right += xml_is(e, "class", name);
+        name[0] = 'w';
+        d->wrong += xml_is(e, "class", name);
+    }
+}
+
+static void free_pictures(drawing *d) {
+    for (int i = 0; i < d->pictures; i++) clg_image_free(&d->picture[i]);
+}
+
+static void look_at_text(const char *text, drawing *d) {
+    *d = (drawing){ .low_y = INFINITY, .high_y = -INFINITY };
+    const char *wrong = xml_read(text, visit, d);
+    cr_assert_null(wrong, "%s", wrong);
+    cr_expect_eq(d->outside, 0);
+    cr_expect_eq(d->n_links, 0);
+}
+
+/* Looks at a figure and destroys it. */
+static void look_at(clg_figure *f, drawing *d) {
+    cr_assert_not_null(f, "%s", clg_error());
+    look_at_text(clg_figure_svg(f), d);
+    clg_figure_destroy(&f);
+    cr_assert_null(f);
+}
+
+static clg_figure *one_chart(clg_series s, bool log_x, bool log_y) {
+    const clg_chart c = {.title = "chart", .x_label = "x", .y_label = "y", .series = &s, .n_series = 1, .log_x = log_x,
+                         .log_y = log_y};
+    return clg_figure_charts("one", &c, 1);
+}
+
+Test(plot, the_reader_of_xml_is_strict) {
+    static const char *const bad[] = {"", "a", "<a>", "<a></b>", "<a/><b/>", "<a b=c/>", "<a b=\"1\" b=\"2\"/>",
+        "<a>&x;</a>", "<a>\x01</a>", "<a>\xff</a>", "<a>\xc0\x80</a>", "<a>\xed\xa0\x80</a>", "<a>\xef\xbf\xbf</a>",
+        "<a b=\"<\"/>", "<a", "<1/>", "<a>&</a>", "<a></a >", "<a/>x"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_expect_not_null(xml_read(bad[i], NULL, NULL), "%s", bad[i]);
+    cr_expect_null(xml_read("<!DOCTYPE html>\n<a b=\"&amp;\"><c1/>\xe2\x82\xac &lt;</a>\n", NULL, NULL));
+}
+
+Test(plot, curves_have_their_points) {
+    enum { N = 10 };
+    double y[N], x[N], error[N];
+    drawing d;
+    for (int i = 0; i < N; i++) y[i] = i * i, x[i] = 0.5 * i, error[i] = 1 + i;
+    look_at(one_chart((clg_series){.y = y, .n = N}, false, false), &d);
+    cr_expect(d.curves == 1 && d.marks == N && d.circles == N && d.segments == N - 1 && d.panels == 1);
+    look_at(one_chart((clg_series){.x = x, .y = y, .n = N, .points = true, .name = "points"}, false, false), &d);
+    cr_expect(d.curves == 0 && d.marks == N + 1, "and the legend's mark");
+    look_at(one_chart((clg_series){.x = x, .y = y, .error = error, .n = N, .dashed = true}, false, false), &d);
+    cr_expect(d.curves == 1 && d.marks == N);
+    y[4] = NAN;
+    y[8] = INFINITY;
+    look_at(one_chart((clg_series){.y = y, .n = N}, false, false), &d);
+    cr_expect(d.marks == N - 2 && d.segments == 3 + 2, "gaps: %d marks, %d segments", d.marks, d.segments);
+}
+
+Test(plot, several_charts) {
+    const double y[] = {1, 2, 3};
+    clg_series s[] = {{.name = "training", .y = y, .n = 3}, {.name = "validation", .y = y, .n = 3}};
+    clg_chart c[4];
+    drawing d;
+    for (int i = 0; i < 4; i++) c[i] = (clg_chart){.title = "chart", .series = s, .n_series = 2};
+    for (int n = 1; n <= 4; n++) {
+        look_at(clg_figure_charts(NULL, c, n), &d);
+        cr_expect(d.panels == n && d.curves == 2 * n && d.marks == 8 * n, "%d: %d marks", n, d.marks);
+    }
+}
+
+Test(plot, values_at_the_edges) {
+    const double none[] = {NAN, INFINITY, -INFINITY, 2e300}, equal[] = {0.7, 0.7, 0.7}, zero[] = {0, 0};
+    const double huge[] = {-1e300, 1e300, 0}, tiny[] = {1e-320, 2e-320}, close[] = {1, 1 + 1e-15}, big[] = {3e9, 5e9};
+    const double log[] = {0, 1e-5, -1, 1e-3, 10}, lone[] = {1, NAN, 1};
+    const struct { const double *y; int n; bool log; int marks; } cases[] = {
+        {NULL, 0, false, 0}, {NULL, 0, true, 0}, {none, 4, false, 0}, {none, 4, true, 0}, {equal, 1, false, 1},
+        {equal, 3, false, 3}, {equal, 3, true, 3}, {zero, 2, false, 2}, {zero, 2, true, 0}, {huge, 3, false, 3},
+        {tiny, 2, false, 2}, {tiny, 2, true, 2}, {close, 2, false, 2}, {big, 2, false, 2}, {log, 5, true, 3},
+        {lone, 3, false, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        drawing d;
+        clg_figure *f = one_chart((clg_series){.y = cases[i].y, .n = cases[i].n}, false, cases[i].log);
+        cr_assert_not_null(f, "case %zu: %s", i, clg_error());
+        cr_expect_eq(strstr(clg_figure_svg(f), "no data") != NULL, cases[i].marks == 0, "case %zu", i);
+        cr_expect_null(strstr(clg_figure_svg(f), "nan"), "case %zu", i);
+        look_at(f, &d);
+        cr_expect_eq(d.marks, cases[i].marks, "case %zu: %d marks", i, d.marks);
+        const clg_series diagonal = {.x = cases[i].y, .y = cases[i].y, .n = cases[i].n};
+        look_at(one_chart(diagonal, cases[i].log, cases[i].log), &d);
+        cr_expect_eq(d.marks, cases[i].marks, "case %zu as x: %d marks", i, d.marks);
+    }
+}
+
+/* With 100 000 values on 600 pixels the least and the greatest are still there, and the file is small. */
+Test(plot, long_curves_keep_their_spikes) {
+    enum { N = 100000 };
+    double *y = malloc(N * sizeof *y);
+    drawing d;
+    for (int i = 0; i < N; i++) y[i] = sin(i * 0.01) + (i % 7) * 0.1;
+    y[54321] = 50;
+    y[65432] = -50;
+    clg_figure *f = one_chart((clg_series){.y = y, .n = N}, false, false);
+    cr_assert_not_null(f);
+    cr_expect_lt(strlen(clg_figure_svg(f)), 100000);
+    look_at(f, &d);
+    cr_expect(d.segments < 2500 && d.pens == 2 && d.marks == 0, "%d segments, %d pens", d.segments, d.pens);
+    cr_expect(d.high_y - d.low_y > 200, "from %g to %g", d.low_y, d.high_y);
+    look_at(one_chart((clg_series){.y = y, .n = N, .points = true}, false, false), &d);
+    cr_expect(d.marks > 100 && d.marks < 30000, "%d marks", d.marks);
+    free(y);
+}
+
+Test(plot, what_leaves_the_axes_is_cut_off) {
+    const double y[] = {0.5, 3, 0.5, -1e300, 0.25};
+    clg_series s = {.y = y, .n = 5};
+    drawing d;
+    look_at(clg_figure_charts("cut", &(clg_chart){.series = &s, .n_series = 1, .y_low = 0.1, .y_high = 1}, 1), &d);
+    cr_expect(d.marks == 3 && d.segments == 4 && d.pens > 2, "%d marks, %d segments, %d pens", d.marks, d.segments,
+              d.pens);
+}
+
+static const char hostile[] = "a<b>&\"c\"\x01\x1b[2J\xff\xc0\x80\xed\xa0\x80\xef\xbf\xbe\xe2\x82\xac]]>--><script>";
+
+Test(plot, hostile_texts) {
+    const char *const names[] = {hostile, hostile};
+    char longest[3000];
+    const double y[] = {1, 2};
+    const int64_t counts[] = {3, 1, 0, 2};
+    const int32_t region[] = {0, 1};
+    const float plane[] = {0, 1};
+    memset(longest, 'W', sizeof longest - 1);
+    longest[sizeof longest - 1] = 0;
+    for (int round = 0; round < 2; round++) {
+        const char *const text = round ? longest : hostile;
+        const clg_series s = {.name = text, .y = y, .n = 2};
+        const clg_region_params r = {0, 1, 0, 1, 2, 1, region, NULL, y, y, NULL, 2, text, text, 2, names};
+        const clg_tiles_params t = {.plane = plane, .n = 2, .h = 1, .w = 1, .caption = (const char *[]){text, NULL}};
+        clg_figure *f[] = {
+            clg_figure_charts(text, &(clg_chart){text, text, text, &s, 1}, 1),
+            clg_figure_confusion(text, counts, 2, round ? (const char *[]){text, text} : names),
+            clg_figure_regions(text, &r), clg_figure_tiles(text, &t)};
+        for (int i = 0; i < 4; i++) {
+            drawing d;
+            cr_assert_not_null(f[i], "%s", clg_error());
+            cr_expect_null(strstr(clg_figure_svg(f[i]), "<script"));
+            if (round == 0 && i < 3) {
+                cr_expect_not_null(strstr(clg_figure_svg(f[i]),
+                                          "a&lt;b&gt;&amp;&quot;c&quot;\xef\xbf\xbd\xef\xbf\xbd[2J"));
+                cr_expect_not_null(strstr(clg_figure_svg(f[i]), "\xe2\x82\xac"), "the euro sign is kept");
+            } else if (i < 3) {
+                cr_expect_not_null(strstr(clg_figure_svg(f[i]), "W\xe2\x80\xa6</text>"), "%d: shortened", i);
+            }
+            look_at(f[i], &d);
+            free_pictures(&d);
+        }
+    }
+}
+
+Test(plot, confusion_matrix) {
+    const int64_t counts[] = {50, 0, 0, 0, 47, 3, 0, 25, 25};
+    const char *const names[] = {"setosa", "versicolor", "virginica"};
+    drawing d;
+    clg_figure *f = clg_figure_confusion("iris", counts, 3, names);
+    cr_assert_not_null(f);
+    const char *svg = clg_figure_svg(f);
+    cr_expect_not_null(strstr(svg, "122 of 150 right (81.33 %)"));
+    cr_expect_not_null(strstr(svg, "class=\"r10\"/>\n<text"), "all of the first class are right");
+    cr_expect_not_null(strstr(svg, "class=\"c r"), "white or black on blue");
+    cr_expect_not_null(strstr(svg, "class=\"c wt1\">3<"), "3 of 50 are seen");
+    cr_expect_not_null(strstr(svg, "class=\"c wt5\">25<"));
+    cr_expect_not_null(strstr(svg, ">virginica<"));
+    look_at(f, &d);
+    cr_expect(d.right == 3 && d.wrong == 2 && d.rects == 9 + 2, "%d right, %d wrong, %d", d.right, d.wrong, d.rects);
+
+    enum { MANY = 100 };
+    int64_t *many = calloc(MANY * MANY, sizeof *many);
+    for (int i = 0; i < MANY; i++) many[i * MANY + i] = 7;
+    many[3 * MANY + 90] = 7;
+    look_at(clg_figure_confusion("many", many, MANY, NULL), &d);
+    cr_assert(d.pictures == 1 && d.picture[0].width == MANY && d.picture[0].height == MANY);
+    const uint8_t *p = d.picture[0].pixels;
+    cr_expect(p[2] == 0xb2 && p[3] == 255, "class 0: blue");
+    cr_expect(p[4 * (3 * MANY + 90)] == 0xd5 && p[4 * (3 * MANY + 90) + 3] < 200, "half of class 3: orange");
+    cr_expect_eq(p[4 * 17 + 3], 0, "no count: nothing");
+    free_pictures(&d);
+    free(many);
+}
+
+Test(plot, regions) {
+    const int32_t region[] = {0, 1, -1, 1, 0, 2}, label[] = {0, 1, -1, 2, 1};
+    const float score[] = {1, 0, 1, 1, 0.5f, NAN};
+    const double x[] = {0, 1.5, 3, 9, 2}, y[] = {0, 0.5, 1, 0, NAN};
+    drawing d;
+    const clg_region_params p = {0, 3, 0, 1, 3, 2, region, score, x, y, label, 5, "x1", "x2"};
+    look_at(clg_figure_regions("regions", &p), &d);
+    cr_assert(d.pictures == 1 && d.picture[0].width == 3 && d.picture[0].height == 2);
+    const uint8_t *top = d.picture[0].pixels, *bottom = top + 12;
+    cr_expect(bottom[2] == 0xb2 && bottom[4] == 0xd5 && bottom[11] == 0, "the first row is the lowest");
+    cr_expect(top[0] == 0xd5 && top[6] == 0xb2 && top[9] == 0x9e);
+    cr_expect(bottom[3] > bottom[7] && bottom[7] > 20, "the surer, the stronger");
+    cr_expect_eq(d.marks, 3 + 3, "two points are outside; three classes in the legend");
+    free_pictures(&d);
+}
+
+Test(plot, tiles) {
+    const float plane[] = {0, 5, 10, 10, -1, 0, 1, NAN, 7, 7, 7, 7};
+    const char *const caption[] = {"7 \xe2\x86\x92 1", NULL, "c"};
+    drawing d;
+    clg_tiles_params p = {.plane = plane, .n = 3, .h = 2, .w = 2, .caption = caption};
+    clg_figure *f = clg_figure_tiles("grey", &p);
+    cr_assert_not_null(f);
+    cr_expect_not_null(strstr(clg_figure_svg(f), ">7 \xe2\x86\x92 1</text>"));
+    look_at(f, &d);
+    cr_assert(d.pictures == 3 && d.picture[2].width == 2 && d.picture[2].height == 2);
+    cr_expect_arr_eq(d.picture[0].pixels, ((uint8_t[]){0, 0, 0, 255, 128, 128, 128, 255}), 8);
+    cr_expect_arr_eq(d.picture[1].pixels + 8, ((uint8_t[]){255, 255, 255, 255, 221, 0, 221, 255}), 8);
+    cr_expect_arr_eq(d.picture[2].pixels, ((uint8_t[]){128, 128, 128, 255}), 4);
+    free_pictures(&d);
+    p.diverging = true;
+    look_at(clg_figure_tiles("diverging", &p), &d);
+    cr_expect_arr_eq(d.picture[0].pixels, ((uint8_t[]){0xf7, 0xf7, 0xf7, 255}), 4, "0 is white");
+    cr_expect_arr_eq(d.picture[1].pixels, ((uint8_t[]){0x21, 0x66, 0xac, 255}), 4, "the least is blue");
+    cr_expect_arr_eq(d.picture[2].pixels, ((uint8_t[]){0xb2, 0x18, 0x2b, 255}), 4, "the largest is red");
+    free_pictures(&d);
+    p = (clg_tiles_params){.plane = plane, .n = 1, .h = 1, .w = 4, .rgb = true, .high = 10};
+    look_at(clg_figure_tiles("colours", &p), &d);
+    cr_expect_arr_eq(d.picture[0].pixels, ((uint8_t[]){0, 0, 179, 255, 128, 0, 179, 255}), 8);
+    free_pictures(&d);
+}
+
+static bool refuses(const clg_figure *f, const char *says) {
+    const bool ok = !f && clg_error_status() == CLG_ERR_INVALID && strstr(clg_error(), says);
+    if (!ok) cr_log_error("\"%s\" is not in: %s", says, clg_error());
+    return ok;
+}
+
+Test(plot, what_cannot_be_drawn_is_refused) {
+    const double y[] = {1};
+    const int64_t counts[] = {1, 0, -1, 0}, much[] = {INT64_MAX, 1, 0, 0};
+    const int32_t region[] = {3};
+    const float plane[] = {0};
+    const clg_series s = {.y = y, .n = 1}, bad_n = {.y = y, .n = -1}, no_y = {.n = 1};
+    const clg_region_params flat = {1, 1, 0, 1, 1, 1, region}, endless = {0, 1, 0, INFINITY, 1, 1, region};
+    const clg_region_params no_points = {0, 1, 0, 1, 1, 1, region, .n = 2};
+    const clg_region_params few = {0, 1, 0, 1, 1, 1, region, .classes = 3};
+    const clg_tiles_params large = {plane, 4096, 999, 999}, both = {plane, 1, 1, 1, .rgb = true, .diverging = true};
+    cr_expect(refuses(clg_figure_charts("t", NULL, 1), "at NULL"));
+    cr_expect(refuses(clg_figure_charts("t", &(clg_chart){0}, 5), "5 charts"));
+    cr_expect(refuses(clg_figure_charts("t", &(clg_chart){.n_series = 1}, 1), "1 series at NULL"));
+    cr_expect(refuses(clg_figure_charts("t", &(clg_chart){"abc", .n_series = 65, .series = &s}, 1), "(abc): 65"));
+    cr_expect(refuses(clg_figure_charts("t", &(clg_chart){.n_series = 1, .series = &bad_n}, 1), "has -1 points"));
+    cr_expect(refuses(clg_figure_charts("t", &(clg_chart){.n_series = 1, .series = &no_y}, 1), "1 points at NULL"));
+    cr_expect(refuses(clg_figure_charts("t", &(clg_chart){.y_low = 2, .y_high = 1}, 1), "from 2 to 1"));
+    cr_expect(refuses(clg_figure_charts("t", &(clg_chart){.y_low = NAN, .y_high = 1}, 1), "must be the lower"));
+    cr_expect(refuses(clg_figure_charts("t", &(clg_chart){.y_high = 1, .log_y = true}, 1), "no 0"));
+    cr_expect(refuses(clg_figure_confusion("t", NULL, 2, NULL), "at NULL"));
+    cr_expect(refuses(clg_figure_confusion("t", counts, 0, NULL), "0 classes"));
+    cr_expect(refuses(clg_figure_confusion("t", counts, 2, NULL), "true class 1 and answer 0 is -1"));
+    cr_expect(refuses(clg_figure_confusion("t", much, 2, NULL), "true class 0 and answer 1"));
+    cr_expect(refuses(clg_figure_regions("t", NULL), "at NULL"));
+    cr_expect(refuses(clg_figure_regions("t", &(clg_region_params){0, 1, 0, 1, 0, 1, region}), "0 x 1 cells"));
+    cr_expect(refuses(clg_figure_regions("t", &flat), "x from 1 to 1"));
+    cr_expect(refuses(clg_figure_regions("t", &endless), "y from 0 to inf"));
+    cr_expect(refuses(clg_figure_regions("t", &no_points), "2 points at NULL"));
+    cr_expect(refuses(clg_figure_regions("t", &few), "class 3 of 3"));
+    cr_expect(refuses(clg_figure_tiles("t", NULL), "at NULL"));
+    cr_expect(refuses(clg_figure_tiles("t", &(clg_tiles_params){.plane = plane, .n = 1, .h = 0, .w = 1}), "0 x 1"));
+    cr_expect(refuses(clg_figure_tiles("t", &large), "2^24"));
+    cr_expect(refuses(clg_figure_tiles("t", &(clg_tiles_params){plane, 1, 1, 1, -1}), "-1 columns"));
+    cr_expect(refuses(clg_figure_tiles("t", &(clg_tiles_params){plane, 1, 1, 1, .low = 1}), "from 1 to 0"));
+    cr_expect(refuses(clg_figure_tiles("t", &both), "diverge"));
+    cr_expect_eq(clg_figure_save(NULL, "/tmp/none.svg"), CLG_ERR_INVALID);
+    cr_expect_not_null(strstr(clg_error(), "/tmp/none.svg: clg_figure_tiles"), "%s", clg_error());
+}
+
+/* --- reports --- */
+
+static clg_report *full_report(void) {
+    const double y[] = {1, 2, 4};
+    const char *const cells[] = {"setting", "value", "lr", "0.01", "<b>", NULL};
+    clg_series s = {.name = "loss", .y = y, .n = 3};
+    clg_chart c[] = {{.title = "loss", .series = &s, .n_series = 1}, {.title = "accuracy"}};
+    clg_report *r = clg_report_create("a <report>");
+    clg_figure *f = clg_figure_charts("curves & more", c, 2);
+    clg_report_heading(r, "Part 1 & more");
+    clg_report_text(r, "%d epochs\nin <two> lines", 3);
+    clg_report_figure(r, f, "The loss of <each> epoch.");
+    clg_report_heading(r, "Part 2");
+    clg_report_table(r, "a table", 2, 3, cells);
+    clg_report_code(r, "input 1 28 28\nlinear 10 # a < b\n");
+    clg_figure_destroy(&f);
+    return r;
+}
+
+static char *read_all(const char *path) {
+    FILE *f = fopen(path, "r");
+    char *text = calloc(1, 1 << 20);
+    cr_assert(f && text && fread(text, 1, (1 << 20) - 1, f) > 0, "%s", path);
+    fclose(f);
+    return text;
+}
+
+Test(plot, report) {
+    char path[] = "/tmp/clgrad-report-XXXXXX";
+    drawing d;
+    const int file = mkstemp(path);
+    cr_assert(file >= 0 && close(file) == 0);
+    clg_report *r = full_report();
+    cr_assert_eq(clg_report_save(r, path), CLG_OK, "%s", clg_error());
+    char *text = read_all(path);
+    look_at_text(text, &d);
+    cr_expect(d.curves == 1 && d.marks == 4, "%d curves, %d marks", d.curves, d.marks);
+    static const char *const parts[] = {"<title>a &lt;report&gt;</title>", "<h1>a &lt;report&gt;</h1>",
+        "<a href=\"#part1\">Part 1 &amp; more</a>", "<h2 id=\"part2\">Part 2</h2>", 
+        "<p>3 epochs<br/>\nin &lt;two&gt; lines</p>",
+        "<figcaption><b>curves &amp; more</b>. The loss of &lt;each&gt; epoch.</figcaption>",
+        "<caption>a table</caption>",
+        "<td class=\"n\">0.01</td>", "<td>&lt;b&gt;</td>", "linear 10 # a &lt; b\n</pre>", "prefers-color-scheme:dark",
+        "name=\"viewport\"", "charset=\"utf-8\""};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        cr_expect_not_null(strstr(text, parts[i]), "%s", parts[i]);
+    static const char *const outside[] = {"http", "src=", "<script", "@import", "url("};
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++)
+        cr_expect_null(strstr(text, outside[i]), "%s", outside[i]);
+    clg_report_text(r, "later");
+    cr_assert_eq(clg_report_save(r, path), CLG_OK);
+    free(text);
+    text = read_all(path);
+    cr_expect_not_null(strstr(text, "<p>later</p>"));
+    free(text);
+    clg_report_destroy(&r);
+    cr_assert_null(r);
+    cr_expect_eq(unlink(path), 0);
+}
+
+Test(plot, report_tells_the_first_failure) {
+    clg_report *r = clg_report_create(NULL);
+    clg_report_table(r, NULL, 0, 1, NULL);
+    clg_report_figure(r, clg_figure_confusion("t", NULL, 1, NULL), NULL);
+    cr_expect_eq(clg_report_save(r, "/tmp/clgrad-none.html"), CLG_ERR_INVALID);
+    cr_expect_str_eq(clg_error(), "/tmp/clgrad-none.html: clg_report_table: there are no cells");
+    cr_expect_eq(access("/tmp/clgrad-none.html", F_OK), -1);
+    clg_report_destroy(&r);
+    r = clg_report_create("t");
+    clg_report_figure(r, clg_figure_confusion("t", NULL, 1, NULL), NULL);
+    cr_expect_eq(clg_report_save(r, "/tmp/clgrad-none.html"), CLG_ERR_INVALID);
+    cr_expect_not_null(strstr(clg_error(), "clg_figure_confusion: 1 classes at NULL"));
+    clg_report_destroy(&r);
+    r = clg_report_create("t");
+    cr_expect_eq(clg_report_save(r, "/nowhere/r.html"), CLG_ERR_IO);
+    cr_expect_eq(clg_report_save(NULL, "r.html"), CLG_ERR_INVALID);
+    clg_report_destroy(&r);
+    clg_report_text(NULL, "nothing"); /* no report: nothing happens */
+    clg_report_figure(NULL, NULL, NULL);
+}
+
+/* An allocator that fails once, at the allocation that is said. */
+static int fail_at, allocations;
+
+static void *resize(void *user, void *p, size_t size) {
+    if (size > 0 && ++allocations == fail_at) return NULL;
+    if (size > 0) return realloc(p, size);
+    free(p);
+    return NULL;
+}
+
+/* Draws all kinds; CLG_OK or the status of what failed. */
+static clg_status draw_all(void) {
+    const int64_t counts[4] = {1}, many[40 * 40] = {1};
+    const int32_t region[] = {0};
+    const float plane[] = {0};
+    clg_report *r = full_report();
+    clg_figure *f[] = {clg_figure_confusion("t", counts, 2, NULL), clg_figure_confusion("t", many, 40, NULL),
+                       clg_figure_regions("t", &(clg_region_params){0, 1, 0, 1, 1, 1, region}),
+                       clg_figure_tiles("t", &(clg_tiles_params){plane, 1, 1, 1})};
+    for (int i = 0; i < 4; i++) clg_report_figure(r, f[i], NULL);
+    const clg_status status = r ? clg_report_save(r, "/tmp/clgrad-alloc.html") : clg_error_status();
+    for (int i = 0; i < 4; i++) clg_figure_destroy(&f[i]);
+    clg_report_destroy(&r);
+    return status;
+}
+
+Test(plot, every_allocation_may_fail) {
+    const clg_allocator mine = {resize, NULL};
+    cr_assert_eq(clg_set_allocator(&mine), CLG_OK);
+    for (fail_at = 1;; fail_at++) {
+        allocations = 0;
+        unlink("/tmp/clgrad-alloc.html");
+        const clg_status status = draw_all();
+        cr_assert_eq(clg_set_allocator(&mine), CLG_OK, "allocation %d: %s", fail_at, clg_error()); /* no leak */
+        if (allocations < fail_at) {
+            cr_expect_eq(status, CLG_OK);
+            break;
+        }
+        cr_expect_eq(status, CLG_ERR_NOMEM, "allocation %d: %s", fail_at, clg_error());
+        cr_expect_eq(access("/tmp/clgrad-alloc.html", F_OK), -1, "allocation %d", fail_at);
+    }
+    cr_expect_gt(fail_at, 20);
+    unlink("/tmp/clgrad-alloc.html");
+}
