@@ -521,3 +521,35 @@ Test(store, reset_gives_the_initial_values_again) {
     clg_graph_destroy(&g);
     clg_store_destroy(&s);
 }
+
+Test(store, put_makes_a_tensor_that_no_graph_has_asked_for) {
+    clg_store *s = clg_store_create(dev, 7), *copy = clg_store_create(dev, 8);
+    clg_graph *g = clg_graph_create(dev, s);
+    const float a[2] = { 1, 2 }, b[2] = { 3, 4 };
+    float got[2];
+    clg_store_entry e;
+    cr_assert_eq(clg_store_put(s, "scale", CLG_F32, CLG_SHAPE(2), a), CLG_OK, "%s", clg_error());
+    cr_assert_eq(clg_store_put(s, "scale", CLG_F32, CLG_SHAPE(2), b), CLG_OK, "%s", clg_error());
+    cr_assert(clg_store_count(s) == 1 && clg_store_get(s, 0, &e) == CLG_OK && !e.trainable);
+    cr_assert_eq(clg_store_reset(s), CLG_OK);
+    cr_assert_eq(clg_store_read(s, "scale", got, sizeof got), CLG_OK);
+    cr_expect(got[0] == 3 && got[1] == 4);
+    cr_assert_eq(clg_store_save(s, "x.safetensors", NULL), CLG_OK, "%s", clg_error());
+    cr_assert_eq(clg_store_load(copy, "x.safetensors", NULL), CLG_OK, "%s", clg_error());
+    cr_assert_eq(clg_store_read(copy, "scale", got, sizeof got), CLG_OK);
+    cr_expect(got[0] == 3 && got[1] == 4);
+    cr_expect_eq(clg_store_put(s, "scale", CLG_F32, CLG_SHAPE(1), a), CLG_ERR_SHAPE);
+    cr_expect_not_null(strstr(clg_error(), "f32[2], not f32[1]"), "%s", clg_error());
+    cr_expect_eq(clg_store_put(s, "scale", CLG_I32, CLG_SHAPE(2), a), CLG_ERR_SHAPE);
+    cr_expect_eq(clg_store_put(s, "new", CLG_F32, CLG_SHAPE(-1), a), CLG_ERR_SHAPE);
+    cr_expect_eq(clg_store_put(s, "", CLG_F32, CLG_SHAPE(2), a), CLG_ERR_INVALID);
+    cr_expect_eq(clg_store_put(s, "new", CLG_F32, CLG_SHAPE(2), NULL), CLG_ERR_INVALID);
+    cr_expect_eq(clg_store_put(NULL, "new", CLG_F32, CLG_SHAPE(2), a), CLG_ERR_INVALID);
+    cr_expect_eq(clg_store_count(s), 1);
+    cr_assert_not_null(clg_state(g, "scale", CLG_F32, CLG_SHAPE(2), 5)); /* a graph claims it: its value stays */
+    cr_assert_eq(clg_store_read(s, "scale", got, sizeof got), CLG_OK);
+    cr_expect(got[0] == 3 && got[1] == 4);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&copy);
+    clg_store_destroy(&s);
+}

@@ -16,7 +16,7 @@ CLG_API void       clg_store_destroy(clg_store **store);
 CLG_API uint64_t   clg_store_seed(const clg_store *s);
 
 /** Starts anew: every param and state gets the value again that its clg_param() or clg_state() gave it, by the store's
- *  seed. Tensors that only a file has made stay as they are. Plans see the change; texts stay.
+ *  seed. Tensors that only a file or clg_store_put() has made stay as they are. Plans see the change; texts stay.
  *  After a failure some tensors may have been written. */
 CLG_API CLG_CHECK clg_status clg_store_reset(clg_store *s);
 
@@ -36,6 +36,15 @@ CLG_API CLG_CHECK clg_status clg_store_get(const clg_store *s, int i, clg_store_
  *  Errors: CLG_ERR_INVALID if there is no such name or bytes differ. */
 CLG_API CLG_CHECK clg_status clg_store_write(clg_store *s, const char *name, const void *data, size_t bytes);
 CLG_API CLG_CHECK clg_status clg_store_read(clg_store *s, const char *name, void *data, size_t bytes);
+
+/**
+ * Makes a tensor of the store, or writes the one that has this name: for what belongs to weights and is no part of a
+ * graph, as the scale of the data. Until a graph asks for it by clg_param() or clg_state(), clg_store_reset() leaves it
+ * as it is. data: all elements, copied (blocking).
+ * Errors: CLG_ERR_SHAPE if the name exists with another shape or type; CLG_ERR_INVALID, CLG_ERR_NOMEM, CLG_ERR_UNSUP.
+ */
+CLG_API CLG_CHECK clg_status clg_store_put(clg_store *s, const char *name, clg_dtype type, clg_shape shape,
+                                           const void *data);
 
 /** Text that is saved with the tensors (the __metadata__ of a safetensors file): model, step, seed. value NULL
  *  removes the key. clg_store_meta() returns NULL if there is none; valid until the key is set again. */

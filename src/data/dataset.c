@@ -248,10 +248,10 @@ static clg_status check_target(const clg_dataset *d, const clg_tensor *target, i
         return clg_fail(CLG_ERR_SHAPE, "dataset_next: input %s must be i32[%lld]: the batch size, for classes",
                         clg_tensor_name(target), n);
     }
-    const bool sizes = s.ndim == 2 ? s.dim[0] == n && s.dim[1] == targets : s.ndim == 1 && s.dim[0] == n && targets == 1;
-    if ((t == CLG_F32 || t == CLG_F64) && sizes) return CLG_OK;
-    return clg_fail(CLG_ERR_SHAPE, "dataset_next: input %s must be f32[%lld,%lld] or f64: the batch size, and the target "
-                    "values of an item", clg_tensor_name(target), n, targets);
+    const bool one = s.ndim == 1 && targets == 1, many = s.ndim == 2 && s.dim[1] == targets;
+    if ((t == CLG_F32 || t == CLG_F64) && (one || many) && s.dim[0] == n) return CLG_OK;
+    return clg_fail(CLG_ERR_SHAPE, "dataset_next: input %s must be f32[%lld,%lld] or f64: the batch size, and the "
+                    "target values of an item", clg_tensor_name(target), n, targets);
 }
 
 static clg_status check_inputs(const clg_dataset *d, const clg_plan *p, const clg_tensor *x, const clg_tensor *target) {

@@ -41,8 +41,9 @@ static clg_status check_sizes(const clg_items *it, bool classes, clg_status code
     int64_t room = INT64_MAX / (int64_t)sizeof(double) / it->n;
     for (int i = 0; i < it->shape.ndim; i++) {
         const int64_t dim = it->shape.dim[i];
-        if (dim < 1) return clg_fail(code, "axis %d of an item has %lld places; at least 1 is needed", i, (long long)dim);
-        if (dim > room) return clg_fail(code, "axis %d of an item has %lld places: too large", i, (long long)dim);
+        if (dim < 1 || dim > room)
+            return clg_fail(code, "axis %d of an item has %lld places: %s", i, (long long)dim,
+                            dim < 1 ? "at least 1 is needed" : "too large");
         room /= dim;
     }
     if (!classes && (it->targets < 1 || it->targets > INT64_MAX / (int64_t)sizeof(double) / it->n))
@@ -116,9 +117,11 @@ clg_status clg_items_copy(const clg_dataset_params *p, clg_items *to) {
     if (!p->x || (!p->label && !p->target) || (p->label && p->target))
         return clg_fail(CLG_ERR_INVALID, !p->x ? "x is NULL" : p->label ? "both label and target are given" :
                         "label and target are NULL");
-    if (p->classes < 0 || p->targets < 0 || (p->label && p->class_name && p->classes == 0))
-        return clg_fail(CLG_ERR_INVALID, "%d classes, %lld targets: %s", p->classes, (long long)p->targets,
-                        p->classes == 0 && p->targets == 0 ? "names of classes need their number" : "must not be negative");
+    if (p->classes < 0 || p->targets < 0)
+        return clg_fail(CLG_ERR_INVALID, "%d classes, %lld targets: must not be negative", p->classes,
+                        (long long)p->targets);
+    if (p->label && p->class_name && p->classes == 0)
+        return clg_fail(CLG_ERR_INVALID, "classes is 0: names of classes need their number");
     if (!p->label) it.targets = p->targets ? p->targets : 1;
     CLG_TRY(check_sizes(&it, p->label != NULL, CLG_ERR_INVALID));
     const int64_t numbers = (int64_t)clg_items_numbers(&it);

@@ -5,7 +5,7 @@
 
 #include <clgrad/data.h>
 
-/** Every array is made by clg_alloc() or its like, and so is each string in the arrays of names, which end with NULL. */
+/** Every array is made by clg_alloc() or its like, and so is each string of the arrays of names, which end by NULL. */
 typedef struct clg_items {
     int64_t   n;            /* 1 .. 2^32 - 1 */
     clg_shape shape;        /* of one item: 1 to CLG_MAX_DIMS - 1 axes, none of them 0 */

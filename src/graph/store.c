@@ -228,6 +228,27 @@ clg_status clg_store_read(clg_store *s, const char *name, void *data, size_t byt
     return clg_buffer_read(slot->buffer, 0, slot->dtype, data, bytes / clg_dtype_size(slot->dtype));
 }
 
+clg_status clg_store_put(clg_store *s, const char *name, clg_dtype type, clg_shape shape, const void *data) {
+    char have[128], want[128];
+    if (!s || !name || !*name || !data)
+        return clg_fail(CLG_ERR_INVALID, "clg_store_put: store, name and data are needed");
+    if (!clg_shape_valid(type, shape, want, sizeof want))
+        return clg_fail(CLG_ERR_SHAPE, "clg_store_put(%s): %s", name, want);
+    clg_slot *slot = clg_store_find(s, name);
+    if (slot && (slot->dtype != type || !clg_shape_equal(slot->shape, shape)))
+        return clg_fail(CLG_ERR_SHAPE, "clg_store_put(%s): the store has it as %s, not %s", name,
+                        clg_shape_text(slot->dtype, slot->shape, have, sizeof have),
+                        clg_shape_text(type, shape, want, sizeof want));
+    const bool made = !slot;
+    if (made) {
+        CLG_TRY(clg_store_add(s, name, type, shape, false, &slot));
+        slot->loaded = true; /* a graph may claim it, as what a file has made */
+    }
+    const clg_status status = clg_store_write(s, name, data, (size_t)clg_shape_elems(shape) * clg_dtype_size(type));
+    if (status < 0 && made) clg_store_remove_last(s);
+    return status;
+}
+
 clg_status clg_store_reset(clg_store *s) {
     if (!s) return clg_fail(CLG_ERR_INVALID, "clg_store_reset: store is NULL");
     for (int i = 0; i < s->n_slots; i++) CLG_TRY(clg_slot_reset(s->slots[i], s->seed));
