@@ -1,4 +1,4 @@
-/* Dropout and noise. */
+/* Drawn at random: dropout, noise, moves and reflections of pictures. All are the identity in inference plans. */
 #ifndef CLGRAD_OPS_RANDOM_H_
 #define CLGRAD_OPS_RANDOM_H_
 
@@ -19,6 +19,20 @@ CLG_API clg_tensor *clg_dropout_channels(clg_tensor *x, double p);
  *
  *  Errors: CLG_ERR_INVALID if sigma is below 0 or not finite. */
 CLG_API clg_tensor *clg_gaussian_noise(clg_tensor *x, double sigma);
+
+/** Moves each picture of x [N,C,H,W] by whole pixels, -pixels to +pixels along each axis, every move alike likely,
+ *  others in each training run; zeros move in from outside, and what leaves is lost. To pad by `pixels` zeros and to cut
+ *  a window of the old size out at random is the same. Identity in inference plans. Gradient: gy moved back. Random words
+ *  as for clg_dropout().
+ *
+ *  Errors: CLG_ERR_SHAPE if x has other axes, or a move could leave nothing of a picture; CLG_ERR_INVALID below 0. */
+CLG_API clg_tensor *clg_random_shift(clg_tensor *x, int64_t pixels);
+
+/** Reflects each picture of x [N,C,H,W] left to right with probability p; identity in inference plans. Gradient: gy,
+ *  reflected likewise.
+ *
+ *  Errors: CLG_ERR_SHAPE if x has other axes; CLG_ERR_INVALID unless 0 <= p < 1. */
+CLG_API clg_tensor *clg_random_flip(clg_tensor *x, double p);
 
 CLG_END_DECLS
 

@@ -10,8 +10,9 @@
 typedef struct clg_random_attr {
     uint32_t key[2];
     uint32_t node;      /* makes random nodes of one graph differ */
-    uint32_t threshold; /* dropout: words below it drop their element: p 2^32 */
-    double   factor;    /* dropout: 1 / (1 - p); noise: sigma */
+    uint32_t threshold; /* dropout, flip: words below it drop their element, reflect their picture: p 2^32.
+                           Shift: number of moves along an axis */
+    double   factor;    /* dropout: 1 / (1 - p); noise: sigma; shift: -1 for the way back */
 } clg_random_attr;
 
 /** A random row over x, with a stream of its own. */
