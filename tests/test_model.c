@@ -168,6 +168,25 @@ Test(model, the_words_say_what_they_take) {
     cr_expect_null(clg_model_word_at(-1));
 }
 
+/* docs/models.md is what the table says today. */
+Test(model, the_page_is_that_of_the_table) {
+    static char want[1 << 17], have[1 << 17];
+    char path[4096];
+    const char *const source = getenv("CLGRAD_SOURCE"), *const tool = getenv("CLGRAD_TOOL");
+    cr_assert(source && tool, "CLGRAD_SOURCE and CLGRAD_TOOL must say where the source and the program are");
+    snprintf(path, sizeof path, "'%s' models --markdown", tool);
+    FILE *f = popen(path, "r");
+    cr_assert_not_null(f);
+    cr_expect_gt(fread(want, 1, sizeof want - 1, f), 1000);
+    cr_expect_eq(pclose(f), 0);
+    snprintf(path, sizeof path, "%s/docs/models.md", source);
+    f = fopen(path, "r");
+    cr_assert_not_null(f, "no %s: clgrad models --markdown > docs/models.md", path);
+    cr_expect_gt(fread(have, 1, sizeof have - 1, f), 1000);
+    fclose(f);
+    cr_expect(strcmp(want, have) == 0, "docs/models.md is out of date; run: '%s' models --markdown > '%s'", tool, path);
+}
+
 /* --- zoo --- */
 
 /* Published numbers of weights: LeNet-5 with biases, He et al.'s ResNet-18 (torchvision's for 1,000 classes). */
@@ -224,6 +243,10 @@ Test(model, zoo_takes_options) {
         {"lenet-course", {0},
          "model lenet-course\ninit xavier\nconv 6 kernel=5 pad=2\nsigmoid\navg_pool 2\nconv 16 kernel=5\nsigmoid\n"
          "avg_pool 2\nflatten\nlinear 120\nsigmoid\nlinear 84\nsigmoid\nlinear outputs\nloss cross_entropy\n"},
+        {"cifar", {.dropout = -1, .width = 0.1},
+         "model cifar\nconv 3 kernel=3 pad=1 bias=no\nbatch_norm\nrelu\nconv 3 kernel=3 pad=1 bias=no\nbatch_norm\n"
+         "relu\nmax_pool 2\nconv 6 kernel=3 pad=1 bias=no\nbatch_norm\nrelu\nconv 6 kernel=3 pad=1 bias=no\n"
+         "batch_norm\nrelu\nmax_pool 2\nflatten\nlinear 26\nrelu\nlinear outputs\nloss cross_entropy\n"},
         {"lenet", {.pooling = "avg", .width = 0.5, .dropout = 0.5},
          "model lenet\nconv 3 kernel=5 pad=2\nrelu\navg_pool 2\nconv 8 kernel=5\nrelu\navg_pool 2\nflatten\nlinear 60\n"
          "relu\ndropout 0.5\nlinear 42\nrelu\ndropout 0.5\nlinear outputs\nloss cross_entropy\n"}};
@@ -240,7 +263,7 @@ Test(model, zoo_refuses_what_has_no_meaning) {
         {"lenet5", {0}, "lenet5 is no model of the zoo; there are linear, logistic, softmax, perceptron, mlp, lenet, "
                         "lenet-course, cifar, resnet18, resnet18-imagenet"},
         {NULL, {0}, "NULL is no model"},
-        {"lenet", {.hidden = "12"}, "(lenet): hidden has no meaning for this model; it is for mlp"},
+        {"lenet", {.hidden = "12"}, "model lenet: hidden has no meaning for this model; it is for mlp"},
         {"mlp", {.pooling = "avg"}, "pooling has no meaning for this model; it is for lenet, lenet-course, cifar"},
         {"softmax", {.dropout = 0.5}, "dropout has no meaning for this model; it is for mlp, lenet, lenet-course, "
                                       "cifar"},
@@ -252,7 +275,7 @@ Test(model, zoo_refuses_what_has_no_meaning) {
         {"mlp", {.hidden = "12,"}, "hidden 12,: wants up to 64 sizes from 1 to 1000000, as in 256,128"},
         {"mlp", {.hidden = "0"}, "hidden 0: wants"},
         {"mlp", {.hidden = "1 2"}, "hidden 1 2: wants"},
-        {"mlp", {.dropout = -0.5}, "dropout -0.5: wants a probability"},
+        {"mlp", {.dropout = 1}, "dropout 1: wants a probability up to 0.99"},
         {"mlp", {.dropout = NAN}, "wants a probability"},
         {"mlp", {.width = -1}, "width -1: wants a factor"},
         {"mlp", {.init = "best"}, "init best: wants he, xavier"},

@@ -465,15 +465,20 @@ Test(tool, wrong_command_lines_exit_2, .init = set_up, .fini = tear_down) {
         {"train --resume good --seed 3", "made with --seed 1"},
         {"eval", "--load FILE is missing"},
         {"eval --load good --part both", "is none of test|train"},
-        {"plan", "give one of"},
-        {"plan resnet", "resnet is no model"},
+        {"plan", "give a model, as in clgrad plan lenet"},
+        {"plan resnet", "resnet is no model and no file; there are linear, logistic, softmax"},
+        {"plan lenet --input 1,2,", "--input 1,2,: wants 1 to 5 sizes"},
+        {"plan lenet --input 1,4,4", "lenet:6:1: conv 16 kernel=5: conv("},
+        {"models --classes 3", "want its name too"},
+        {"models ./good --width 2", "change ./good itself"},
         {"plan lenet mlp", "unexpected \"mlp\""},
         {"devices --json=", "not empty"},
         {"tune --budget soon", "wants a time"},
         {"tune --budget -3s", "wants a time"},
         {"tune --budget 5d", "wants a time"},
-        {"tune --model resnet", "is none of lenet|mlp|softmax"},
-        {"tune --model softmax --dropout 0.5", "--dropout has no meaning"},
+        {"tune --model resnet", "resnet is no model and no file"},
+        {"tune --model softmax --dropout 0.5", "model softmax: dropout has no meaning for this model; it is for mlp"},
+        {"tune --dropout 0.5", "want --model too"},
         {"tune --suite all", "is none of bench"},
         {"tune lenet", "unexpected \"lenet\""},
         {"help nothing", "nothing is no command"},
@@ -508,7 +513,7 @@ Test(tool, tune_writes_what_it_measured, .init = set_up, .fini = tear_down) {
 
 Test(tool, help_teaches, .init = set_up, .fini = tear_down) {
     expect_run(0, "help");
-    static const char *const commands[] = {"train", "eval", "devices", "doctor", "plan", "tune", "version"};
+    static const char *const commands[] = {"train", "eval", "devices", "doctor", "models", "plan", "tune", "version"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         expect_run(0, "help");
         cr_expect(file_has("out", commands[i]));
@@ -539,4 +544,22 @@ Test(tool, plan_prints_what_is_compiled, .init = set_up, .fini = tear_down) {
     free(text);
     expect_run(0, "plan softmax --device ref --format dot");
     cr_expect(file_has("out", "digraph"));
+}
+
+/* The text that is printed is a model's file. */
+Test(tool, models_are_texts, .init = set_up, .fini = tear_down) {
+    expect_run(0, "models");
+    cr_expect(file_has("out", "\nresnet18-imagenet"));
+    expect_run(0, "models mlp --hidden 8,4 --activation tanh");
+    cr_expect(file_has("out", "linear 8\ntanh\nlinear 4\ntanh\nlinear outputs\n"));
+    cr_assert_eq(rename("out", "mine.txt"), 0);
+    expect_run(0, "models mine.txt --input 2,3 --classes 5");
+    cr_expect(file_has("out", "# 117 weights\n"));
+    cr_expect(file_has("out", "linear 4  # [4] fc2\n"));
+    cr_assert_eq(rename("out", "mine.txt"), 0);
+    expect_run(0, "plan mine.txt --device ref --batch 2");
+    cr_expect(file_has("out", "f32[2,5]"));
+    expect_run(2, "plan mine.txt --device ref --classes 6");
+    cr_expect(file_has("err", "ends in 5 outputs, but 6 classes"));
+    expect_run(4, "models nosuch.txt");
 }

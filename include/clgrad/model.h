@@ -86,7 +86,7 @@ typedef struct clg_zoo_params {
     const char *pooling;     /* max, avg */
     const char *hidden;      /* mlp: "256,128"; "" is none */
     const char *init;        /* a word of init; default by the activation: he for relu and its kin, else xavier */
-    double      dropout;     /* probability, after each hidden layer of a multilayer perceptron's part */
+    double      dropout;     /* probability, after each fully connected hidden layer; below 0: none */
     double      width;       /* factor on channels and hidden sizes; default 1 */
 } clg_zoo_params;
 

@@ -214,11 +214,11 @@ static const clg_model_arg batch_norm_args[] = {
 static const clg_model_arg eps_arg[] = {EPS};
 static const clg_model_arg group_norm_args[] = {NEEDED("GROUPS", MOST, "groups of neighbouring channels"), EPS};
 static const clg_model_arg pool_args[] = {
-    NEEDED("KERNEL", 1000, "side of the window"), WHOLE("stride", 1, 1000, 0, "step of the window (as KERNEL)"),
+    NEEDED("KERNEL", 1000, "side of the window"), WHOLE("stride", 1, 1000, 0, "step of the window; usual: as KERNEL"),
     WHOLE("pad", 0, 1000, 0, "cells added on each side, which never count")};
 static const clg_model_arg reshape_args[] = {
-    NEEDED("SIZE", 1e9, "of the first axis"), WHOLE("SIZE2", 1, 1e9, 0, "of the second (none)"),
-    WHOLE("SIZE3", 1, 1e9, 0, "of the third (none)"), WHOLE("SIZE4", 1, 1e9, 0, "of the fourth (none)")};
+    NEEDED("SIZE", 1e9, "of the first axis"), WHOLE("SIZE2", 1, 1e9, 0, "of the second, if there is one"),
+    WHOLE("SIZE3", 1, 1e9, 0, "of the third"), WHOLE("SIZE4", 1, 1e9, 0, "of the fourth")};
 static const clg_model_arg rate_arg[] = {RATE};
 static const clg_model_arg slope_arg[] = {REAL("slope", 0, 1, 0.01, "where x < 0")};
 static const clg_model_arg alpha_arg[] = {REAL("alpha", 1e-6, 100, 1, "-alpha is the limit at -infinity")};
@@ -244,7 +244,7 @@ static const clg_kind kind[] = {
     LAYER(avg_pool, NULL, pool_args, "the mean of each window"),
     BARE(global_max_pool, "the maximum of each plane: [C S...] -> [C]"),
     BARE(global_avg_pool, "the mean of each plane: [C S...] -> [C]"),
-    BARE(flatten, "one row of all numbers of an item: [C H W] -> [C*H*W]"),
+    BARE(flatten, "one row of all numbers of an item: [C H W] -> [C x H x W]"),
     LAYER(reshape, NULL, reshape_args, "the same numbers in another shape: [64], reshape 1 8 8 -> [1 8 8]"),
     LAYER(dropout, NULL, rate_arg, "in training, each number becomes 0 with probability P, the others grow by "
           "1 / (1 - P)"),

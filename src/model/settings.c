@@ -22,7 +22,7 @@ const char *clg_model_loss_name(enum clg_model_loss l) {
 static const clg_model_arg name_arg[] = {{"NAME", CLG_MODEL_CHOICE, true, 0, 0, 0, "one word"}};
 static const clg_model_arg input_args[] = {
     {"SIZE", CLG_MODEL_WHOLE, true, 1, 1e6, 0, "of the first axis: channels, or the numbers of a row"},
-    {"SIZE2", CLG_MODEL_WHOLE, false, 1, 1e6, 0, "and so on, up to 5 axes (none)"}};
+    {"SIZE2", CLG_MODEL_WHOLE, false, 1, 1e6, 0, "and so on, up to 5 axes"}};
 static const clg_model_arg init_arg[] = {
     {"KIND", CLG_MODEL_CHOICE, true, 0, 0, 0,
      "he (usual): normal with variance 2 / inputs, for relu and its kin; xavier: uniform with variance 2 / (inputs + "

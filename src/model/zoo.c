@@ -80,7 +80,7 @@ static clg_status fail_place(const zoo *z, const char *option, const char *place
     clg_str all = {0};
     for (int i = 0; i < N_ZOOS; i++)
         if (has_place(zoos[i].text, place)) clg_str_printf(&all, "%s%s", all.size ? ", " : "", zoos[i].name);
-    const clg_status s = clg_fail(CLG_ERR_INVALID, "clg_model_zoo(%s): %s has no meaning for this model; it is for %s",
+    const clg_status s = clg_fail(CLG_ERR_INVALID, "model %s: %s has no meaning for this model; it is for %s",
                                   z->name, option, clg_str_text(&all));
     clg_str_free(&all);
     return s;
@@ -115,7 +115,7 @@ static clg_status check_activation(const zoo *z, const char *word) {
     clg_str all = {0};
     for (int i = 0; clg_kind_at(i); i++)
         if (clg_kind_at(i)->activation) clg_str_printf(&all, "%s%s", all.size ? ", " : "", clg_kind_at(i)->word.word);
-    const clg_status s = clg_fail(CLG_ERR_INVALID, "clg_model_zoo(%s): activation %s: wants one of %s", z->name, word,
+    const clg_status s = clg_fail(CLG_ERR_INVALID, "model %s: activation %s: wants one of %s", z->name, word,
                                   clg_str_text(&all));
     clg_str_free(&all);
     return s;
@@ -131,18 +131,17 @@ static clg_status check_options(const zoo *z, const clg_zoo_params *p) {
         if (rows[i].given && !has_place(z->text, rows[i].place)) return fail_place(z, rows[i].option, rows[i].place);
     if (p->activation) CLG_TRY(check_activation(z, p->activation));
     if (p->pooling && strcmp(p->pooling, "max") != 0 && strcmp(p->pooling, "avg") != 0)
-        return clg_fail(CLG_ERR_INVALID, "clg_model_zoo(%s): pooling %s: wants max or avg", z->name, p->pooling);
+        return clg_fail(CLG_ERR_INVALID, "model %s: pooling %s: wants max or avg", z->name, p->pooling);
     if (p->init && !is_init(p->init))
-        return clg_fail(CLG_ERR_INVALID, "clg_model_zoo(%s): init %s: wants he, xavier, normal, uniform or zero",
+        return clg_fail(CLG_ERR_INVALID, "model %s: init %s: wants he, xavier, normal, uniform or zero",
                         z->name, p->init);
     if (p->hidden && !are_sizes(p->hidden))
-        return clg_fail(CLG_ERR_INVALID, "clg_model_zoo(%s): hidden %s: wants up to %d sizes from 1 to 1000000, as in "
+        return clg_fail(CLG_ERR_INVALID, "model %s: hidden %s: wants up to %d sizes from 1 to 1000000, as in "
                         "256,128", z->name, p->hidden, MOST_HIDDEN);
-    if (!(p->dropout >= 0 && p->dropout <= 0.99))
-        return clg_fail(CLG_ERR_INVALID, "clg_model_zoo(%s): dropout %g: wants a probability from 0 to 0.99", z->name,
-                        p->dropout);
+    if (!(p->dropout <= 0.99))
+        return clg_fail(CLG_ERR_INVALID, "model %s: dropout %g: wants a probability up to 0.99", z->name, p->dropout);
     if (p->width != 0 && !(p->width >= 1e-3 && p->width <= 1e3))
-        return clg_fail(CLG_ERR_INVALID, "clg_model_zoo(%s): width %g: wants a factor from 0.001 to 1000", z->name,
+        return clg_fail(CLG_ERR_INVALID, "model %s: width %g: wants a factor from 0.001 to 1000", z->name,
                         p->width);
     return CLG_OK;
 }
@@ -174,7 +173,8 @@ static void expand(clg_str *s, const char *text, long zero, const clg_zoo_params
         }
         t++;
         if (skip(&t, "init")) {
-            clg_str_printf(s, "init %s", p->init ? p->init : clg_kind_find(p->activation)->rectifies ? "he" : "xavier");
+            const char *const usual = clg_kind_find(p->activation)->rectifies ? "he" : "xavier";
+            clg_str_printf(s, "init %s", p->init ? p->init : usual);
         } else if (skip(&t, "act")) {
             clg_str_add(s, p->activation);
         } else if (skip(&t, "pool")) {
@@ -182,7 +182,7 @@ static void expand(clg_str *s, const char *text, long zero, const clg_zoo_params
         } else if (skip(&t, "hidden\n")) {
             add_hidden(s, p);
         } else if (skip(&t, "dropout\n")) {
-            if (p->dropout == 0) continue;
+            if (p->dropout <= 0) continue;
             clg_str_add(s, "dropout ");
             clg_number_print(s, p->dropout);
             clg_str_add(s, "\n");
@@ -203,8 +203,8 @@ static void add_hidden(clg_str *s, const clg_zoo_params *p) {
 static clg_status fail_name(const char *name) {
     clg_str all = {0};
     for (int i = 0; i < N_ZOOS; i++) clg_str_printf(&all, "%s%s", i ? ", " : "", zoos[i].name);
-    const clg_status s = clg_fail(CLG_ERR_INVALID, "clg_model_zoo: %s is no model of the zoo; there are %s",
-                                  name ? name : "NULL", clg_str_text(&all));
+    const clg_status s = clg_fail(CLG_ERR_INVALID, "%s is no model of the zoo; there are %s", name ? name : "NULL",
+                                  clg_str_text(&all));
     clg_str_free(&all);
     return s;
 }

@@ -11,6 +11,7 @@ static const clg_command commands[] = {
     {"devices", "what is here to compute on, and what would be chosen", clg_cmd_devices},
     {"doctor", "check every operation on a device against the reference", clg_cmd_doctor},
     {"filter", "lay a filter over a picture: edges, blur, your own", clg_cmd_filter},
+    {"models", "the networks that are known, and the words to write others", clg_cmd_models},
     {"ops", "the table of operations: formulas, shapes, gradients", clg_cmd_ops},
     {"plan", "print or draw what a model is compiled to", clg_cmd_plan},
     {"tune", "measure which kernels are the fastest on a device", clg_cmd_tune},

@@ -122,6 +122,7 @@ int clg_cmd_devices(int argc, char **argv);
 int clg_cmd_doctor(int argc, char **argv); /* doctor.c */
 int clg_cmd_train(int argc, char **argv);
 int clg_cmd_eval(int argc, char **argv);
+int clg_cmd_models(int argc, char **argv); /* models.c */
 int clg_cmd_ops(int argc, char **argv);
 int clg_cmd_plan(int argc, char **argv);
 int clg_cmd_tune(int argc, char **argv); /* tune_cmd.c */

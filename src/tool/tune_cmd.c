@@ -1,7 +1,7 @@
 /* `clgrad tune`: measures, on the device at hand, the implementations of each op and their parameters, and keeps the
  * fastest ones for all later runs of any program. */
 #include "check/check.h"
-#include "tool/model.h"
+#include "tool/network.h"
 #include <fnmatch.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -29,9 +29,10 @@ static const char outro[] =
 enum { SLOW_LIMIT_PERCENT = 150 };
 
 typedef struct request {
-    clg_net_spec   model;
-    bool        given[CLG_MODEL_GIVEN], again, all_impls;
-    const char *device, *name, *suite, *op, *budget, *json, *export_to;
+    clg_network_options network;
+    clg_model  *model;    /* NULL: the suite */
+    bool        again, all_impls;
+    const char *device, *suite, *op, *budget, *json, *export_to;
     int64_t     batch;
     double      seconds, deadline;
     clg_device *dev;
@@ -108,14 +109,14 @@ static clg_status tune_graph(request *r, clg_graph *g, clg_list targets, bool in
 
 static clg_status tune_model(request *r) {
     clg_store *store = clg_store_create(r->dev, 1);
-    clg_net net = {0};
-    clg_status s = store && clg_net_build(&net, &r->model, r->dev, store, r->batch) ? CLG_OK : CLG_ERR_NOMEM;
+    clg_network net = {0};
+    clg_status s = store ? clg_network_build(&net, r->model, r->dev, store, r->batch) : clg_error_status();
     if (s == CLG_OK) {
         clg_tensor *step = clg_sgd(net.loss, clg_optim_params(.momentum = 0.9));
         s = tune_graph(r, net.graph, CLG_LIST(net.loss, step), false);
-        if (s == CLG_OK) s = tune_graph(r, net.graph, CLG_LIST(net.logits), true);
+        if (s == CLG_OK) s = tune_graph(r, net.graph, CLG_LIST(net.output), true);
     }
-    clg_net_free(&net);
+    clg_network_free(&net);
     clg_store_destroy(&store);
     return s;
 }
@@ -188,7 +189,7 @@ static int run(request *r) {
     r->deadline = clg_tool_now() + r->seconds;
     clg_progress_begin(&r->bar, "tuning", "s", 0, (int64_t)r->seconds);
     if (r->dev) fprintf(r->table, "ms without   ms tuned  ratio   key; what is taken without tuning -> the fastest\n");
-    const clg_status s = !r->dev ? clg_error_status() : r->name ? tune_model(r) : tune_suite(r);
+    const clg_status s = !r->dev ? clg_error_status() : r->model ? tune_model(r) : tune_suite(r);
     clg_progress_end(&r->bar);
     code = s < 0 ? clg_tool_fail() : r->code ? r->code : print_summary(r);
     if (code == CLG_EXIT_OK && r->export_to) code = export_records(r);
@@ -199,13 +200,14 @@ static int run(request *r) {
 }
 
 int clg_cmd_tune(int argc, char **argv) {
-    request r = {.model = CLG_MODEL_DEFAULT, .budget = "60s", .batch = 64, .suite = "bench"};
+    request r = {.network = CLG_NETWORK_NONE, .budget = "60s", .batch = 64, .suite = "bench"};
     const clg_opt options[] = {
         {CLG_OPT_TITLE, .help = "What to tune"},
-        {CLG_OPT_CHOICE, "model", CLG_MODELS, &r.name, "a model's training step and its inference, in place of\n"
-         "a suite", .given = NULL},
-        {CLG_OPT_INT, "batch", "N", &r.batch, "pictures in one step of the model", 1, 65536, NULL},
-        CLG_MODEL_OPTIONS(r.model, r.given),
+        {CLG_OPT_TEXT, "model", "NAME|FILE", &r.network.model, "a model's training step and its inference, in place\n"
+         "of a suite; clgrad models lists them", .given = NULL},
+        {CLG_OPT_INT, "batch", "N", &r.batch, "items in one step of the model", 1, 65536, NULL},
+        CLG_NETWORK_OPTIONS(r.network),
+        CLG_NETWORK_DATA(r.network),
         {CLG_OPT_CHOICE, "suite", "bench", &r.suite, "the sizes of the benchmark", .given = NULL},
         {CLG_OPT_TEXT, "op", "GLOB", &r.op, "only ops whose name fits", .given = NULL},
         {CLG_OPT_TITLE, .help = "How"},
@@ -226,12 +228,15 @@ int clg_cmd_tune(int argc, char **argv) {
     r.seconds = parse_budget(r.budget);
     if (r.seconds < 0)
         return clg_tool_error(CLG_EXIT_USAGE, "tune: --budget %s: wants a time, as 90s, 10m or 2h", r.budget);
-    if (r.name) {
-        r.model.name = r.name;
-        r.model.classes = 10;
-        r.model.item = CLG_SHAPE(1, 28, 28);
-        code = clg_model_check(&r.model, r.given, argv[0]);
-        if (code >= 0) return code;
+    if (r.network.model) {
+        code = clg_network_open(&r.network, argv[0], &r.model);
+        if (code == CLG_EXIT_OK) code = clg_network_complete(&r.network, argv[0], &r.model);
+    } else if (clg_network_given(&r.network) || r.network.input || r.network.classes) {
+        code = clg_tool_error(CLG_EXIT_USAGE, "tune: options that describe a model want --model too");
+    } else {
+        code = CLG_EXIT_OK;
     }
-    return run(&r);
+    if (code == CLG_EXIT_OK) code = run(&r);
+    clg_model_destroy(&r.model);
+    return code;
 }
