@@ -438,7 +438,7 @@ Test(plot, report) {
         "<p>3 epochs<br/>\nin &lt;two&gt; lines</p>",
         "<figcaption><b>curves &amp; more</b>. The loss of &lt;each&gt; epoch.</figcaption>",
         "<caption>a table</caption>",
-        "<td class=\"n\">0.01</td>", "<td>&lt;b&gt;</td>", "linear 10 # a &lt; b\n</pre>", "prefers-color-scheme:dark",
+        "<td class=\"n\">0.01</td>", "<td class=\"s\">&lt;b&gt;</td>", "linear 10 # a &lt; b\n</pre>", "prefers-color-scheme:dark",
         "name=\"viewport\"", "charset=\"utf-8\""};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         cr_expect_not_null(strstr(text, parts[i]), "%s", parts[i]);

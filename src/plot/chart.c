@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { WIDE = 640, NARROW = 460, HEIGHT = 270, TITLE = 40, MAX_SERIES = 64, MARKS_ON_LINES = 60, MANY = 2000 };
+enum { WIDE = 560, NARROW = 460, HEIGHT = 270, TITLE = 40, MAX_SERIES = 64, MARKS_ON_LINES = 60, MANY = 2000 };
 
 typedef struct chart {
     const clg_chart *c;
@@ -190,7 +190,7 @@ static int legend(const clg_chart *c, clg_str *s, double x, double y, double wid
 }
 
 static clg_status put_chart(const clg_chart *c, int width, int legend_rows, clg_panel *panel) {
-    const int top = (c->title ? TITLE : 14) + legend_rows * CLG_ROW + (legend_rows ? 8 : 0);
+    const int top = (c->title ? TITLE : 14) + legend_rows * CLG_ROW + (legend_rows ? 12 : 0);
     chart k = { .c = c, .s = &panel->body };
     k.x = (clg_axis){ .log = c->log_x, .tight = true, .to = width - CLG_AXES_RIGHT };
     k.y = (clg_axis){ .log = c->log_y, .from = top + HEIGHT, .to = top };

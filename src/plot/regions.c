@@ -83,7 +83,7 @@ clg_figure *clg_figure_regions(const char *title, const clg_region_params *p) {
     clg_str *s = &panel.body;
     const int classes = p->classes ? p->classes : class_count(p);
     const int rows = legend(NULL, p, classes, WIDTH - 28);
-    const double top = TOP + rows * CLG_ROW + (rows ? 8 : 0);
+    const double top = TOP + rows * CLG_ROW + (rows ? 10 : 0);
     clg_axis y = { .tight = true, .from = top + HEIGHT, .to = top };
     clg_axis x = { .tight = true, .to = WIDTH - CLG_AXES_RIGHT };
     clg_axis_fit(&y, p->y0, p->y1, 6);

@@ -34,7 +34,7 @@ static const char page_style[] =
     ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.6rem 0;overflow-wrap:normal;font-size:.93rem}"
     "caption{text-align:left;color:var(--quiet);font-size:.9rem;padding-bottom:.3rem}"
     "th,td{padding:.25rem .8rem .25rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}"
-    "th{white-space:nowrap}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
+    "th,.s{white-space:nowrap}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
     "pre{background:var(--soft);border:1px solid var(--line);border-radius:4px;padding:.7rem .9rem;overflow-x:auto;"
     "font:.85rem/1.45 ui-monospace,monospace;overflow-wrap:normal}";
 
@@ -136,8 +136,10 @@ static bool is_number(const char *cell) {
     return isdigit((unsigned char)*p) && strlen(p) < 16 && strspn(p, "0123456789.,eE+-% \xc2\xb1msx") == strlen(p);
 }
 
+/* Short texts stay on a line. */
 static void put_cell(clg_str *s, const char *text, const char *element, bool number) {
-    clg_str_printf(s, "<%s%s>", element, number ? " class=\"n\"" : "");
+    const bool brief = strcmp(element, "td") == 0 && strlen(text) <= 24;
+    clg_str_printf(s, "<%s%s>", element, number ? " class=\"n\"" : brief ? " class=\"s\"" : "");
     clg_put_escaped(s, text);
     clg_str_printf(s, "</%s>", element);
 }
