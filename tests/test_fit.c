@@ -280,6 +280,7 @@ Test(fit, a_resumed_run_on_the_device_has_the_same_bits, .timeout = 300) {
     clg_device *d = clg_device_open(NULL, NULL);
     clg_dataset *all = clg_dataset_open("digits", CLG_TRAIN), *train = clg_dataset_slice(all, 0, 300);
     const clg_fit_params p = {.epochs = 2, .batch = 64, .optimizer = "momentum", .accumulate = 2,
+                              .augment = {.shift = 2, .flip = true, .noise = 0.1},
                               .schedule = {.kind = CLG_LR_ONE_CYCLE}};
     check_resume(d, "augmented", text, p, train, NULL, 7);
     clg_dataset_destroy(&train);

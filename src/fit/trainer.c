@@ -89,10 +89,6 @@ static clg_tensor *batch_input(clg_graph *g, const char *name, clg_dtype type, i
     return clg_input(g, name, type, s);
 }
 
-static bool augments(const clg_augment_params *a) {
-    return a->shift != 0 || a->flip || a->crop != 0 || a->noise != 0;
-}
-
 static bool graph_make(const clg_trainer *t, clg_fit_part *p, int64_t rows, bool training) {
     *p = (clg_fit_part){.graph = clg_graph_create(t->dev, t->store), .rows = rows, .written = NAN};
     if (!p->graph) return false;
@@ -100,8 +96,7 @@ static bool graph_make(const clg_trainer *t, clg_fit_part *p, int64_t rows, bool
     p->x = batch_input(p->graph, "x", t->p.type, rows, clg_model_item(t->model));
     p->target = reals ? clg_input(p->graph, "target", t->p.type, CLG_SHAPE(rows, clg_model_outputs(t->model)))
                       : clg_model_target(t->model, p->graph, "target", rows);
-    clg_tensor *seen = training && augments(&t->p.augment)
-                     ? clg_graph_fail(p->graph, CLG_ERR_UNSUP, "trainer: augmentation is not in this build") : p->x;
+    clg_tensor *seen = training ? clg_augment(p->x, &t->p.augment) : p->x;
     p->output = clg_named(clg_model_build(t->model, seen), "output");
     p->loss = clg_named(clg_model_loss_of(t->model, p->output, p->target), "loss");
     p->answer = reals ? NULL : clg_named(clg_model_answer(t->model, p->output), "answer");
