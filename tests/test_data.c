@@ -193,9 +193,9 @@ Test(data, sets_that_do_not_fit_together, .init = make_folder, .fini = remove_fo
         enum clg_part part;
         clg_status status;
     } cases[] = {
-        {"mnist:", "digits (built in) and mnist:DIR", CLG_TRAIN, CLG_ERR_INVALID},
-        {"Digits", "digits (built in) and mnist:DIR", CLG_TRAIN, CLG_ERR_INVALID},
-        {"", "digits (built in) and mnist:DIR", CLG_TEST, CLG_ERR_INVALID},
+        {"mnist:", "a path is missing", CLG_TRAIN, CLG_ERR_INVALID},
+        {"Digits", "known are digits, mnist:PATH", CLG_TRAIN, CLG_ERR_INVALID},
+        {"", "known are digits, mnist:PATH", CLG_TEST, CLG_ERR_INVALID},
         {"mnist:/nowhere/at/all", "no such folder", CLG_TRAIN, CLG_ERR_IO},
         {"mnist:.", "no train-images-idx3-ubyte.gz or train-images-idx3-ubyte", CLG_TRAIN, CLG_ERR_IO},
         {NULL, "label 7 is 10; labels of this data set are 0 to 9", CLG_TRAIN, CLG_ERR_FORMAT},

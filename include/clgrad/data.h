@@ -13,9 +13,13 @@ typedef struct clg_dataset clg_dataset;
 enum clg_part { CLG_TRAIN, CLG_TEST, CLG_VALIDATION };
 
 /**
- * Opens a part of a data set by a spec: "digits" (6,400 and 1,000 real handwritten digits inside the library: the
- * first of MNIST in file order) or "mnist:DIR" (train-images-idx3-ubyte[.gz] and so on in DIR; Fashion-MNIST too).
- * Errors: CLG_ERR_INVALID for an unknown spec (the message lists the known ones), else as clg_dataset_open_idx().
+ * Opens the training or the test part of a data set by a spec: KIND, KIND:PATH, KIND:PATH,KEY=VALUE,... or
+ * KIND:KEY=VALUE,...: "digits", "mnist:DIR", "csv:FILE,target=NAME", "moons:n=400,noise=0.2". sources.h has a table of
+ * the kinds with their options. A comma belongs to the path or value before it unless a word and = follow; there it is
+ * written twice. A set without parts of its own is split by clg_dataset_split(): test=0.2 is the fraction of the test
+ * part, classes in proportion, and split=0 the seed; test=0 makes all items training items.
+ * Errors: CLG_ERR_INVALID for an unknown kind, option or value (the message lists those that are known), and for
+ *         CLG_VALIDATION; else those of the reader.
  */
 CLG_API clg_dataset *clg_dataset_open(const char *spec, enum clg_part part);
 CLG_API void         clg_dataset_destroy(clg_dataset **d);

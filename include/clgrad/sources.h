@@ -1,11 +1,23 @@
 /* Where data sets come from: tables in text, arrays of NumPy, CIFAR-10, folders of pictures, and sets that are made by
- * a formula. */
+ * a formula. clg_dataset_open() (data.h) opens all of them by a spec, a line of text. */
 #ifndef CLGRAD_SOURCES_H_
 #define CLGRAD_SOURCES_H_
 
 #include <clgrad/data.h>
 
 CLG_BEGIN_DECLS
+
+/* --- specs --- */
+
+/** A kind of spec, for help texts. */
+typedef struct clg_dataset_kind {
+    const char *name;    /* "csv" */
+    const char *usage;   /* "csv:FILE[,target=NAME]..." */
+    const char *help;    /* what it is, and its options; lines of at most 78 characters */
+} clg_dataset_kind;
+
+/** The kinds that clg_dataset_open() knows, from 0; NULL past the last. Static storage. */
+CLG_API const clg_dataset_kind *clg_dataset_kind_at(int i);
 
 /* --- tables --- */
 
@@ -21,7 +33,7 @@ enum clg_csv_missing {
     CLG_MISSING_ERROR, /* refuse the file; the message says where they are */
     CLG_MISSING_DROP,  /* leave out the rows that have one */
     CLG_MISSING_MEAN   /* fill in the mean of the column's numbers, or its most frequent text (of equally frequent ones
-                          the first in order); not for targets */
+                          the first in order); not for targets. A spec takes both from the training part */
 };
 
 /** NULL or zero: the default. Lists of columns are names with commas between. */

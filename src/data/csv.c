@@ -4,14 +4,12 @@
 #include "data/csv.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/number.h"
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t max_file = (size_t)1 << 32;
 enum { MAX_NAME = 24 }; /* of a name made for a column */
 
 typedef struct scanner {
@@ -224,27 +222,4 @@ bool clg_csv_listed(const char *list, const char *name) {
         at = at[k] ? at + k + 1 : NULL;
     }
     return false;
-}
-
-clg_status clg_csv_parse(const char *name, const char *data, size_t size, const clg_csv_params *p, clg_items *out) {
-    static const clg_csv_params none = { 0 };
-    clg_table t = { 0 };
-    CLG_TRY(clg_table_parse(name, data, size, p ? p : &none, &t));
-    const clg_status status = clg_table_items(&t, p ? p : &none, out);
-    clg_table_free(&t);
-    return status;
-}
-
-clg_dataset *clg_dataset_open_csv(const char *path, const clg_csv_params *p) {
-    void *data = NULL;
-    size_t size = 0;
-    clg_items items = { 0 };
-    if (!path) {
-        clg_fail(CLG_ERR_INVALID, "dataset_open_csv: path is NULL");
-        return NULL;
-    }
-    if (clg_file_read(path, max_file, &data, &size) < 0) return NULL;
-    const clg_status status = clg_csv_parse(path, data, size, p, &items);
-    clg_free(data);
-    return status < 0 ? NULL : clg_dataset_from_items(&items, CLG_TRAIN);
 }

@@ -21,11 +21,9 @@ typedef struct clg_table {
 clg_status clg_table_parse(const char *name, const char *data, size_t size, const clg_csv_params *p, clg_table *out);
 void       clg_table_free(clg_table *t);
 
-/** Numbers and classes of a table. Errors: CLG_ERR_FORMAT, CLG_ERR_INVALID (columns that are not there). */
-clg_status clg_table_items(const clg_table *t, const clg_csv_params *p, clg_items *out);
-
-/** Both, of a file in memory. *out is untouched on failure. */
-clg_status clg_csv_parse(const char *name, const char *data, size_t size, const clg_csv_params *p, clg_items *out);
+/** Numbers and classes of a table. fit: rows that CLG_MISSING_MEAN takes its means from, those of the training part;
+ *  NULL: all. Errors: CLG_ERR_FORMAT, CLG_ERR_INVALID (columns that are not there). */
+clg_status clg_table_items(const clg_table *t, const clg_csv_params *p, const bool *fit, clg_items *out);
 
 /** True if name is one of a list "a,b,c"; list NULL: none. */
 bool clg_csv_listed(const char *list, const char *name);

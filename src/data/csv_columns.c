@@ -21,13 +21,15 @@ typedef struct column {
     const char **value;            /* of a text column: the different values in byte order */
     int         *count;            /* how often each is there */
     int          values, value_cap, count_cap;
-    double       sum;              /* of the numbers */
+    double       sum;              /* of the numbers that a mean is taken from */
+    int64_t      summed;
     int64_t      feature;          /* its first one */
 } column;
 
 typedef struct survey {
     const clg_table      *t;
     const clg_csv_params *p;
+    const bool           *fit;   /* rows that means are taken from; NULL: all */
     column *col;
     int     target;
     bool   *dropped; /* rows that are left out */
@@ -188,7 +190,7 @@ static int position(const column *k, const char *text) {
     return low;
 }
 
-static clg_status add_value(const survey *s, int c, const char *text) {
+static clg_status add_value(const survey *s, int c, const char *text, bool counts) {
     column *k = &s->col[c];
     const int at = position(k, text);
     const bool classes = c == s->target;
@@ -196,7 +198,7 @@ static clg_status add_value(const survey *s, int c, const char *text) {
     const char *remedy = classes ? " for classes" : s->p->ordinal ? "; leave it out (ignore=NAME)" :
                          " for a feature each; leave it out (ignore=NAME), or number them (encode=ordinal)";
     if (at < k->values && strcmp(k->value[at], text) == 0) {
-        k->count[at]++;
+        k->count[at] += counts;
         return CLG_OK;
     }
     if (k->values == most)
@@ -208,7 +210,7 @@ static clg_status add_value(const survey *s, int c, const char *text) {
     memmove(k->value + at + 1, k->value + at, (size_t)(k->values - at) * sizeof *k->value);
     memmove(k->count + at + 1, k->count + at, (size_t)(k->values - at) * sizeof *k->count);
     k->value[at] = text;
-    k->count[at] = 1;
+    k->count[at] = counts;
     k->values++;
     return CLG_OK;
 }
@@ -223,15 +225,21 @@ static clg_status read_cell(const survey *s, int r, int c, const char *cell, dou
 static clg_status collect_values(survey *s) {
     const char *cell = s->t->first;
     for (int r = 0; r < s->t->rows; r++) {
+        const bool counts = !s->fit || s->fit[r];
         for (int c = 0; c < s->t->cols; c++, cell = next_cell(cell)) {
             column *k = &s->col[c];
             double v = 0;
             if (!k->used || s->dropped[r] || is_missing(cell)) continue;
-            if (k->text) CLG_TRY(add_value(s, c, cell));
+            if (k->text) CLG_TRY(add_value(s, c, cell, counts));
             else CLG_TRY(read_cell(s, r, c, cell, &v));
-            k->sum += v;
+            k->sum += counts ? v : 0;
+            k->summed += counts;
         }
     }
+    for (int c = 0; c < s->t->cols && s->p->missing == CLG_MISSING_MEAN; c++)
+        if (s->col[c].used && (s->col[c].summed == 0 || !isfinite(s->col[c].sum)))
+            return clg_fail(CLG_ERR_FORMAT, "%s: column %s has no mean: %s", s->t->name, s->t->column[c],
+                            s->col[c].summed ? "the sum is too large" : "there is no value in the training part");
     return CLG_OK;
 }
 
@@ -288,7 +296,7 @@ static clg_status fill_feature(const survey *s, int r, int c, const char *cell, 
     const bool missing = is_missing(cell);
     if (!k->text) {
         if (!missing) return read_cell(s, r, c, cell, &x[k->feature]);
-        x[k->feature] = k->sum / (double)k->numbers;
+        x[k->feature] = k->sum / (double)k->summed;
         return CLG_OK;
     }
     const int v = missing ? most_frequent(k) : position(k, cell);
@@ -364,9 +372,9 @@ static clg_status make_items(survey *s, clg_items *items) {
     return status;
 }
 
-clg_status clg_table_items(const clg_table *t, const clg_csv_params *p, clg_items *out) {
+clg_status clg_table_items(const clg_table *t, const clg_csv_params *p, const bool *fit, clg_items *out) {
     clg_items items = { 0 };
-    survey s = { .t = t, .p = p, .col = clg_calloc((size_t)t->cols, sizeof(column)),
+    survey s = { .t = t, .p = p, .fit = fit, .col = clg_calloc((size_t)t->cols, sizeof(column)),
                  .dropped = clg_calloc((size_t)t->rows, sizeof(bool)) };
     const clg_status status = s.col && s.dropped ? make_items(&s, &items) : clg_fail_nomem("columns of a table");
     for (int c = 0; s.col && c < t->cols; c++) {

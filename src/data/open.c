@@ -1,110 +1,121 @@
-/* Opens data sets by name. IDX files are read here: two arrays of bytes, pictures and their labels. */
-#include "base/alloc.h"
+/* Opens data sets by a line of text: the table of kinds, and the parts of those that have no parts of their own. */
 #include "base/error.h"
-#include "data/digits.h"
-#include "data/idx.h"
-#include "data/items.h"
-#include <stdio.h>
+#include "base/str.h"
+#include "data/kinds.h"
+#include <clgrad/sources.h>
 #include <string.h>
-#include <sys/stat.h>
 
-enum { SPEC_CLASSES = 10 }; /* of the data sets that have a name here */
+/* A row of the table. */
+typedef struct kind {
+    clg_dataset_kind about;
+    bool             path;  /* what stands behind the colon is one */
+    const char      *keys;  /* options, with | between */
+    clg_kind_open   *open;
+} kind;
 
-/* Joins pictures and labels; takes over the data of both, also when it fails. max_classes 0: no limit. */
-static clg_dataset *join(clg_idx images, clg_idx labels, const char *image_name, const char *label_name,
-                         int max_classes, enum clg_part part) {
-    clg_items it = {.n = images.dim[0], .shape = CLG_SHAPE(1, images.dim[1], images.dim[2]), .u8 = images.data};
-    clg_dataset *d = NULL;
-    if (labels.dim[0] != it.n) {
-        clg_fail(CLG_ERR_FORMAT, "%s has %lld pictures, but %s has %lld labels: they do not belong together",
-                 image_name, (long long)it.n, label_name, (long long)labels.dim[0]);
-        goto end;
+
+
+static const kind kinds[] = {
+    { { "digits", "digits",
+        "handwritten digits inside the library: the first 6,400 and 1,000 of MNIST" },
+      false, "", clg_open_digits },
+    { { "mnist", "mnist:DIR",
+        "the four IDX files of MNIST or Fashion-MNIST in a folder, .gz or not" },
+      true, "", clg_open_mnist },
+    { { "csv", "csv:FILE[,target=NAME][,OPTION=VALUE]...",
+        "a table: a line of names, then a line an item. The target is the last\n"
+        "column; text features become one 0/1 feature for each value. Options:\n"
+        "  target=NAME        another column is the target\n"
+        "  task=classes|regression\n"
+        "                     what it is; else classes if it is text, or whole\n"
+        "                     numbers with at most 20 different values\n"
+        "  missing=drop|mean  leave out rows with missing values, or fill in the\n"
+        "                     mean of the column in the training part\n"
+        "  ignore=A,B,...     columns to leave out\n"
+        "  text=A,B,...       columns of numbers that are only names\n"
+        "  encode=ordinal     texts become numbers in sorted order\n"
+        "  separator=comma|semicolon|tab|bar\n"
+        "                     else the first of the first three that is there\n"
+        "  header=no          there is no line of names; columns are c1, c2, ..." },
+      true, "target|task|missing|ignore|text|encode|separator|header|" CLG_PART_KEYS, clg_open_csv },
+    { { "linear", "linear[:n=200,noise=0.1,seed=0,...]",
+        "y = <w,x> + b + noise; w=2,-3.4 and b=4.2, or features=N, w=..., b=..." },
+      false, "n|features|noise|w|b|seed|" CLG_PART_KEYS, clg_open_linear },
+    { { "poly", "poly[:n=200,noise=0.2,seed=0,features=1,...]",
+        "y = 0.5 - x - x^2 + 2.5 x^3 + noise, or w=w0,w1,...; features=N gives\n"
+        "the powers x, x^2, ... x^N to learn from" },
+      false, "n|features|noise|w|seed|" CLG_PART_KEYS, clg_open_poly },
+    { { "xor", "xor[:n=200,noise=0.1,seed=0,flip=0]",
+        "the corners of a square; opposite ones are of one class. flip=F turns\n"
+        "that fraction of the labels" },
+      false, "n|noise|flip|seed|" CLG_PART_KEYS, clg_open_xor },
+    { { "moons", "moons[:n=200,noise=0.1,seed=0,flip=0]",
+        "two half circles that interlock" },
+      false, "n|noise|flip|seed|" CLG_PART_KEYS, clg_open_moons },
+    { { "clouds", "clouds[:n=200,margin=0.5,noise=1,seed=0,flip=0,features=2,...]",
+        "two clouds; no point is nearer than the margin to the plane between\n"
+        "them, which has a random direction or w=w1,w2,... and b=b" },
+      false, "n|features|margin|noise|flip|w|b|seed|" CLG_PART_KEYS, clg_open_clouds },
+};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+const clg_dataset_kind *clg_dataset_kind_at(int i) {
+    return i >= 0 && i < N_KINDS ? &kinds[i].about : NULL;
+}
+
+static const kind *find_kind(const char *spec) {
+    const size_t n = clg_spec_kind(spec);
+    for (int i = 0; i < N_KINDS; i++)
+        if (strlen(kinds[i].about.name) == n && memcmp(kinds[i].about.name, spec, n) == 0) return &kinds[i];
+    return NULL;
+}
+
+static void fail_unknown(const char *spec) {
+    clg_str known = { 0 };
+    for (int i = 0; i < N_KINDS; i++)
+        clg_str_printf(&known, "%s%s%s", i > 0 ? ", " : "", kinds[i].about.name, kinds[i].path ? ":PATH" : "");
+    clg_fail(CLG_ERR_INVALID, "dataset_open(%s): unknown data set; known are %s", spec ? spec : "NULL",
+             clg_str_text(&known));
+    clg_str_free(&known);
+}
+
+clg_dataset *clg_dataset_open(const char *given, enum clg_part part) {
+    const kind *k = given ? find_kind(given) : NULL;
+    clg_spec spec;
+    if (!k) {
+        fail_unknown(given);
+        return NULL;
     }
-    it.label = clg_calloc((size_t)it.n, sizeof *it.label);
-    if (!it.label) {
-        clg_fail_nomem("data set");
-        goto end;
+    if (part != CLG_TRAIN && part != CLG_TEST) {
+        clg_fail(CLG_ERR_INVALID, "dataset_open(%s): data sets have a training and a test part; clg_dataset_split() "
+                 "takes a validation part from the training part", given);
+        return NULL;
     }
-    for (int64_t i = 0; i < it.n; i++) {
-        it.label[i] = labels.data[i];
-        if (max_classes > 0 && it.label[i] >= max_classes) {
-            clg_fail(CLG_ERR_FORMAT, "%s: label %lld is %d; labels of this data set are 0 to %d", label_name,
-                     (long long)i, (int)it.label[i], max_classes - 1);
-            goto end;
-        }
-    }
-    d = clg_dataset_from_items(&it, part);
-end:
-    clg_items_free(&it);
-    clg_free(labels.data);
+    if (clg_spec_parse(given, k->path, k->keys, &spec) < 0) return NULL;
+    clg_dataset *d = k->open(&spec, part);
+    clg_spec_free(&spec);
     return d;
 }
 
-static clg_dataset *open_files(const char *image_path, const char *label_path, int max_classes,
-                               enum clg_part part) {
-    clg_idx images = {0}, labels = {0};
-    if (clg_idx_read(image_path, 3, &images) < 0) return NULL;
-    if (clg_idx_read(label_path, 1, &labels) < 0) {
-        clg_free(images.data);
+static clg_dataset *split(clg_dataset *d, const clg_spec *s, enum clg_part part) {
+    clg_dataset *out = NULL;
+    clg_split_params p = { .test = 0.2 };
+    int64_t seed = 0;
+    if (clg_spec_real(s, "test", 0, 1, &p.test) < 0) return NULL;
+    if (clg_spec_integer(s, "split", 0, INT64_MAX, &seed) < 0) return NULL;
+    p.seed = (uint64_t)seed;
+    if (p.test == 0 && part == CLG_TRAIN) return clg_dataset_slice(d, 0, clg_dataset_size(d));
+    if (p.test == 0) {
+        clg_fail(CLG_ERR_INVALID, "%s: test=0 leaves nothing for a test part", s->given);
         return NULL;
     }
-    return join(images, labels, image_path, label_path, max_classes, part);
+    if (clg_dataset_split(d, &p, part == CLG_TRAIN ? &out : NULL, NULL, part == CLG_TEST ? &out : NULL) < 0)
+        clg_fail_context(clg_error_status(), "%s: ", s->given);
+    return out;
 }
 
-clg_dataset *clg_dataset_open_idx(const char *images, const char *labels) {
-    if (!images || !labels) {
-        clg_fail(CLG_ERR_INVALID, "dataset_open_idx: %s is NULL", images ? "labels" : "images");
-        return NULL;
-    }
-    return open_files(images, labels, 0, CLG_TRAIN);
-}
-
-static const char *const part_names[2][2] = {{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
-                                             {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}};
-
-static clg_dataset *open_digits(enum clg_part part) {
-    clg_idx idx[2] = {{0}, {0}};
-    char name[2][48];
-    for (int i = 0; i < 2; i++) {
-        size_t size = 0;
-        snprintf(name[i], sizeof name[i], "%s.gz", part_names[part == CLG_TEST][i]);
-        const void *data = clg_digits_file(name[i], &size);
-        if (clg_idx_parse(name[i], data, size, i == 0 ? 3 : 1, &idx[i]) < 0) {
-            clg_free(idx[0].data);
-            return NULL;
-        }
-    }
-    return join(idx[0], idx[1], name[0], name[1], SPEC_CLASSES, part);
-}
-
-/* "dir/name.gz" or "dir/name", whichever is there. */
-static clg_status find_file(const char *dir, const char *name, char *path, size_t size) {
-    static const char *const ends[] = {".gz", ""};
-    struct stat st;
-    for (int i = 0; i < 2; i++) {
-        const int n = snprintf(path, size, "%s/%s%s", dir, name, ends[i]);
-        if (n < 0 || (size_t)n >= size)
-            return clg_fail(CLG_ERR_INVALID, "dataset_open: the path %s/... is too long", dir);
-        if (stat(path, &st) == 0) return CLG_OK;
-    }
-    if (stat(dir, &st) != 0) return clg_fail(CLG_ERR_IO, "mnist:%s: there is no such folder", dir);
-    return clg_fail(CLG_ERR_IO, "mnist:%s: no %s.gz or %s there; the folder needs the four IDX files of MNIST", dir,
-                    name, name);
-}
-
-static clg_dataset *open_folder(const char *dir, enum clg_part part) {
-    char path[2][4096];
-    for (int i = 0; i < 2; i++)
-        if (find_file(dir, part_names[part == CLG_TEST][i], path[i], sizeof path[i]) < 0) return NULL;
-    return open_files(path[0], path[1], SPEC_CLASSES, part);
-}
-
-clg_dataset *clg_dataset_open(const char *spec, enum clg_part part) {
-    if (spec && (part == CLG_TRAIN || part == CLG_TEST)) {
-        if (strcmp(spec, "digits") == 0) return open_digits(part);
-        if (strncmp(spec, "mnist:", 6) == 0 && spec[6] != 0) return open_folder(spec + 6, part);
-    }
-    clg_fail(CLG_ERR_INVALID, "dataset_open(%s): unknown data set; known are digits (built in) and mnist:DIR (a "
-             "folder of IDX files)", spec ? spec : "NULL");
-    return NULL;
+clg_dataset *clg_take_part(clg_dataset *d, const clg_spec *s, enum clg_part part) {
+    clg_dataset *out = d ? split(d, s, part) : NULL;
+    clg_dataset_destroy(&d);
+    return out;
 }

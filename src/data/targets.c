@@ -63,8 +63,8 @@ clg_status clg_targets_label(const char *what, const double *v, int64_t n, clg_i
         return clg_fail(CLG_ERR_FORMAT, "%s: classes must be whole numbers; number %lld is %g", what,
                         (long long)-k, v[-1 - k]);
     if (k > CLG_MAX_CLASSES)
-        return clg_fail(CLG_ERR_FORMAT, "%s: more than %d different values: too many for classes; are they real numbers "
-                        "(task=regression)?", what, CLG_MAX_CLASSES);
+        return clg_fail(CLG_ERR_FORMAT, "%s: more than %d different values: too many for classes; are they real "
+                        "numbers (task=regression)?", what, CLG_MAX_CLASSES);
     CLG_TRY(clg_targets_vary(what, v, n));
     CLG_TRY(name_classes(sorted, (int)k, items));
     items->label = clg_calloc((size_t)n, sizeof *items->label);
