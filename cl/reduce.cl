@@ -18,6 +18,7 @@
  * -DT=float|double|int|long|uchar; -DMAX=1, -DMIN=1, -DPROD=1 (else sum), -DMEAN=1 (times scale at the end), -DFIRST=1
  * (only first_place and first_mask; with -DMIN=1 of the first minimum). */
 #include "clg.clh"
+#include "reduce.clh"
 
 #define T16 CLG_CAT(T, 16)
 #define T8  CLG_CAT(T, 8)
@@ -65,17 +66,6 @@ typedef T16 loose16 __attribute__((aligned(sizeof(T))));
 #else
 #define FINISH(v) (v)
 #endif
-
-#define SIZES const int k1, const int k2, const int k3, const int r0, const int r1, const int r2
-
-/* Address of the first element of segment (k0, k1, k2) = o, and steps of r0 and r1. Remainders are written as products,
- * here and elsewhere: one division less. */
-#define GEOMETRY(o)                                                                              \
-    const size_t step_k2 = (size_t)r2 * k3, step_r1 = k2 * step_k2, step_k1 = r1 * step_r1;      \
-    const size_t step_r0 = k1 * step_k1, step_k0 = r0 * step_r0;                                 \
-    const size_t at_k1 = (o) / k2, at_k0 = at_k1 / k1;                                           \
-    const size_t base = at_k0 * step_k0 + (at_k1 - at_k0 * k1) * step_k1 + ((o) - at_k1 * k2) * step_k2
-#define ROW_BASE(r) (base + (r) / r1 * step_r0 + ((r) - (r) / r1 * r1) * step_r1)
 
 /* The part of rows and columns that belongs to (global or group) index 1 and 2. */
 #define PART(id)                                                                                 \

@@ -65,6 +65,14 @@ CLG_API clg_tensor *clg_lrn(clg_tensor *x, const clg_lrn_params *p);
 /** Mean and variance of x over axes (a bit mask, as in ops_reduce.h; shapes as there). Both NULL on failure. */
 CLG_API void clg_moments(clg_tensor *x, unsigned axes, clg_tensor **mean, clg_tensor **var);
 
+/** s = sum of u over axes, and t = sum of u (x - mean): what the gradient of a normalisation is made of, in one sweep.
+ *  Shapes: x as u; mean, s and t as clg_moments() gives them. All floats of one type. Both NULL on failure. */
+CLG_API void clg_comoments(clg_tensor *u, clg_tensor *x, clg_tensor *mean, unsigned axes, clg_tensor **s,
+                           clg_tensor **t);
+
+/** y = (x - mean) scale + shift, elementwise; operands broadcast as in ops_elementwise.h. */
+CLG_API clg_tensor *clg_normalize(clg_tensor *x, clg_tensor *mean, clg_tensor *scale, clg_tensor *shift);
+
 CLG_END_DECLS
 
 #endif /* CLGRAD_OPS_NORM_H_ */

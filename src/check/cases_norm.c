@@ -58,6 +58,15 @@ static clg_tensor *moments(const clg_case *c, clg_graph *g, clg_tensor *const *i
     clg_moments(in[0], *(const unsigned *)c->attr, &mean, &var);
     return clg_sub(var, mean);
 }
+/* Both results, of different weight. */
+static clg_tensor *comoments(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    clg_tensor *s, *t;
+    clg_comoments(in[0], in[1], in[2], *(const unsigned *)c->attr, &s, &t);
+    return clg_add(clg_scale(s, 2), t);
+}
+static clg_tensor *normalize(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
+    return clg_normalize(in[0], in[1], in[2], in[3]);
+}
 static clg_tensor *lrn(const clg_case *c, clg_graph *g, clg_tensor *const *in) { return clg_lrn(in[0], c->attr); }
 static clg_tensor *phase(const clg_case *c, clg_graph *g, clg_tensor *const *in) {
     return clg_mul(clg_phase(in[0], in[1]), in[1]);
@@ -89,6 +98,14 @@ static const clg_lrn_params n3 = {.size = 3}, n5 = {.size = 5, .alpha = 0.5, .be
 #define BATCH(...)     AFFINE(batch_norm, batch_norm, __VA_ARGS__)
 #define LRN(attr, ...)     PLAIN(lrn, lrn, attr, 24, __VA_ARGS__)
 #define MOMENTS(attr, ...) PLAIN(moments, moments, attr, 16, __VA_ARGS__)
+/* u, x, and the mean in dm. k: the roundings of a chain of additions, as many as elements that are no neighbours, and a
+ * few for the lanes and the term itself. */
+#define COMOMENTS(attr_, k_, flags_, n, dx, nm, dm)                                                               \
+    {.op = "comoments", .text = #attr_, .build = comoments, .attr = &attr_, .k = k_, .flags = flags_, .n_in = 3, \
+     .in = {{n, DIMS dx}, {n, DIMS dx}, {nm, DIMS dm}}}
+#define NORMALIZE(flags_, n, dx, nm, dm)                                                                      \
+    {.op = "normalize", .build = normalize, .k = 4, .flags = flags_, .n_in = 4,                                 \
+     .in = {{n, DIMS dx}, {nm, DIMS dm}, {nm, DIMS dm}, {nm, DIMS dm}}}
 #define FROZEN(flags_, n, dx, c)                                                                              \
     {.op = "batch_norm", .text = "frozen", .build = batch_norm_frozen, .k = 32, .flags = flags_, .n_in = 5,       \
      .in = {{n, DIMS dx}, {1, {c}}, {1, {c}}, {1, {c}}, {1, {c}, CLG_FILL_POSITIVE}}},                            \
@@ -138,6 +155,18 @@ const clg_case clg_cases_norm[] = {
     MOMENTS(every, G, 2, (5, 7)), MOMENTS(axis0, E | G, 2, (1, 5)),
     MOMENTS(axis0, 0, 2, (3, 0)), MOMENTS(axis0, E | G, 2, (4, 1)),
 
+    MOMENTS(axes02, G, 4, (3, 5, 2, 37)), MOMENTS(axes02, 0, 4, (9, 3, 7, 20)), MOMENTS(axes02, 0, 3, (2, 3, 600)),
+    MOMENTS(axis0, 0, 2, (300, 33)), MOMENTS(axes02, B, 4, (32, 64, 56, 56)),
+
+    COMOMENTS(axis0, 16, E | G, 2, (7, 5), 2, (1, 5)), COMOMENTS(axes02, 16, E | G, 3, (3, 5, 17), 3, (1, 5, 1)),
+    COMOMENTS(every, 16, E | G, 2, (5, 7), 0, ()), COMOMENTS(axis0, 16, E | G, 2, (1, 1), 2, (1, 1)),
+    COMOMENTS(axes02, 16, E, 4, (3, 5, 2, 37), 4, (1, 5, 1, 37)), COMOMENTS(axes02, 16, E, 3, (2, 3, 600), 3, (1, 3, 1)),
+    COMOMENTS(axis0, 16, E, 2, (0, 5), 2, (1, 5)), COMOMENTS(axis0, 16, E, 2, (3, 0), 2, (1, 0)),
+    COMOMENTS(axis0, 304, E, 2, (300, 33), 2, (1, 33)), COMOMENTS(axes02, 16, B, 3, (32, 64, 3136), 3, (1, 64, 1)),
+
+    NORMALIZE(E | G, 4, (2, 3, 2, 5), 4, (1, 3, 1, 1)), NORMALIZE(E | G, 2, (5, 19), 1, (19)),
+    NORMALIZE(E | G, 2, (3, 17), 2, (3, 17)), NORMALIZE(E | G, 1, (1), 0, ()), NORMALIZE(E, 2, (0, 3), 1, (3)),
+
     /* pow is allowed 16 ulp. */
     LRN(n3, G, 4, (2, 5, 3, 4)), LRN(n5, G, 4, (2, 7, 3, 3)), LRN(n4, G, 3, (2, 6, 19)),
     LRN(n9, G, 3, (1, 3, 5)), LRN(n5, G, 2, (3, 8)), LRN(n3, G, 4, (1, 1, 1, 1)),
@@ -169,6 +198,17 @@ static clg_tensor *bad_moments(clg_graph *g) {
     clg_moments(X(2, 3), CLG_AXIS(2), &mean, &var);
     return mean ? mean : var;
 }
+static clg_tensor *bad_comoments(clg_graph *g) {
+    clg_tensor *s, *t;
+    clg_comoments(X(2, 3), W(2, 3), V(2), CLG_AXIS(0), &s, &t);
+    return s ? s : t;
+}
+static clg_tensor *bad_comoments_shape(clg_graph *g) {
+    clg_tensor *s, *t;
+    clg_comoments(X(2, 3), W(3, 3), V(3), CLG_AXIS(0), &s, &t);
+    return s ? s : t;
+}
+BAD(normalized, clg_normalize(X(2, 3), V(2), V(2), V(2)))
 
 const clg_bad_case clg_bad_norm[] = {
     {"layer_norm", bad_layer, {"layer_norm", "f32[2,3,5]", "gamma must be f32[5]"}},
@@ -184,6 +224,9 @@ const clg_bad_case clg_bad_norm[] = {
     {"lrn", bad_lrn_size, {"lrn", "f32[2,3,4]", "size is 0"}},
     {"lrn", bad_lrn_rank, {"lrn", "f32[3]", "[N, C, ...]"}},
     {"moments", bad_moments, {"moments", "f32[2,3]", "no axis 2"}},
+    {"comoments", bad_comoments, {"comoments", "f32[2]", "mean must be f32[1,3]"}},
+    {"comoments", bad_comoments_shape, {"comoments", "f32[2,3]", "f32[3,3]"}},
+    {"normalize", bad_normalized, {"normalize", "f32[2,3]", "f32[2]"}},
     {"phase", bad_phases, {"phase", "f32[2,3]", "f32[3,2]"}},
     {.op = NULL},
 };

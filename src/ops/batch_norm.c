@@ -1,83 +1,11 @@
-/* Batch normalisation (Ioffe & Szegedy 2015): moments takes the statistics, batch_norm applies some, and the builder
+/* Batch normalisation (Ioffe & Szegedy 2015): moments.c takes the statistics, batch_norm applies some, and the builder
  * chooses by phase: those of the batch in training plans, the running ones in inference plans. What only the
  * other phase needs the planner never computes; the update of the running statistics hangs on the mean that training
  * takes. */
 #include "ops/norm.h"
 #include <math.h>
 
-extern const clg_op clg_op_moments, clg_op_batch_norm;
-
-/* --- moments --- */
-
-typedef struct moments_attr {
-    uint32_t axes; /* bit i: axis i is reduced */
-} moments_attr;
-
-static uint32_t axes_of(const clg_node *n) { return ((const moments_attr *)n->attr)->axes; }
-
-static clg_status infer_moments(clg_node *n) {
-    const clg_shape x = in_shape(n, 0);
-    const uint32_t axes = axes_of(n), all = (1u << x.ndim) - 1;
-    clg_shape y = x;
-    if (!clg_dtype_is_float(in_dtype(n, 0))) return clg_fail_op(n, "wants floating-point numbers; clg_cast() converts");
-    for (int i = 0; i < 32; i++) {
-        if (!(axes >> i & 1)) continue;
-        if (i >= x.ndim) return clg_fail_op(n, "there is no axis %d", i);
-        if (x.dim[i] == 0) return clg_fail_op(n, "nothing to reduce: axis %d has size 0", i);
-        y.dim[i] = 1;
-    }
-    if (axes == all) y = CLG_SCALAR;
-    CLG_TRY(set_out(n, 0, clg_wide_type(in_dtype(n, 0)), y));
-    return set_out(n, 1, clg_wide_type(in_dtype(n, 0)), y);
-}
-
-/* Which output element i of x belongs to. */
-static int64_t group_of(clg_shape x, uint32_t axes, int64_t i) {
-    int64_t at = 0, step = 1;
-    for (int d = x.ndim - 1; d >= 0; d--) {
-        if (!(axes >> d & 1)) at += i % x.dim[d] * step, step *= x.dim[d];
-        i /= x.dim[d];
-    }
-    return at;
-}
-
-static void ref_moments(const clg_node *n, const double *const *in, double *const *out) {
-    const clg_shape x = in_shape(n, 0);
-    const int64_t elems = in_elems(n, 0), groups = out_elems(n, 0);
-    for (int64_t o = 0; o < groups; o++) out[0][o] = out[1][o] = 0;
-    for (int64_t i = 0; i < elems; i++)
-        out[0][group_of(x, axes_of(n), i)] += in[0][i] * (double)groups / (double)elems;
-    for (int64_t i = 0; i < elems; i++) {
-        const int64_t o = group_of(x, axes_of(n), i);
-        out[1][o] += pow(in[0][i] - out[0][o], 2) * (double)groups / (double)elems;
-    }
-}
-
-static bool expand_moments(const clg_node *n, clg_tensor **out) {
-    clg_tensor *const x = clg_widen(n->in[0]);
-    out[0] = clg_mean(x, axes_of(n));
-    out[1] = clg_mean(clg_square(clg_sub(x, out[0])), axes_of(n));
-    return out[0] && out[1];
-}
-
-const clg_op clg_op_moments = {
-    .name = "moments",
-    .formula = "mean = sum of x over axes / n, var = sum of (x - mean)^2 over axes / n",
-    .gradient = "gx = (gmean + 2 gvar (x - mean)) / n",
-    .shapes = "x [S...] -> mean, var [S... with 1 for the axes]",
-    .min_in = 1, .max_in = 1, .n_out = 2, .attr_size = sizeof(moments_attr),
-    .infer = infer_moments, .ref = ref_moments, .expand = expand_moments,
-};
-
-void clg_moments(clg_tensor *x, unsigned axes, clg_tensor **mean, clg_tensor **var) {
-    clg_tensor *out[2] = {NULL, NULL};
-    if (x) {
-        const moments_attr a = {axes == CLG_ALL ? (1u << x->shape.ndim) - 1 : axes};
-        clg_node_outputs(&clg_op_moments, &a, &x, 1, out);
-    }
-    *mean = out[0];
-    *var = out[1];
-}
+extern const clg_op clg_op_batch_norm;
 
 /* --- batch_norm by given statistics: x, mean, var, gamma, beta --- */
 
@@ -103,12 +31,20 @@ static void ref(const clg_node *n, const double *const *in, double *const *out) 
     }
 }
 
+/* Input i as [1, C, 1, ...]; NULL if it is not there. */
+static clg_tensor *channel_input(const clg_node *n, int i) {
+    clg_tensor *const t = in_tensor(n, i);
+    return t ? clg_reshape(clg_widen(t), clg_norm_stretched(in_dim(n, 0, 1), in_shape(n, 0).ndim)) : NULL;
+}
+
+/* gamma goes into the scale, which has a value for each channel only. */
 static bool expand(const clg_node *n, clg_tensor **y) {
-    const clg_shape channels = clg_norm_channels(in_dim(n, 0, 1), in_shape(n, 0).ndim);
-    clg_tensor *const mean = clg_reshape(clg_widen(n->in[1]), channels);
-    clg_tensor *const r = clg_norm_rstd(clg_widen(n->in[2]), ((const clg_norm_attr *)n->attr)->eps);
-    clg_tensor *const z = clg_mul(clg_sub(clg_widen(n->in[0]), mean), clg_reshape(r, channels));
-    y[0] = clg_cast(clg_norm_affine(n, z, 3, channels), in_dtype(n, 0));
+    clg_tensor *const x = clg_widen(n->in[0]), *const gamma = channel_input(n, 3), *const beta = channel_input(n, 4);
+    clg_tensor *const r = clg_norm_rstd(channel_input(n, 2), ((const clg_norm_attr *)n->attr)->eps);
+    clg_tensor *const mean = channel_input(n, 1), *const scale = gamma ? clg_mul(r, gamma) : r;
+    if (!mean) return false;
+    clg_tensor *const shift = beta ? beta : clg_fill(n->graph, mean->dtype, mean->shape, 0);
+    y[0] = clg_cast(clg_normalize(x, mean, scale, shift), in_dtype(n, 0));
     return y[0] != NULL;
 }
 

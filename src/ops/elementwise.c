@@ -6,10 +6,11 @@
  * broadcasting. */
 #include "graph/op.h"
 #include "ops/activation.h"
+#include "ops/moments.h"
 #include <math.h>
 #include <string.h>
 
-enum { MAX_OPERANDS = 3 };
+enum { MAX_OPERANDS = 4 };
 
 typedef struct cast_attr {
     int32_t dtype;
@@ -170,6 +171,7 @@ static void fit_gradients(const clg_node *n, clg_tensor *const *g, clg_tensor **
 #define OPERANDS_1 const double a = x[0]
 #define OPERANDS_2 const double a = x[0], b = x[1]
 #define OPERANDS_3 const double a = x[0], b = x[1], c = x[2]
+#define OPERANDS_4 const double a = x[0], b = x[1], c = x[2], d = x[3]
 
 #define COMMON(name, arity, reference, flops)                                             \
     static double name##_scalar(const double *x) { OPERANDS_##arity; return reference; }  \
@@ -178,6 +180,7 @@ static void fit_gradients(const clg_node *n, clg_tensor *const *g, clg_tensor **
 #define SHAPES_1 "x [S...] -> [S...]"
 #define SHAPES_2 "two operands that broadcast to [S...] (a number is a scalar) -> [S...]"
 #define SHAPES_3 "three operands that broadcast to [S...] (a number is a scalar) -> [S...]"
+#define SHAPES_4 "four operands that broadcast to [S...] (a number is a scalar) -> [S...]"
 
 #define OP(name, arity, attribute, infer, expr, formula, gradient, flags, vjp)                                       \
     static const clg_op op_##name = { #name, formula, gradient, arity, arity, 1, CLG_OP_ELEMENTWISE | (flags),       \
@@ -189,10 +192,10 @@ static void fit_gradients(const clg_node *n, clg_tensor *const *g, clg_tensor **
     COMMON(name, arity, reference, flops)                                                                   \
     static void name##_vjp(clg_node *n, clg_tensor *const *gys, clg_tensor **gx) {                          \
         clg_tensor *const a = in_tensor(n, 0), *const b = in_tensor(n, 1), *const c = in_tensor(n, 2);      \
-        clg_tensor *const y = n->out[0], *const gy = gys[0], *ga = NULL, *gb = NULL, *gc = NULL;            \
+        clg_tensor *const y = n->out[0], *const gy = gys[0], *ga = NULL, *gb = NULL, *gc = NULL, *gd = NULL; \
         (void)a, (void)b, (void)c, (void)y;                                                                 \
         gradient;                                                                                           \
-        fit_gradients(n, (clg_tensor *const[]){ ga, gb, gc }, gx);                                          \
+        fit_gradients(n, (clg_tensor *const[]){ ga, gb, gc, gd }, gx);                                          \
     }                                                                                                       \
     OP(name, arity, attribute, infer, expr, formula, text, 0, name##_vjp)
 
@@ -283,6 +286,10 @@ clg_tensor *clg_div(clg_tensor *a, clg_tensor *b) {
 
 clg_tensor *clg_where(clg_tensor *cond, clg_tensor *a, clg_tensor *b) {
     return clg_node_build(&op_where, NULL, (clg_tensor *const[]){ cond, a, b }, 3);
+}
+
+clg_tensor *clg_normalize(clg_tensor *x, clg_tensor *mean, clg_tensor *scale, clg_tensor *shift) {
+    return clg_node_build(&op_normalize, NULL, (clg_tensor *const[]){ x, mean, scale, shift }, 4);
 }
 
 clg_tensor *clg_scale(clg_tensor *x, double factor) {

@@ -18,6 +18,11 @@ ROW(mul, 2, 0, number, "$0 * $1", a * b, ga = clg_mul(gy, b); gb = clg_mul(gy, a
     "y = a b", "ga = gy b, gb = gy a", 1)
 ROW(div, 2, 0, real, "$0 / $1", a / b, ga = clg_div(gy, b); gb = clg_neg(clg_div(clg_mul(gy, y), b)),
     "y = a / b", "ga = gy / b, gb = -gy y / b", 1)
+/* One row, so that its gradient takes all sums in one sweep. */
+ROW(normalize, 4, 0, real, "($0 - $1) * $2 + $3", (a - b) * c + d,
+    clg_tensor *g[4] = { NULL };
+    clg_normalize_grads(n, gy, g); ga = g[0]; gb = g[1]; gc = g[2]; gd = g[3],
+    "y = (a - b) c + d", "ga = gy c, gb = -gy c, gc = gy (a - b), gd = gy", 3)
 /* Integer division stops a CPU at b = 0 and at INT_MIN / -1, so neither reaches the "/". */
 FLAT(div_int, 2, 0, integer,
      "($1 == $V(0)) ? $V(0) : (($1 == $V(-1)) ? ($V(0) - $0) : "

@@ -42,6 +42,11 @@ clg_shape clg_norm_channels(int64_t channels, int ndim) {
     return s;
 }
 
+clg_shape clg_norm_stretched(int64_t channels, int ndim) {
+    clg_shape s = {ndim, {1, channels, 1, 1, 1, 1}};
+    return s;
+}
+
 clg_tensor *clg_norm_rstd(clg_tensor *var, double eps) {
     if (!var) return NULL;
     clg_tensor *const added = clg_fill(var->graph, var->dtype, CLG_SCALAR, eps);

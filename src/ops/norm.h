@@ -25,6 +25,9 @@ clg_tensor *clg_norm_affine(const clg_node *n, clg_tensor *y, int first, clg_sha
 /** [C] as [C, 1, ...], which broadcasts against [N, C, S...] of ndim axes. */
 clg_shape clg_norm_channels(int64_t channels, int ndim);
 
+/** [C] as [1, C, 1, ...], of ndim axes. */
+clg_shape clg_norm_stretched(int64_t channels, int ndim);
+
 /** 1 / sqrt(var + eps) */
 clg_tensor *clg_norm_rstd(clg_tensor *var, double eps);
 

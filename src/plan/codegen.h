@@ -6,7 +6,7 @@
 #include "plan/plan.h"
 
 enum {
-    CLG_GEN_OPERANDS = 3 * CLG_MAX_FUSED, /* no elementwise op has more than 3 */
+    CLG_GEN_OPERANDS = 4 * CLG_MAX_FUSED, /* no elementwise op has more than 4 */
     CLG_GEN_POINTERS = CLG_GEN_OPERANDS + CLG_MAX_FUSED,
     CLG_GEN_ARGS = CLG_GEN_POINTERS + CLG_GEN_OPERANDS * (1 + CLG_MAX_DIMS) + 2 * CLG_MAX_DIMS,
 };

@@ -1,0 +1,227 @@
+/* Two sums in one launch (cl/moments.cl): moments, the mean and variance of normalisation, and comoments, the two sums
+ * that its gradient needs. The gradient of normalize, an elementwise row, is here, since comoments is made for it:
+ *
+ *   y = (x - mean) scale + shift:  with s, t = comoments(gy, x, mean)
+ *   gmean = -scale s, gscale = t, gshift = s: one sweep over gy and x instead of three
+ *
+ * The variance is taken about the mean, in a second sweep (Chan, Golub & LeVeque 1983: E x^2 - (E x)^2 loses all digits
+ * where the mean is large). */
+#include "ops/moments.h"
+#include "ops/move.h"
+#include "ops/reduce.h"
+#include "ops/wide.h"
+
+extern const clg_op clg_op_moments, clg_op_comoments;
+
+enum { GROUP = CLG_REDUCE_GROUP, LANES = 16 };
+
+static uint32_t axes_of(const clg_node *n) { return ((const clg_reduce_attr *)n->attr)->axes; }
+
+/* The form of x, the operand before mean. */
+static clg_reduce_form form_of(const clg_node *n) {
+    return clg_reduce_form_of(in_shape(n, n->op == &clg_op_moments ? 0 : 1), axes_of(n));
+}
+
+/* --- rules --- */
+
+static clg_status infer(clg_node *n) {
+    const clg_shape s = clg_reduce_shape(in_shape(n, 0), axes_of(n));
+    for (int i = 0; i < n->n_in; i++)
+        if (!clg_dtype_is_float(in_dtype(n, i)) || in_dtype(n, i) != in_dtype(n, 0))
+            return clg_fail_op(n, "wants floating-point numbers of one type; clg_cast() converts");
+    CLG_TRY(set_out(n, 0, in_dtype(n, 0), s));
+    return set_out(n, 1, in_dtype(n, 0), s);
+}
+
+static clg_status infer_moments(clg_node *n) {
+    CLG_TRY(clg_reduce_not_empty(n, axes_of(n)));
+    return infer(n);
+}
+
+static clg_status infer_comoments(clg_node *n) {
+    char text[128];
+    const clg_shape s = clg_reduce_shape(in_shape(n, 0), axes_of(n));
+    if (!clg_shape_equal(in_shape(n, 0), in_shape(n, 1))) return clg_fail_op(n, "u and x differ in shape");
+    if (!clg_shape_equal(in_shape(n, 2), s))
+        return clg_fail_op(n, "mean must be %s", clg_shape_text(in_dtype(n, 0), s, text, sizeof text));
+    return infer(n);
+}
+
+/* --- references --- */
+
+static void ref_moments(const clg_node *n, const double *const *in, double *const *out) {
+    const clg_reduce_form f = form_of(n);
+    for (int64_t o = 0; o < f.segments; o++) {
+        double mean = 0, squares = 0;
+        for (int64_t i = 0; i < f.length; i++) mean += in[0][clg_reduce_element(&f, o, i)];
+        mean /= (double)f.length;
+        for (int64_t i = 0; i < f.length; i++) {
+            const double d = in[0][clg_reduce_element(&f, o, i)] - mean;
+            squares += d * d;
+        }
+        out[0][o] = mean;
+        out[1][o] = squares / (double)f.length;
+    }
+}
+
+static void ref_comoments(const clg_node *n, const double *const *in, double *const *out) {
+    const clg_reduce_form f = form_of(n);
+    for (int64_t o = 0; o < f.segments; o++) {
+        out[0][o] = out[1][o] = 0;
+        for (int64_t i = 0; i < f.length; i++) {
+            const int64_t at = clg_reduce_element(&f, o, i);
+            out[0][o] += in[0][at];
+            out[1][o] += in[0][at] * (in[1][at] - in[2][o]);
+        }
+    }
+}
+
+/* --- gradients --- */
+
+/* a + b, where either may be missing. */
+static clg_tensor *plus(clg_tensor *a, clg_tensor *b) { return a && b ? clg_add(a, b) : a ? a : b; }
+
+static void vjp_moments(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
+    const double share = 1 / (double)form_of(n).length;
+    clg_tensor *const x = n->in[0], *const mean = n->out[0];
+    clg_tensor *const g_mean = gy[0] ? clg_broadcast(clg_scale(gy[0], share), x->shape) : NULL;
+    gx[0] = plus(gy[1] ? clg_mul(clg_sub(x, mean), clg_scale(gy[1], 2 * share)) : NULL, g_mean);
+}
+
+static void vjp_comoments(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
+    clg_tensor *const u = n->in[0], *const x = n->in[1], *const mean = n->in[2];
+    clg_tensor *const plain = gy[0] ? clg_broadcast(gy[0], u->shape) : NULL;
+    gx[0] = plus(gy[1] ? clg_mul(clg_sub(x, mean), gy[1]) : NULL, plain);
+    if (!gy[1]) return;
+    gx[1] = clg_mul(u, gy[1]);
+    gx[2] = clg_neg(clg_mul(gy[1], n->out[0]));
+}
+
+void clg_normalize_grads(clg_node *n, clg_tensor *gy, clg_tensor *gx[4]) {
+    clg_tensor *const x = n->in[0], *const mean = n->in[1], *const scale = n->in[2], *const shift = n->in[3];
+    const clg_shape y = n->out[0]->shape;
+    uint32_t axes = 0;
+    for (int i = 0; i < y.ndim && mean->shape.ndim == y.ndim; i++)
+        if (mean->shape.dim[i] != y.dim[i]) axes |= 1u << i;
+    const bool alike = axes && clg_shape_equal(x->shape, y) && clg_shape_equal(mean->shape, scale->shape) &&
+                       clg_shape_equal(mean->shape, shift->shape);
+    gx[0] = clg_mul(gy, scale);
+    if (!clg_wants_grad(n, 1) && !clg_wants_grad(n, 2) && !clg_wants_grad(n, 3)) return;
+    if (alike) {
+        clg_tensor *s, *t;
+        clg_comoments(gy, x, mean, axes, &s, &t);
+        gx[1] = clg_neg(clg_mul(s, scale));
+        gx[2] = t;
+        gx[3] = s;
+    } else {
+        gx[1] = clg_neg(gx[0]);
+        gx[2] = clg_mul(gy, clg_sub(x, mean));
+        gx[3] = gy;
+    }
+}
+
+/* --- kernels --- */
+
+static bool fits_group(const clg_node *n, const clg_device *d) { return clg_reduce_fits_group(n, d); }
+
+static clg_status launch(clg_emit *e, const clg_node *node, const char *kernel, int64_t items, size_t local,
+                         int64_t per) {
+    const clg_reduce_form f = form_of(node);
+    const int64_t n = f.dim[K0] * f.dim[K1] * f.dim[K2], k1 = f.dim[K1], k2 = f.dim[K2], k3 = f.dim[K3];
+    const int64_t r0 = f.dim[R0], r1 = f.dim[R1], r2 = f.dim[R2];
+    const double scale = 1 / (double)f.length;
+    const bool first = node->op == &clg_op_moments;
+    const clg_tensor *const x = node->in[first ? 0 : 1], *const u = node->in[0];
+    clg_arg args[14] = { { 0 } };
+    int k = 0;
+    if (!first) args[k++] = (clg_arg)IN(u);
+    args[k++] = (clg_arg)IN(x);
+    if (first) {
+        const clg_tensor *const mean = node->out[0], *const var = node->out[1];
+        args[k++] = (clg_arg)OUT(mean);
+        args[k++] = (clg_arg)OUT(var);
+    } else {
+        const clg_tensor *const mean = node->in[2], *const s = node->out[0], *const t = node->out[1];
+        args[k++] = (clg_arg)IN(mean);
+        args[k++] = (clg_arg)OUT(s);
+        args[k++] = (clg_arg)OUT(t);
+    }
+    const clg_arg sizes[] = { INT(n), INT(k1), INT(k2), INT(k3), INT(r0), INT(r1), INT(r2) };
+    for (int i = 0; i < 7; i++) args[k++] = sizes[i];
+    if (first) args[k++] = (clg_arg)FLOAT(scale);
+    if (per > 0) args[k] = (clg_arg)INT(per);
+    return clg_emit_launch(e, &(clg_launch){ .kernel = kernel, .options = clg_emit_options(e, "%s", ""), .args = args,
+                                             .global = { (size_t)items, 1, 1 }, .local = { local, 1, 1 } });
+}
+
+static clg_status emit_cpu(clg_emit *e, const clg_node *n) {
+    const clg_reduce_form f = form_of(n);
+    const bool first = n->op == &clg_op_moments, rows = f.dim[K3] == 1;
+    const int64_t units = rows ? f.segments : f.segments / f.dim[K3] * clg_ceil_div(f.dim[K3], LANES);
+    if (f.segments == 0) return CLG_OK;
+    const int64_t per = clg_reduce_per(units, f.length * (rows ? 1 : LANES));
+    return launch(e, n, rows ? (first ? "moments.moments_rows" : "moments.comoments_rows")
+                             : (first ? "moments.moments_cols" : "moments.comoments_cols"),
+                  clg_ceil_div(units, per), 1, per);
+}
+
+static clg_status emit_gpu(clg_emit *e, const clg_node *n) {
+    const clg_reduce_form f = form_of(n);
+    const bool first = n->op == &clg_op_moments, tree = f.dim[K3] == 1 && f.length >= GROUP;
+    if (f.segments == 0) return CLG_OK;
+    return launch(e, n, tree ? (first ? "moments.moments_tree" : "moments.comoments_tree")
+                             : (first ? "moments.moments_items" : "moments.comoments_items"),
+                  tree ? f.segments * GROUP : f.segments, GROUP, 0);
+}
+
+static const clg_impl moments_impls[] = {
+    { "moments.cpu", CLG_CLASS_CPU, clg_reduce_fits, emit_cpu, NULL, false },
+    { "moments.gpu", CLG_CLASS_GPU, fits_group, emit_gpu, NULL, false },
+    { 0 },
+};
+static const clg_impl comoments_impls[] = {
+    { "comoments.cpu", CLG_CLASS_CPU, clg_reduce_fits, emit_cpu, NULL, false },
+    { "comoments.gpu", CLG_CLASS_GPU, fits_group, emit_gpu, NULL, false },
+    { 0 },
+};
+
+static clg_cost cost(const clg_node *n) { return cost_of(n, 4.0 * (double)in_elems(n, 0)); }
+
+const clg_op clg_op_moments = {
+    .name = "moments",
+    .formula = "mean = sum of x over axes / n, var = sum of (x - mean)^2 / n",
+    .gradient = "gx = (gmean + 2 gvar (x - mean)) / n",
+    .shapes = "x [...], axes -> mean, var [...] with 1 for each of axes; scalars if those are all",
+    .min_in = 1, .max_in = 1, .n_out = 2, .attr_size = sizeof(clg_reduce_attr),
+    .infer = infer_moments, .ref = ref_moments, .vjp = vjp_moments, .cost = cost, .impls = moments_impls,
+};
+
+const clg_op clg_op_comoments = {
+    .name = "comoments",
+    .formula = "s = sum of u over axes, t = sum of u (x - mean)",
+    .gradient = "gu = gs + gt (x - mean), gx = gt u, gmean = -gt s",
+    .shapes = "u [...], x as u, mean [...] with 1 for each of axes (a scalar if those are all) -> s, t as mean",
+    .min_in = 3, .max_in = 3, .n_out = 2, .attr_size = sizeof(clg_reduce_attr),
+    .infer = infer_comoments, .ref = ref_comoments, .vjp = vjp_comoments, .cost = cost, .impls = comoments_impls,
+};
+
+/* --- builders --- */
+
+static void build(const clg_op *op, clg_tensor *const *in, int n, unsigned axes, clg_tensor **first,
+                  clg_tensor **second) {
+    clg_tensor *out[2] = { NULL, NULL };
+    clg_reduce_attr a = { 0 };
+    bool there = true;
+    for (int i = 0; i < n; i++) there = there && in[i];
+    if (there && clg_reduce_axes(op, in[0], axes, &a.axes)) clg_node_outputs(op, &a, in, n, out);
+    *first = out[0];
+    *second = out[1];
+}
+
+void clg_moments(clg_tensor *x, unsigned axes, clg_tensor **mean, clg_tensor **var) {
+    build(&clg_op_moments, (clg_tensor *const[]){ clg_widen(x) }, 1, axes, mean, var);
+}
+
+void clg_comoments(clg_tensor *u, clg_tensor *x, clg_tensor *mean, unsigned axes, clg_tensor **s, clg_tensor **t) {
+    build(&clg_op_comoments, (clg_tensor *const[]){ clg_widen(u), clg_widen(x), clg_widen(mean) }, 3, axes, s, t);
+}
