@@ -160,7 +160,8 @@ const clg_case clg_cases_norm[] = {
 
     COMOMENTS(axis0, 16, E | G, 2, (7, 5), 2, (1, 5)), COMOMENTS(axes02, 16, E | G, 3, (3, 5, 17), 3, (1, 5, 1)),
     COMOMENTS(every, 16, E | G, 2, (5, 7), 0, ()), COMOMENTS(axis0, 16, E | G, 2, (1, 1), 2, (1, 1)),
-    COMOMENTS(axes02, 16, E, 4, (3, 5, 2, 37), 4, (1, 5, 1, 37)), COMOMENTS(axes02, 16, E, 3, (2, 3, 600), 3, (1, 3, 1)),
+    COMOMENTS(axes02, 16, E, 4, (3, 5, 2, 37), 4, (1, 5, 1, 37)),
+    COMOMENTS(axes02, 16, E, 3, (2, 3, 600), 3, (1, 3, 1)),
     COMOMENTS(axis0, 16, E, 2, (0, 5), 2, (1, 5)), COMOMENTS(axis0, 16, E, 2, (3, 0), 2, (1, 0)),
     COMOMENTS(axis0, 304, E, 2, (300, 33), 2, (1, 33)), COMOMENTS(axes02, 16, B, 3, (32, 64, 3136), 3, (1, 64, 1)),
 

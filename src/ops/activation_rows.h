@@ -44,7 +44,8 @@ ROW(softsign, 1, 0, real,
     "(fabs($0) > $V(0x1p60f)) ? copysign($V(1), $0) : $0 / ($V(1) + fabs($0))",
     isinf(a) ? copysign(1, a) : a / (1 + fabs(a)), ga = clg_div(gy, clg_square(clg_add(clg_abs(a), lit(a, 1)))),
     "y = x / (1 + |x|)", "gx = gy / (1 + |x|)^2", 3)
-ROW(silu, 1, 0, real, "(($0 < $V(-1024)) ? $V(-1024) : $0) / ($V(1) + clg_exp_$T(-$0))", above(a, -1024) / (1 + exp(-a)),
+ROW(silu, 1, 0, real,
+    "(($0 < $V(-1024)) ? $V(-1024) : $0) / ($V(1) + clg_exp_$T(-$0))", above(a, -1024) / (1 + exp(-a)),
     ga = clg_mul(gy, clg_silu_slope(a)), "y = x s, s = 1 / (1 + exp(-x))", "gx = gy s (1 + x (1 - s))", 13)
 ROW(mish, 1, 0, real, "clg_mish_$T($0)", above(a, -1024) * tanh(fmax(a, 0) + log1p(exp(-fabs(a)))),
     ga = clg_mul(gy, clg_mish_slope(a)), "y = x t, t = tanh(log(1 + exp(x)))",

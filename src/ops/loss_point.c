@@ -125,8 +125,10 @@ static double softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
 
 #define ALIKE "x [...], y [...] -> [], or [...] without reduction"
 
-LOSS(mse, 2, (x - y) * (x - y), clg_square(clg_sub(x, y)), "l = (x - y)^2", "gx = 2 (x - y) g, the gradient of y is -gx", ALIKE)
-LOSS(l1, 2, fabs(x - y), clg_abs(clg_sub(x, y)), "l = |x - y|", "gx = sign(x - y) g, 0 where x = y; the gradient of y is -gx", ALIKE)
+LOSS(mse, 2, (x - y) * (x - y), clg_square(clg_sub(x, y)), "l = (x - y)^2",
+     "gx = 2 (x - y) g, the gradient of y is -gx", ALIKE)
+LOSS(l1, 2, fabs(x - y), clg_abs(clg_sub(x, y)), "l = |x - y|",
+     "gx = sign(x - y) g, 0 where x = y; the gradient of y is -gx", ALIKE)
 LOSS(huber, 2, fabs(x - y) <= delta ? (x - y) * (x - y) / 2 : delta * (fabs(x - y) - delta / 2), huber(x, y, delta),
      "l = d^2 / 2 if d = |x - y| is at most delta, else delta (d - delta / 2)",
      "gx = clamp(x - y, -delta, delta) g, the gradient of y is -gx", ALIKE)

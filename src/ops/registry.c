@@ -18,8 +18,8 @@
 #define CLG_OPS_LOSS(X)                                                                                  \
     X(softmax) X(log_softmax) X(cross_entropy) X(cross_entropy_bwd) X(cross_entropy_with) X(nll) X(mse)  \
     X(l1) X(huber) X(bce_logits) X(hinge) X(perceptron_loss) X(kl_div)
-#define CLG_OPS_NORM(X)   X(batch_norm) X(moments) X(comoments) X(layer_norm) X(rms_norm) X(instance_norm) X(group_norm) X(lrn) \
-    X(phase)
+#define CLG_OPS_NORM(X)   X(batch_norm) X(moments) X(comoments) X(layer_norm) X(rms_norm) X(instance_norm) \
+    X(group_norm) X(lrn) X(phase)
 #define CLG_OPS_RANDOM(X) X(dropout) X(dropout_channels) X(gaussian_noise) X(random_shift) X(random_flip)
 #define CLG_OPS_ACTIVATION(X) X(prelu) X(selu)
 
