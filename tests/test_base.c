@@ -460,6 +460,14 @@ static void check_numbers(const char *locale) {
         cr_expect_eq(v, 7);
     }
     cr_expect(clg_read_number("12.5,7", 4, &v) && v == 12.5, "a field among others, in %s", locale);
+    static const struct { double value; const char *text; } written[] = {
+        { 0.5, "0.5" }, { 0.1, "0.1" }, { -1e-5, "-1e-05" }, { 1.0 / 3, "0.3333333333333333" }, { 3, "3" },
+        { 0.1 + 0.2, "0.30000000000000004" }, { DBL_MAX, "1.7976931348623157e+308" },
+    };
+    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) {
+        char text[CLG_NUMBER_ROOM];
+        cr_expect_str_eq(clg_write_number(text, written[i].value), written[i].text, "%s in %s", text, locale);
+    }
 }
 
 /* A locale that writes 0,5: the system's, else one made for the test; false: the system cannot make one. */

@@ -163,6 +163,71 @@ end:
 static clg_status training_job(const char *dir, double *value) { return whole_job("0", dir, value); }
 static clg_status reference_job(const char *dir, double *value) { return whole_job("ref", dir, value); }
 
+/* A data set of arrays is cut, standardised and read; its scale goes into a store and back. */
+static clg_status read_fold(clg_device *dev, clg_dataset *fold, double *value) {
+    clg_status status = CLG_OK;
+    clg_graph *g = clg_graph_create(dev, NULL);
+    clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(4, 2)), *t = clg_input(g, "t", CLG_I32, CLG_SHAPE(4));
+    clg_tensor *sum = clg_sum(clg_abs(x), CLG_AXIS(0));
+    clg_plan *p = clg_compile(g, CLG_LIST(sum, clg_neg(t)), NULL);
+    float got[2] = { 0 };
+    if (!p) {
+        status = clg_error_status();
+        goto end;
+    }
+    for (int i = 0; i < 2; i++) { /* the second batch was gathered ahead */
+        CLG_TRY_END(clg_dataset_next(fold, p, x, t));
+        CLG_TRY_END(clg_run(p));
+        CLG_TRY_END(clg_read(p, sum, got, sizeof got));
+        *value += got[0] + got[1];
+    }
+end:
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+    return status;
+}
+
+static clg_status data_job(const char *dir, double *value) {
+    static const char *const names[] = { "even", "odd" };
+    clg_status status = CLG_ERR_DEVICE;
+    double x[40];
+    int32_t label[20];
+    for (int i = 0; i < 40; i++) x[i] = i * i;
+    for (int i = 0; i < 20; i++) label[i] = i % 2;
+    clg_dataset *all = clg_dataset_create(clg_dataset_params(.n = 20, .item = CLG_SHAPE(2), .x = x, .label = label,
+                                          .classes = 2, .class_name = names, .feature_name = names));
+    clg_dataset *most = NULL, *test = NULL, *train = NULL, *val = NULL;
+    clg_scaler *scaler = NULL, *back = NULL;
+    clg_device *dev = all ? clg_device_open("ref", NULL) : NULL;
+    clg_store *store = dev ? clg_store_create(dev, 0) : NULL;
+    *value = 0;
+    (void)dir;
+    if (!store) {
+        status = clg_error_status();
+        goto end;
+    }
+    CLG_TRY_END(clg_dataset_split(all, clg_split_params(.test = 0.2), &most, NULL, &test));
+    CLG_TRY_END(clg_dataset_fold(most, CLG_FOLD_AUTO, 4, 1, 0, &train, &val));
+    scaler = clg_scaler_fit(train);
+    if (!scaler) CLG_TRY_END(clg_error_status());
+    CLG_TRY_END(clg_scaler_to_store(scaler, store));
+    CLG_TRY_END(clg_scaler_from_store(store, &back));
+    CLG_TRY_END(clg_dataset_standardize(train, back));
+    CLG_TRY_END(read_fold(dev, train, value));
+    *value += (double)(1000 * clg_dataset_size(test) + 100 * clg_dataset_size(val));
+end:
+    clg_scaler_destroy(&scaler);
+    clg_scaler_destroy(&back);
+    clg_dataset_destroy(&all);
+    clg_dataset_destroy(&most);
+    clg_dataset_destroy(&test);
+    clg_dataset_destroy(&train);
+    clg_dataset_destroy(&val);
+    clg_store_destroy(&store);
+    clg_device_destroy(&dev);
+    return status;
+}
+
 /* --- one child --- */
 
 static void set_fault(const sweep *s, long n) {
@@ -281,4 +346,8 @@ Test(fault, training_calls, .timeout = 240) {
 Test(fault, training_allocations, .timeout = 240) {
     run_sweep(&(sweep){ .name = "training", .job = training_job, .allocations = true, .step = 7 }, 0, 0);
     run_sweep(&(sweep){ .name = "reference", .job = reference_job, .allocations = true, .step = 3 }, 0, 0);
+}
+
+Test(fault, data_allocations, .timeout = 240) {
+    run_sweep(&(sweep){ .name = "data", .job = data_job, .allocations = true, .step = 1 }, 0, 0);
 }

@@ -99,3 +99,27 @@ Test(image, bad_writes) {
     cr_expect_eq(clg_image_write("/nowhere/a.png", &grey), CLG_ERR_IO);
     cr_expect(strstr(clg_error(), "/nowhere"));
 }
+
+Test(image, planes_of_networks) {
+    static const struct { int channels, planes; uint8_t pixels[8], want[6]; } rows[] = {
+        {1, 1, {7, 200}, {7, 200}},
+        {1, 3, {7, 200}, {7, 200, 7, 200, 7, 200}},
+        {2, 1, {7, 255, 7, 0}, {7, 255}},
+        {2, 1, {0, 128, 100, 51}, {127, 224}},
+        {3, 3, {1, 2, 3, 4, 5, 6}, {1, 4, 2, 5, 3, 6}},
+        {3, 1, {255, 0, 0, 10, 20, 30}, {76, 18}},
+        {4, 3, {1, 2, 3, 255, 4, 5, 6, 0}, {1, 255, 2, 255, 3, 255}},
+        {4, 1, {0, 255, 0, 255, 9, 9, 9, 255}, {150, 9}}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint8_t pixels[8], planes[6] = {0};
+        memcpy(pixels, rows[i].pixels, sizeof pixels);
+        const clg_image image = {2, 1, rows[i].channels, pixels};
+        cr_assert_eq(clg_image_planes(&image, rows[i].planes, planes), CLG_OK);
+        cr_expect_arr_eq(planes, rows[i].want, (size_t)(2 * rows[i].planes), "row %zu", i);
+    }
+    uint8_t one[4] = {0}, room[3];
+    cr_expect_eq(clg_image_planes(&(clg_image){1, 1, 1, one}, 2, room), CLG_ERR_INVALID);
+    cr_expect(strstr(clg_error(), "2 planes; 1 and 3 are possible"), "%s", clg_error());
+    cr_expect_eq(clg_image_planes(&(clg_image){1, 1, 5, one}, 1, room), CLG_ERR_INVALID);
+    cr_expect_eq(clg_image_planes(NULL, 1, room), CLG_ERR_INVALID);
+}

@@ -1,6 +1,6 @@
 /* Training rules. Each optimiser, with decay, penalty, projection, clipping and accumulation, against a twin in plain C
- * and double, which knows the formulas of optim.h and nothing of graphs; identities between rules, exactly, on small
- * integers; schedules and plateaus against tables. */
+ * and double, which knows the formulas of optim.h and nothing of graphs; and identities between rules, exactly, on
+ * small integers. */
 #include "support/plan.h"
 
 #include <math.h>
@@ -247,67 +247,280 @@ Test(optim, fields_out_of_range_are_refused) {
     clg_device_destroy(&dev);
 }
 
-/* --- schedules --- */
+/* --- what equals what, exactly --- */
 
-Test(optim, schedules_have_their_values) {
-    static const struct { clg_schedule s; int64_t step, steps; double factor; } table[] = {
-        {{0}, 0, 10, 1}, {{0}, 99, 10, 1},
-        {{.warmup = 4}, 0, 10, 0.2}, {{.warmup = 4}, 3, 10, 0.8}, {{.warmup = 4}, 4, 10, 1},
-        {{.warmup = 20}, 9, 10, 10. / 21},
-        {{.kind = CLG_LR_STEP, .every = 5, .gamma = 0.5}, 4, 20, 1},
-        {{.kind = CLG_LR_STEP, .every = 5, .gamma = 0.5}, 5, 20, 0.5},
-        {{.kind = CLG_LR_STEP, .every = 5, .gamma = 0.5}, 19, 20, 0.125},
-        {{.kind = CLG_LR_STEP, .every = 5, .gamma = 0.5, .warmup = 7}, 5, 20, 0.5 * 6 / 8},
-        {{.kind = CLG_LR_STEP}, 3, 10, 1}, {{.kind = CLG_LR_STEP}, 4, 10, 0.1}, {{.kind = CLG_LR_STEP}, 8, 10, 0.01},
-        {{.kind = CLG_LR_STEP}, 1, 0, 0.1},
-        {{.kind = CLG_LR_COSINE}, 0, 12, 1}, {{.kind = CLG_LR_COSINE}, 4, 12, 0.75},
-        {{.kind = CLG_LR_COSINE}, 6, 12, 0.5}, {{.kind = CLG_LR_COSINE}, 8, 12, 0.25},
-        {{.kind = CLG_LR_COSINE}, 12, 12, 0}, {{.kind = CLG_LR_COSINE}, 40, 12, 0},
-        {{.kind = CLG_LR_COSINE, .floor = 0.2}, 6, 12, 0.6}, {{.kind = CLG_LR_COSINE, .floor = 0.2}, 12, 12, 0.2},
-        {{.kind = CLG_LR_COSINE, .warmup = 3}, 1, 15, 0.5}, {{.kind = CLG_LR_COSINE, .warmup = 3}, 3, 15, 1},
-        {{.kind = CLG_LR_COSINE, .warmup = 3}, 7, 15, 0.75}, {{.kind = CLG_LR_COSINE, .warmup = 9}, 4, 5, 0.5},
-        {{.kind = CLG_LR_ONE_CYCLE, .peak = 0.5}, 0, 13, 0.04}, {{.kind = CLG_LR_ONE_CYCLE, .peak = 0.5}, 3, 13, 0.52},
-        {{.kind = CLG_LR_ONE_CYCLE, .peak = 0.5}, 6, 13, 1}, {{.kind = CLG_LR_ONE_CYCLE, .peak = 0.5}, 9, 13, 0.500002},
-        {{.kind = CLG_LR_ONE_CYCLE, .peak = 0.5}, 12, 13, 4e-6}, {{.kind = CLG_LR_ONE_CYCLE}, 30, 101, 1},
-        {{.kind = CLG_LR_ONE_CYCLE, .start = 0.5, .floor = 0.25}, 0, 11, 0.5},
-        {{.kind = CLG_LR_ONE_CYCLE, .start = 0.5, .floor = 0.25}, 10, 11, 0.25},
-        {{.kind = CLG_LR_ONE_CYCLE, .warmup = 1}, 0, 11, 0.02}, {{.kind = CLG_LR_ONE_CYCLE}, 0, 1, 0.04},
-        {{.kind = CLG_LR_PLATEAU}, 7, 10, 1}, {{.kind = CLG_LR_PLATEAU, .warmup = 1}, 0, 10, 0.5},
-    };
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        OK(clg_schedule_check(&table[i].s));
-        const double got = clg_schedule_factor(&table[i].s, table[i].step, table[i].steps);
-        cr_expect_float_eq(got, table[i].factor, 1e-12, "row %d: %.17g, not %.17g", (int)i, got, table[i].factor);
+enum decay { BY_UPDATE, BY_PENALTY, BY_LOSS, N_DECAYS };
+
+/* Params after three steps from small integers with small integers as gradients: sums that f32 holds. */
+static void decayed(clg_device *dev, const char *name, enum decay how, bool decay_all, float *w) {
+    clg_optim_params o = {.lr = 0.25, .decay_all = decay_all};
+    double x[ALL];
+    float f[ALL];
+    pair p = {0};
+    pair_open(&p, dev, CLG_F32);
+    clg_tensor *loss = p.loss, *squares = clg_sum(clg_square(p.w), CLG_ALL);
+    if (decay_all) squares = clg_add(squares, clg_sum(clg_square(p.b), CLG_ALL));
+    if (how == BY_UPDATE) o.weight_decay = 0.5;
+    if (how == BY_PENALTY) o.l2 = 0.5;
+    if (how == BY_LOSS) loss = clg_add(loss, clg_scale(squares, 0.5 / 2));
+    p.plan = compile(p.g, CLG_LIST(clg_optimizer(name, loss, &o)), NULL);
+    random_state = 3;
+    for (int i = 0; i < 4; i++) {
+        fill_small(f, ALL);
+        for (int j = 0; j < ALL; j++) x[j] = f[j];
+        if (i == 0) pair_set(&p, x);
+        else pair_run(&p, x);
     }
+    pair_get(&p, w);
+    pair_close(&p);
 }
 
-Test(optim, schedules_out_of_range_are_refused) {
-    static const struct { clg_schedule s; const char *says; } bad[] = {
-        {{.kind = (enum clg_lr_kind)7}, "kind = 7"}, {{.warmup = -1}, "warmup = -1"}, {{.every = -5}, "every = -5"},
-        {{.gamma = 1.5}, "gamma = 1.5"},             {{.gamma = NAN}, "gamma = nan"}, {{.floor = -1}, "floor = -1"},
-        {{.peak = 1}, "peak = 1"},                   {{.start = 2}, "start = 2"},     {{.better = NAN}, "better = nan"},
-        {{.patience = -1}, "patience = -1"},
+/* (1 - lr lambda) w - lr g is a step down g + lambda w, the gradient of the loss and lambda/2 |w|^2. With a momentum,
+ * or where steps are divided by their size, it is not. */
+Test(optim, decay_is_the_penalty_for_sgd_alone) {
+    static const struct { const char *name; bool device, all; } row[] = {
+        {"sgd", true, false}, {"sgd", false, true}, {"momentum", false, false}, {"adam", false, false},
     };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        cr_expect_eq(clg_schedule_check(&bad[i].s), CLG_ERR_INVALID);
-        cr_expect_not_null(strstr(clg_error(), bad[i].says), "%s is not in: %s", bad[i].says, clg_error());
+    clg_device *dev = open_device(NULL), *ref = open_device("ref");
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        float w[N_DECAYS][ALL];
+        for (int how = 0; how < N_DECAYS; how++)
+            decayed(row[i].device ? dev : ref, row[i].name, (enum decay)how, row[i].all, w[how]);
+        cr_expect_arr_eq(w[BY_PENALTY], w[BY_LOSS], sizeof *w, "%s", row[i].name);
+        const bool equal = memcmp(w[BY_UPDATE], w[BY_LOSS], sizeof *w) == 0;
+        cr_expect_eq(equal, i < 2, "%s: decay and penalty are %s", row[i].name, equal ? "equal" : "not equal");
     }
+    clg_device_destroy(&dev);
+    clg_device_destroy(&ref);
 }
 
-Test(optim, a_plateau_lowers_the_rate) {
-    static const double loss[] =   {3, 2, 2,   2.5, 1.95, NAN, 1.5, 1.5,  1.6, INFINITY, 1.45, 9,     9},
-                        factor[] = {1, 1, 1,   1,   0.5,  0.5, 0.5, 0.5,  0.5, 0.25,     0.25, 0.25,  0.2};
-    const clg_schedule s = {.kind = CLG_LR_PLATEAU, .gamma = 0.5, .patience = 3, .better = 0.1, .floor = 0.2};
-    clg_plateau p = {0};
-    for (size_t i = 0; i < sizeof loss / sizeof loss[0]; i++) {
-        const double got = clg_plateau_update(&p, &s, loss[i]);
-        cr_expect_eq(got, factor[i], "validation %d: %g, not %g", (int)i, got, factor[i]);
+/* Without a gradient, decay moves weights alone, or all. */
+Test(optim, biases_are_exempt) {
+    static const clg_optim_params how[] = {{.lr = 0.5, .weight_decay = 1}, {.lr = 0.5, .l2 = 1}, {.max_norm2 = 4}};
+    clg_device *dev = open_device("ref");
+    for (size_t i = 0; i < 2 * sizeof how / sizeof how[0]; i++) {
+        clg_optim_params o = how[i / 2];
+        double w[ALL];
+        const double still[ALL] = {0};
+        float got[ALL];
+        pair p = {0};
+        o.decay_all = i % 2;
+        for (int j = 0; j < ALL; j++) w[j] = j < WEIGHTS ? 2 : 6;
+        pair_open(&p, dev, CLG_F32);
+        p.plan = compile(p.g, CLG_LIST(clg_sgd(p.loss, &o)), NULL);
+        pair_set(&p, w);
+        pair_run(&p, still);
+        pair_get(&p, got);
+        for (int j = 0; j < ALL; j++)
+            cr_expect_eq(got[j] < w[j], j < WEIGHTS || o.decay_all, "rule %d, element %d: %g", (int)i, j, got[j]);
+        pair_close(&p);
     }
-    cr_assert_eq(p.seen, 13);
-    cr_assert_eq(p.best, 1.5);
-    clg_plateau early = {0}; /* no loss that counts yet: the defaults are patience 5, gamma 0.1 */
-    for (int i = 0; i < 4; i++) cr_assert_eq(clg_plateau_update(&early, &(clg_schedule){0}, NAN), 1);
-    cr_assert_eq(clg_plateau_update(&early, &(clg_schedule){0}, NAN), 0.1);
-    cr_assert_eq(clg_plateau_update(&early, &(clg_schedule){0}, 1e30), 0.1);
-    cr_assert_eq(early.best, 1e30);
+    clg_device_destroy(&dev);
+}
+
+static double distance2(const double *a, const double *b, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += (a[i] - b[i]) * (a[i] - b[i]);
+    return sum;
+}
+
+/* The step ends in the ball, in the point of it that is nearest to where it would have ended: nearer than others that
+ * are drawn on the sphere, around it and anywhere. A step that ends inside keeps its bits. */
+Test(optim, projection_finds_the_nearest_point) {
+    const double theta = 2, still[ALL] = {0};
+    double w[ALL], got[WEIGHTS], other[ALL];
+    float f[ALL];
+    pair p = {0};
+    clg_device *dev = open_device(NULL);
+    pair_open(&p, dev, CLG_F32);
+    p.plan = compile(p.g, CLG_LIST(clg_sgd(p.loss, clg_optim_params(.max_norm2 = theta))), NULL);
+    draw(w);
+    cr_assert_gt(norm2(w, WEIGHTS), 2 * theta);
+    pair_set(&p, w);
+    pair_run(&p, still);
+    pair_get(&p, f);
+    for (int i = 0; i < WEIGHTS; i++) got[i] = f[i];
+    cr_expect_leq(norm2(got, WEIGHTS), theta * (1 + 8 * 0x1p-23), "%.9g", norm2(got, WEIGHTS));
+    for (int k = 0; k < 1000; k++) {
+        draw(other);
+        for (int i = 0; i < WEIGHTS; i++) other[i] = k % 2 ? other[i] : got[i] + other[i] / 64;
+        const double have = norm2(other, WEIGHTS);
+        for (int i = 0; i < WEIGHTS; i++) other[i] *= sqrt(theta / have);
+        cr_expect_lt(distance2(w, got, WEIGHTS), distance2(w, other, WEIGHTS) + 1e-6);
+    }
+    const double shrink = 0.99 * sqrt(theta / norm2(w, WEIGHTS));
+    for (int i = 0; i < ALL; i++) w[i] = (float)(shrink * w[i]);
+    pair_set(&p, w);
+    pair_run(&p, still);
+    pair_get(&p, f);
+    for (int i = 0; i < WEIGHTS; i++) cr_assert_eq(f[i], w[i]);
+    pair_close(&p);
+    clg_device_destroy(&dev);
+}
+
+/* --- accumulation --- */
+
+enum { BATCH = 8, PARTS = 4, PART = BATCH / PARTS, FEATURES = 5 };
+
+/* Linear regression in batches of n. */
+typedef struct regression {
+    clg_store  *store;
+    clg_graph  *g;
+    clg_tensor *x, *t;
+    clg_plan   *plan;
+    int         n;
+} regression;
+
+static void regression_open(regression *r, clg_device *dev, int n, int64_t accumulate) {
+    *r = (regression){.store = clg_store_create(dev, 4), .n = n};
+    r->g = clg_graph_create(dev, r->store);
+    r->x = clg_input(r->g, "x", CLG_F32, CLG_SHAPE(n, FEATURES));
+    r->t = clg_input(r->g, "t", CLG_F32, CLG_SHAPE(n, 1));
+    clg_tensor *w = clg_param(r->g, "w", CLG_F32, CLG_SHAPE(FEATURES, 1), CLG_INIT_ONE);
+    clg_tensor *b = clg_param(r->g, "b", CLG_F32, CLG_SHAPE(1), CLG_INIT_ZERO);
+    clg_tensor *off = clg_sub(clg_add(clg_matmul(r->x, w), b), r->t), *loss = clg_mean(clg_square(off), CLG_ALL);
+    const clg_optim_params o = {.lr = 0.125, .momentum = 0.5, .weight_decay = 0.5, .accumulate = accumulate};
+    r->plan = compile(r->g, CLG_LIST(clg_sgd(loss, &o)), NULL);
+}
+
+static void regression_close(regression *r) {
+    clg_plan_destroy(&r->plan);
+    clg_graph_destroy(&r->g);
+    clg_store_destroy(&r->store);
+}
+
+static void regression_run(regression *r, const float *x, const float *t) {
+    OK(clg_write(r->plan, r->x, x, (size_t)r->n * FEATURES * sizeof *x));
+    OK(clg_write(r->plan, r->t, t, (size_t)r->n * sizeof *t));
+    OK(clg_run(r->plan));
+}
+
+static void regression_get(const regression *r, float *w) {
+    OK(clg_store_read(r->store, "w", w, FEATURES * sizeof *w));
+    OK(clg_store_read(r->store, "b", w + FEATURES, sizeof *w));
+}
+
+/* The step of four small batches is the step of the big one, bit for bit where sums are exact; nothing moves in
+ * between; and a run that is saved and resumed between two of them goes on with the same bits. */
+Test(optim, small_batches_make_a_big_one) {
+    enum { STEPS = 3 };
+    float x[BATCH * FEATURES], t[BATCH], big[FEATURES + 1], small[FEATURES + 1], before[FEATURES + 1];
+    regression whole, parts;
+    clg_device *dev = open_device(NULL);
+    regression_open(&whole, dev, BATCH, 0);
+    regression_open(&parts, dev, PART, PARTS);
+    random_state = 8;
+    for (int s = 0; s < STEPS; s++) {
+        for (int i = 0; i < BATCH * FEATURES; i++) x[i] = (float)((int)(next_random() % 5) - 2);
+        for (int i = 0; i < BATCH; i++) t[i] = (float)((int)(next_random() % 9) - 4);
+        regression_run(&whole, x, t);
+        regression_get(&parts, before);
+        for (int k = 0; k < PARTS; k++) {
+            regression_get(&parts, small);
+            cr_assert_arr_eq(small, before, sizeof small, "step %d moved with batch %d", s, k);
+            regression_run(&parts, x + k * PART * FEATURES, t + k * PART);
+            if (s != 1 || k != 1) continue;
+            OK(clg_store_save(parts.store, "optim_resumed.safetensors", NULL));
+            regression_close(&parts);
+            regression_open(&parts, dev, PART, PARTS);
+            OK(clg_store_load(parts.store, "optim_resumed.safetensors", NULL));
+            remove("optim_resumed.safetensors");
+        }
+        regression_get(&whole, big);
+        regression_get(&parts, small);
+        cr_assert_neq(memcmp(small, before, sizeof small), 0);
+        cr_assert_arr_eq(small, big, sizeof small, "step %d", s);
+    }
+    int32_t count = 0;
+    OK(clg_store_read(parts.store, "optim.step", &count, sizeof count));
+    cr_assert_eq(count, STEPS);
+    regression_close(&whole);
+    regression_close(&parts);
+    clg_device_destroy(&dev);
+}
+
+/* --- types, bad numbers, launches --- */
+
+/* Weights in f64 and biases in bf16 make one step: what concerns both is computed in f64. */
+Test(optim, types_may_be_mixed) {
+    const clg_optim_params o = {.lr = 0.125, .momentum = 0.5, .weight_decay = 0.5, .l2 = 0.25, .clip_norm = 3,
+                                .clip_value = 1.5, .max_norm2 = 9, .decay_all = true, .accumulate = 2};
+    clg_device *dev = open_device(NULL);
+    clg_device_info info;
+    clg_device_get_info(dev, &info);
+    if (!info.fp64) cr_skip("the device has no double precision");
+    clg_store *store = clg_store_create(dev, 1);
+    clg_graph *g = clg_graph_create(dev, store);
+    clg_tensor *w = clg_param(g, "w", CLG_F64, CLG_SHAPE(ROWS, COLS), CLG_INIT_ONE);
+    clg_tensor *b = clg_param(g, "b", CLG_BF16, CLG_SHAPE(BIASES), CLG_INIT_ONE);
+    clg_tensor *of_w = clg_sum(clg_square(w), CLG_ALL), *of_b = clg_sum(clg_square(clg_cast(b, CLG_F64)), CLG_ALL);
+    clg_plan *p = compile(g, CLG_LIST(clg_sgd(clg_add(of_w, of_b), &o)), NULL);
+    twin t = {{0}};
+    double got[WEIGHTS];
+    uint16_t half[BIASES];
+    for (int i = 0; i < ALL; i++) t.w[i] = 1;
+    for (int s = 0; s < 6; s++) {
+        double gradient[ALL];
+        for (int i = 0; i < ALL; i++) gradient[i] = 2 * t.w[i];
+        twin_run(&t, "sgd", &o, gradient);
+        OK(clg_run(p));
+    }
+    OK(clg_store_read(store, "w", got, sizeof got));
+    OK(clg_store_read(store, "b", half, sizeof half));
+    const uint32_t bits = (uint32_t)half[0] << 16;
+    float bias;
+    memcpy(&bias, &bits, sizeof bias);
+    cr_assert_float_eq(got[0], t.w[0], 1e-3, "%g, not %g", got[0], t.w[0]); /* the norm sees rounded biases */
+    cr_assert_float_eq(bias, t.w[ALL - 1], 3 * 0x1p-8, "%g, not %g", bias, t.w[ALL - 1]);
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&store);
+    clg_device_destroy(&dev);
+}
+
+/* A gradient that is no number is not clipped to one. */
+Test(optim, nan_stays_nan) {
+    static const clg_optim_params how[] = {{.clip_norm = 1}, {.clip_value = 1}, {.max_norm2 = 1}, {.accumulate = 2}};
+    clg_device *dev = open_device("ref");
+    for (size_t i = 0; i < sizeof how / sizeof how[0]; i++) {
+        double g[ALL] = {1, NAN, 1};
+        float w[ALL];
+        pair p = {0};
+        pair_open(&p, dev, CLG_F32);
+        p.plan = compile(p.g, CLG_LIST(clg_sgd(p.loss, &how[i])), NULL);
+        pair_run(&p, g);
+        pair_get(&p, w);
+        cr_expect(i == 3 ? w[1] == 0 : isnan(w[1]), "rule %d: %g", (int)i, w[1]); /* no step was due yet */
+        pair_run(&p, g);
+        pair_get(&p, w);
+        cr_expect(isnan(w[1]), "rule %d: %g", (int)i, w[1]);
+        pair_close(&p);
+    }
+    clg_device_destroy(&dev);
+}
+
+static int launches(clg_device *dev, const clg_optim_params *o) {
+    clg_graph *g = clg_graph_create(dev, NULL);
+    clg_tensor *h = clg_input(g, "x", CLG_F32, CLG_SHAPE(64, 20));
+    char name[8];
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "fc%d", i);
+        h = clg_nn_linear(h, name, 20);
+    }
+    clg_plan *p = compile(g, CLG_LIST(clg_optimizer("momentum", clg_mean(clg_square(h), CLG_ALL), o)), NULL);
+    const int n = steps_of(p);
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+    return n;
+}
+
+/* What is done element by element joins the kernel that updates all params, or two, where weights and biases differ. */
+Test(optim, rules_cost_no_launches) {
+    clg_device *dev = open_device(NULL);
+    const int plain = launches(dev, NULL);
+    cr_expect_eq(launches(dev, &(clg_optim_params){.clip_value = 1}), plain);
+    cr_expect_eq(launches(dev, &(clg_optim_params){.l2 = 0.5, .weight_decay = 0.5, .decay_all = true}), plain);
+    cr_expect_leq(launches(dev, &(clg_optim_params){.l2 = 0.5, .weight_decay = 0.5}), plain + 1);
+    cr_expect_leq(launches(dev, &(clg_optim_params){.accumulate = 4}), plain + 1);
+    clg_device_destroy(&dev);
 }

@@ -1,7 +1,10 @@
 /* Data sets of arrays: what they may be made of, and what they give out. Batches are read back through a plan on the
  * reference device, which needs no OpenCL. */
-#include <clgrad/clgrad.h>
 #include <criterion/criterion.h>
+
+#include "base/alloc.h"
+#include "data/items.h"
+#include <clgrad/clgrad.h>
 #include <math.h>
 #include <string.h>
 
@@ -100,6 +103,60 @@ Test(rows, arrays_that_make_no_data_set) {
     cr_expect_null(clg_dataset_create(NULL));
 }
 
+/* --- what readers make: items --- */
+
+static char **make_names(int n) {
+    char **name = clg_calloc((size_t)n + 1, sizeof *name);
+    for (int i = 0; i < n; i++) {
+        name[i] = clg_calloc(2, 1);
+        name[i][0] = (char)('a' + i);
+    }
+    return name;
+}
+
+/* 3 pictures of 2 pixels; class_names, feature_names: how many, 0 for none. */
+static clg_items make_items(int classes, int class_names, int feature_names) {
+    clg_items it = {.n = 3, .shape = CLG_SHAPE(2), .classes = classes};
+    it.u8 = clg_calloc(6, 1);
+    it.label = clg_calloc(3, sizeof *it.label);
+    it.u8[4] = 51;
+    it.label[2] = 1;
+    if (class_names) it.class_name = make_names(class_names);
+    if (feature_names) it.feature_name = make_names(feature_names);
+    return it;
+}
+
+Test(rows, items_are_taken_over) {
+    static const struct { int classes, class_names, feature_names, want; const char *error; } cases[] = {
+        {0, 0, 0, 2, NULL},
+        {5, 0, 2, 5, NULL},
+        {0, 3, 0, 3, NULL},
+        {3, 3, 2, 3, NULL},
+        {3, 2, 0, 0, "2 names for 3 classes"},
+        {2, 3, 0, 0, "3 names for 2 classes"},
+        {0, 1, 0, 0, "item 2: its class is 1; the classes of this data set are 0 to 0"},
+        {0, 0, 1, 0, "1 names for 2 features"},
+        {0, 0, 3, 0, "3 names for 2 features"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        clg_items it = make_items(cases[i].classes, cases[i].class_names, cases[i].feature_names);
+        clg_dataset *d = clg_dataset_from_items(&it, CLG_VALIDATION);
+        cr_expect(!it.u8 && !it.label && !it.class_name && it.n == 0, "not taken over");
+        cr_assert_eq(d == NULL, cases[i].error != NULL, "case %zu", i);
+        if (d) {
+            double x[2];
+            cr_expect_eq(clg_dataset_classes(d), cases[i].want);
+            cr_expect_eq(clg_dataset_part(d), CLG_VALIDATION);
+            cr_assert_eq(clg_dataset_row(d, 2, x, NULL), CLG_OK);
+            cr_expect(x[0] == 0.2 && x[1] == 0);
+        } else {
+            cr_expect_eq(clg_error_status(), CLG_ERR_FORMAT);
+            cr_expect_not_null(strstr(clg_error(), cases[i].error), "no \"%s\" in: %s", cases[i].error, clg_error());
+        }
+        clg_dataset_destroy(&d);
+    }
+}
+
 /* --- batches of every kind --- */
 
 /* Reads a batch of all N items in file order through inputs of these types and this shape of the target, as double. */
@@ -160,6 +217,33 @@ Test(rows, batches_have_the_types_of_their_inputs) {
     clg_dataset_destroy(&classes);
     clg_dataset_destroy(&two);
     clg_dataset_destroy(&one);
+}
+
+/* What was gathered ahead in one type is of no use to an input of another. */
+Test(rows, types_may_change_from_batch_to_batch) {
+    static const clg_dtype types[][2] = {{CLG_F32, CLG_F64}, {CLG_F64, CLG_F64}, {CLG_F64, CLG_F32}, {CLG_F32, CLG_F32}};
+    double x[2 * N], target[2 * N], got_x[6], got_t[3];
+    int32_t label[N];
+    fill(x, label, target);
+    clg_dataset *d = clg_dataset_create(clg_dataset_params(.n = N, .item = CLG_SHAPE(2), .x = x, .target = target));
+    clg_device *dev = clg_device_open("ref", NULL);
+    cr_assert_eq(clg_dataset_start(d, false, 0, 0), CLG_OK);
+    for (int b = 0; b < 4; b++) {
+        clg_graph *g = clg_graph_create(dev, NULL);
+        clg_tensor *in = clg_input(g, "in", types[b][0], CLG_SHAPE(3, 2)), *to = clg_input(g, "to", types[b][1],
+                                                                                           CLG_SHAPE(3));
+        clg_tensor *x_out = clg_cast(clg_neg(in), CLG_F64), *t_out = clg_cast(clg_neg(to), CLG_F64);
+        clg_plan *p = clg_compile(g, CLG_LIST(x_out, t_out), NULL);
+        cr_assert(p && clg_dataset_next(d, p, in, to) == CLG_OK && clg_run(p) == CLG_OK, "%s", clg_error());
+        cr_assert_eq(clg_read(p, x_out, got_x, sizeof got_x), CLG_OK);
+        cr_assert_eq(clg_read(p, t_out, got_t, sizeof got_t), CLG_OK);
+        for (int i = 0; i < 6; i++) cr_expect(fabs(got_x[i] + x[6 * b + i]) < 1e-6, "batch %d: %g", b, got_x[i]);
+        for (int i = 0; i < 3; i++) cr_expect(fabs(got_t[i] + target[3 * b + i]) < 1e-6, "batch %d: %g", b, got_t[i]);
+        clg_plan_destroy(&p);
+        clg_graph_destroy(&g);
+    }
+    clg_device_destroy(&dev);
+    clg_dataset_destroy(&d);
 }
 
 Test(rows, evaluations_are_counted_for_items) {

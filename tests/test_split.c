@@ -386,6 +386,23 @@ Test(split, pictures_are_standardised_by_channel) {
     clg_dataset_destroy(&d);
 }
 
+/* Items are converted piece by piece; the features of the second piece have means of their own. */
+Test(split, long_rows_are_standardised) {
+    enum { WIDE = 1300 };
+    static double x[2 * WIDE], row[WIDE];
+    static const double target[2] = {0, 1};
+    for (int k = 0; k < WIDE; k++) {
+        x[k] = k;
+        x[WIDE + k] = k + 2 + k % 7;
+    }
+    clg_dataset *d = clg_dataset_create(clg_dataset_params(.n = 2, .item = CLG_SHAPE(WIDE), .x = x, .target = target));
+    clg_scaler *s = clg_scaler_fit(d);
+    cr_assert(s && clg_dataset_standardize(d, s) == CLG_OK && clg_dataset_row(d, 1, row, NULL) == CLG_OK);
+    for (int k = 0; k < WIDE; k++) cr_expect_float_eq(row[k], 1, 1e-12, "feature %d: %g", k, row[k]);
+    clg_scaler_destroy(&s);
+    clg_dataset_destroy(&d);
+}
+
 /* Batches, gathered ahead on the thread or not, are the standardised rows; changing it drops what was prepared. */
 Test(split, batches_are_standardised) {
     clg_dataset *d = clg_dataset_open("digits", CLG_TEST);

@@ -51,6 +51,7 @@
 #include <clgrad/plan.h>
 #include <clgrad/sources.h>
 #include <clgrad/plot.h>
+#include <clgrad/select.h>
 #include <clgrad/separable.h>
 #include <clgrad/store.h>
 #include <clgrad/tensor.h>

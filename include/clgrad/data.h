@@ -51,7 +51,7 @@ CLG_API clg_dataset *clg_dataset_create(const clg_dataset_params *p);
 
 CLG_API int64_t   clg_dataset_size(const clg_dataset *d);    /* items */
 CLG_API clg_shape clg_dataset_shape(const clg_dataset *d);   /* of one item, e.g. [1, 28, 28]; of NULL: ndim is -1 */
-CLG_API int       clg_dataset_classes(const clg_dataset *d); /* 1 + the largest label; 0: items have real targets */
+CLG_API int       clg_dataset_classes(const clg_dataset *d); /* how many; 0: items have real targets */
 CLG_API int64_t   clg_dataset_targets(const clg_dataset *d); /* real targets of an item; 0: items have classes */
 CLG_API enum clg_part clg_dataset_part(const clg_dataset *d); /* of NULL: CLG_TEST, with which the least is allowed */
 
@@ -151,8 +151,13 @@ CLG_API CLG_CHECK clg_status clg_scaler_from_store(clg_store *store, clg_scaler 
 
 /* --- batches and items --- */
 
-/** Starts an epoch: with shuffle, in an order that depends on seed and epoch only; else in file order. Without this
- *  call a data set is read in the order of (seed 0, epoch 0) and starts the following epoch by itself. */
+/**
+ * Starts an epoch: with shuffle, in an order that depends on seed, epoch and size only; else in file order. Without
+ * this call a data set is read in the order of (seed 0, epoch 0) and starts the following epoch by itself.
+ * The order is a Fisher-Yates shuffle of the file order by the numbers of SplitMix64 under a key of (seed, epoch). It
+ * stays what it is from version to version: checkpoints are resumed by it.
+ * Source: Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195.
+ */
 CLG_API CLG_CHECK clg_status clg_dataset_start(clg_dataset *d, bool shuffle, uint64_t seed, int64_t epoch);
 
 /** Moves on by n items without reading them (to resume inside an epoch). n may not exceed clg_dataset_left(). */

@@ -33,6 +33,15 @@ CLG_API CLG_CHECK clg_status clg_image_parse(const char *name, const void *data,
  */
 CLG_API CLG_CHECK clg_status clg_image_write(const char *path, const clg_image *image);
 
+/**
+ * The planes of a picture, as networks see it: planes has room for channels * height * width numbers from 0 to 255.
+ * channels 1: grey, of colours the luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B; channels 3: red, green, blue, the
+ * same thrice where the picture is grey. What is transparent shows white.
+ *
+ * Errors: CLG_ERR_INVALID for other channels or no picture.
+ */
+CLG_API CLG_CHECK clg_status clg_image_planes(const clg_image *image, int channels, uint8_t *planes);
+
 CLG_API void clg_image_free(clg_image *image); /* an empty or freed one is fine */
 
 CLG_END_DECLS

@@ -4,6 +4,7 @@
 #include "base/number.h"
 #include <locale.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static locale_t c_locale; /* lives as long as the process */
@@ -70,4 +71,15 @@ bool clg_read_integer(const char *text, size_t n, int64_t min, int64_t max, int6
     if (v < min || v > max) return false;
     *out = v;
     return true;
+}
+
+char *clg_write_number(char out[CLG_NUMBER_ROOM], double x) {
+    pthread_once(&c_locale_once, make_c_locale);
+    const locale_t before = uselocale(c_locale);
+    for (int count = 1; count <= 17; count++) {
+        snprintf(out, CLG_NUMBER_ROOM, "%.*g", count, x);
+        if (strtod(out, NULL) == x) break;
+    }
+    uselocale(before);
+    return out;
 }

@@ -1,4 +1,4 @@
-/* Numbers in text, read alike in every locale. */
+/* Numbers in text, read and written alike in every locale. */
 #ifndef CLG_BASE_NUMBER_H_
 #define CLG_BASE_NUMBER_H_
 
@@ -14,5 +14,9 @@ bool clg_read_number(const char *text, size_t n, double *out);
 
 /** A whole number, [+-] digits, inside min .. max. */
 bool clg_read_integer(const char *text, size_t n, int64_t min, int64_t max, int64_t *out);
+
+/** Writes the fewest digits that read back as x, with a point in every locale; returns out. */
+enum { CLG_NUMBER_ROOM = 32 };
+char *clg_write_number(char out[CLG_NUMBER_ROOM], double x);
 
 #endif /* CLG_BASE_NUMBER_H_ */

@@ -111,3 +111,30 @@ clg_status clg_image_write(const char *path, const clg_image *image) {
                         "takes all", path, channels, grey ? 1 : 3);
     return clg_pnm_write(path, image);
 }
+
+/* --- planes --- */
+
+/* A sample over white. */
+static unsigned over_white(unsigned v, unsigned alpha) {
+    return (v * alpha + 255 * (255 - alpha) + 127) / 255;
+}
+
+clg_status clg_image_planes(const clg_image *image, int channels, uint8_t *planes) {
+    if (!image || !image->pixels || !planes || image->channels < 1 || image->channels > 4)
+        return clg_fail(CLG_ERR_INVALID, "clg_image_planes: there is no picture of 1 to 4 channels, or no room");
+    if (channels != 1 && channels != 3)
+        return clg_fail(CLG_ERR_INVALID, "clg_image_planes: %d planes; 1 and 3 are possible", channels);
+    const int have = image->channels, colours = have < 3 ? 1 : 3;
+    const size_t n = (size_t)image->width * (size_t)image->height;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *const p = image->pixels + i * (size_t)have;
+        const unsigned alpha = have == 2 || have == 4 ? p[have - 1] : 255;
+        unsigned rgb[3];
+        for (int c = 0; c < 3; c++) rgb[c] = over_white(p[colours == 3 ? c : 0], alpha);
+        if (channels == 1)
+            planes[i] = (uint8_t)(colours == 1 ? rgb[0] : (299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] + 500) / 1000);
+        else
+            for (size_t c = 0; c < 3; c++) planes[c * n + i] = (uint8_t)rgb[c];
+    }
+    return CLG_OK;
+}

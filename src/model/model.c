@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/number.h"
 
 #include <string.h>
 
@@ -13,10 +14,11 @@
 
 static void print_value(clg_str *s, const clg_model_arg *a, double x) {
     const bool place = a->name[0] >= 'A' && a->name[0] <= 'Z';
+    char number[CLG_NUMBER_ROOM];
     clg_str_printf(s, place ? " " : " %s=", a->name);
     if (a->kind == CLG_MODEL_SWITCH) clg_str_add(s, x != 0 ? "yes" : "no");
     else if (a->kind == CLG_MODEL_OUTPUTS && x == 0) clg_str_add(s, "outputs");
-    else if (a->kind == CLG_MODEL_REAL) clg_number_print(s, x);
+    else if (a->kind == CLG_MODEL_REAL) clg_str_add(s, clg_write_number(number, x));
     else clg_str_printf(s, "%.0f", x);
 }
 

@@ -70,12 +70,4 @@ const clg_model_word *clg_setting_at(int i);
  *  for layers that do not fit. */
 clg_status clg_model_finish(clg_model *m, clg_status code);
 
-/* --- number.c --- */
-
-/** A decimal number as all of text[0..n-1], in any locale; false: it is none, or not finite. */
-bool clg_number_parse(const char *text, int n, double *out);
-
-/** The shortest of up to 17 digits that reads back as x, with a point in any locale. */
-void clg_number_print(clg_str *s, double x);
-
 #endif /* CLG_MODEL_MODEL_H_ */

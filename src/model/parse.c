@@ -4,7 +4,9 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/number.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -113,8 +115,9 @@ static clg_status read_value(reader *r, const clg_model_arg *a, const char *at, 
         *out = 0;
         return CLG_OK;
     }
-    const bool number = clg_number_parse(at, n, &x), whole = a->kind != CLG_MODEL_REAL;
-    if (!number || x < a->low || x > a->high || (whole && (x != (double)(int64_t)x || memchr(at, '.', (size_t)n))))
+    const bool whole = a->kind != CLG_MODEL_REAL;
+    if (!clg_read_number(at, (size_t)n, &x) || !(x >= a->low && x <= a->high) ||
+        (whole && (x != floor(x) || memchr(at, '.', (size_t)n))))
         return wrong(r, column, "%s%s%s: wants %s from %.12g to %.12g%s", a->name, is_place(a) ? " " : "=",
                      n > 0 ? show(at, n).text : "(nothing)", whole ? "a whole number" : "a number", a->low, a->high,
                      a->kind == CLG_MODEL_OUTPUTS ? ", or the word outputs" : "");

@@ -4,6 +4,7 @@
 #include "model/model.h"
 
 #include "base/error.h"
+#include "base/number.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -183,9 +184,8 @@ static void expand(clg_str *s, const char *text, long zero, const clg_zoo_params
             add_hidden(s, p);
         } else if (skip(&t, "dropout\n")) {
             if (p->dropout <= 0) continue;
-            clg_str_add(s, "dropout ");
-            clg_number_print(s, p->dropout);
-            clg_str_add(s, "\n");
+            char number[CLG_NUMBER_ROOM];
+            clg_str_printf(s, "dropout %s\n", clg_write_number(number, p->dropout));
         } else {
             char *end;
             const long size = strtol(t, &end, 10);
