@@ -4,26 +4,27 @@
 
 #include "base/error.h"
 
+#include <float.h>
 #include <math.h>
 
 static double or_default(double value, double fallback) { return value > 0 ? value : fallback; }
 
 clg_status clg_schedule_check(const clg_schedule *s) {
-    const struct { const char *field; double value, high; } check[] = {
-        {"kind", (double)s->kind, CLG_LR_PLATEAU}, {"warmup", (double)s->warmup, INFINITY},
-        {"every", (double)s->every, INFINITY},     {"gamma", s->gamma, 1},
-        {"floor", s->floor, 1},                    {"start", s->start, 1},
-        {"patience", (double)s->patience, INFINITY},
+    const struct { const char *field; double value, high; const char *remedy; } check[] = {
+        {"kind", (double)s->kind, CLG_LR_PLATEAU, "one of enum clg_lr_kind"},
+        {"warmup", (double)s->warmup, HUGE_VAL, "a number of steps, 0 or more"},
+        {"every", (double)s->every, HUGE_VAL, "a number of steps, 0 or more"},
+        {"gamma", s->gamma, 1, "0 to 1"},
+        {"floor", s->floor, 1, "0 to 1"},
+        {"peak", s->peak, 1 - DBL_EPSILON, "a fraction of the steps, below 1"},
+        {"start", s->start, 1, "0 to 1"},
+        {"patience", (double)s->patience, HUGE_VAL, "a number of validations, 0 or more"},
+        {"better", s->better, DBL_MAX, "0 or a small number"},
     };
     for (size_t i = 0; i < sizeof check / sizeof check[0]; i++)
         if (!(check[i].value >= 0 && check[i].value <= check[i].high))
-            return clg_fail(CLG_ERR_INVALID, "schedule: %s = %g is out of range: give 0 to %g", check[i].field,
-                            check[i].value, check[i].high);
-    if (!(s->peak >= 0 && s->peak < 1))
-        return clg_fail(CLG_ERR_INVALID, "schedule: peak = %g is out of range: it is a fraction of the steps: give "
-                        "0 <= peak < 1", s->peak);
-    if (!(s->better >= 0 && isfinite(s->better)))
-        return clg_fail(CLG_ERR_INVALID, "schedule: better = %g is out of range: give 0 or a small number", s->better);
+            return clg_fail(CLG_ERR_INVALID, "schedule: %s = %g is out of range: give %s", check[i].field,
+                            check[i].value, check[i].remedy);
     return CLG_OK;
 }
 
@@ -58,7 +59,8 @@ double clg_schedule_factor(const clg_schedule *s, int64_t step, int64_t steps) {
 
 double clg_plateau_update(clg_plateau *p, const clg_schedule *s, double loss) {
     const int64_t patience = s->patience > 0 ? s->patience : 5;
-    if (p->seen++ == 0) *p = (clg_plateau){.best = INFINITY, .factor = 1, .seen = 1};
+    if (p->seen == 0) *p = (clg_plateau){.best = INFINITY, .factor = 1};
+    p->seen++;
     if (isfinite(loss) && loss < p->best - s->better) {
         p->best = loss;
         p->bad = 0;

@@ -12,11 +12,11 @@ static bool in_range(double x, double low, double high) { return x >= low && x <
 
 static bool params_ok(clg_graph *g, const char *name, const clg_optim_params *p) {
     const struct { const char *field; double value, high; } check[] = {
-        {"lr", p->lr, INFINITY},         {"momentum", p->momentum, 1},
-        {"beta1", p->beta1, 1},          {"beta2", p->beta2, 1},
-        {"eps", p->eps, INFINITY},       {"weight_decay", p->weight_decay, INFINITY},
-        {"alpha", p->alpha, 1},          {"clip_norm", p->clip_norm, INFINITY},
-        {"l2", p->l2, INFINITY},         {"clip_value", p->clip_value, INFINITY},
+        {"lr", p->lr, INFINITY},               {"momentum", p->momentum, 1},
+        {"beta1", p->beta1, 1},                {"beta2", p->beta2, 1},
+        {"eps", p->eps, INFINITY},             {"weight_decay", p->weight_decay, INFINITY},
+        {"alpha", p->alpha, 1},                {"clip_norm", p->clip_norm, INFINITY},
+        {"l2", p->l2, INFINITY},               {"clip_value", p->clip_value, INFINITY},
         {"max_norm2", p->max_norm2, INFINITY}, {"accumulate", (double)p->accumulate, 0x1p31},
     };
     for (size_t i = 0; i < sizeof check / sizeof check[0]; i++)
