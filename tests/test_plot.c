@@ -437,7 +437,7 @@ Test(plot, report) {
         "<a href=\"#part1\">Part 1 &amp; more</a>", "<h2 id=\"part2\">Part 2</h2>", 
         "<p>3 epochs<br/>\nin &lt;two&gt; lines</p>",
         "<figcaption><b>curves &amp; more</b>. The loss of &lt;each&gt; epoch.</figcaption>",
-        "<caption>a table</caption>",
+        "<figcaption>a table</figcaption>",
         "<td class=\"n\">0.01</td>", "<td class=\"s\">&lt;b&gt;</td>", "linear 10 # a &lt; b\n</pre>", "prefers-color-scheme:dark",
         "name=\"viewport\"", "charset=\"utf-8\""};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

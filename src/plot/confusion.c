@@ -130,13 +130,13 @@ clg_figure *clg_figure_confusion(const char *title, const int64_t *counts, int c
     const bool turned = names > m.cell - 4;
     const double side = m.cell * classes, below = m.y + side + (turned ? names + 10 : 22);
     panel.width = (int)ceil(fmax(m.x + side + EDGE, 250));
-    panel.height = (int)ceil(below + CLG_AXES_LABEL + CLG_ROW + 8);
+    panel.height = (int)ceil(below + CLG_AXES_LABEL + CLG_ROW + 12);
     if (numbers) put_cells(&m);
     else put_pixels(&m);
     clg_put_rect(m.s, m.x, m.y, side, side, "a");
     put_names(&m, turned);
     clg_put_turned(m.s, EDGE + 10, m.y + side / 2, fmax(side, 70), -90, "t c", "true class");
-    clg_put_text(m.s, m.x + side / 2, below + 14, fmax(side, 60), "t c", "answer");
-    put_sum(&m, below + 14 + CLG_ROW, panel.width - 2 * EDGE);
+    clg_put_text(m.s, m.x + side / 2, below + 18, fmax(side, 60), "t c", "answer");
+    put_sum(&m, below + 18 + CLG_ROW, panel.width - 2 * EDGE);
     return clg_figure_compose("clg_figure_confusion", title, &panel, 1);
 }

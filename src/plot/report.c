@@ -31,8 +31,7 @@ static const char page_style[] =
     ".panel svg{display:block;height:auto;max-width:none}"
     "figcaption{color:var(--quiet);font-size:.9rem;max-width:46rem;margin-top:.2rem}"
     "figcaption b{color:var(--text)}"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.6rem 0;overflow-wrap:normal;font-size:.93rem}"
-    "caption{text-align:left;color:var(--quiet);font-size:.9rem;padding-bottom:.3rem}"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.4rem 0;overflow-wrap:normal;font-size:.93rem}"
     "th,td{padding:.25rem .8rem .25rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}"
     "th,.s{white-space:nowrap}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
     "pre{background:var(--soft);border:1px solid var(--line);border-radius:4px;padding:.7rem .9rem;overflow-x:auto;"
@@ -160,8 +159,9 @@ void clg_report_table(clg_report *r, const char *caption, int columns, int rows,
         return;
     }
     clg_str *s = &r->body;
-    clg_str_add(s, "<div class=\"wide\"><table>\n");
-    if (caption) put_cell(s, caption, "caption", false);
+    clg_str_add(s, "<figure class=\"wide\">\n");
+    if (caption) put_cell(s, caption, "figcaption", false);
+    clg_str_add(s, "<table>\n");
     for (int row = 0; row < rows; row++) {
         clg_str_add(s, row == 0 ? "<thead><tr>" : "<tr>");
         for (int c = 0; c < columns; c++) {
@@ -170,7 +170,7 @@ void clg_report_table(clg_report *r, const char *caption, int columns, int rows,
         }
         clg_str_add(s, row == 0 ? "</tr></thead>\n<tbody>\n" : "</tr>\n");
     }
-    clg_str_add(s, "</tbody></table></div>\n");
+    clg_str_add(s, "</tbody></table>\n</figure>\n");
 }
 
 void clg_report_code(clg_report *r, const char *text) {
