@@ -127,6 +127,19 @@ static void visit(void *user, const xml_element *e) {
     }
 }
 
+/* Red, green, blue and opacity of a pixel of picture i, which is w pixels wide and enlarged by a whole factor. */
+static uint32_t pixel(const drawing *d, int i, int w, int x, int y) {
+    const clg_image *m = &d->picture[i];
+    const int k = m->width / w;
+    cr_assert(k >= 1 && m->width == k * w && y * k < m->height && m->height % k == 0);
+    const uint8_t *first = m->pixels + 4 * (y * k * m->width + x * k), *p = first;
+    for (int j = 0; j < k * k; j++) {
+        p = first + 4 * (j / k * m->width + j % k);
+        cr_assert_arr_eq(p, first, 4, "not enlarged evenly");
+    }
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 static void free_pictures(drawing *d) {
     for (int i = 0; i < d->pictures; i++) clg_image_free(&d->picture[i]);
 }
@@ -300,11 +313,12 @@ Test(plot, confusion_matrix) {
     for (int i = 0; i < MANY; i++) many[i * MANY + i] = 7;
     many[3 * MANY + 90] = 7;
     look_at(clg_figure_confusion("many", many, MANY, NULL), &d);
-    cr_assert(d.pictures == 1 && d.picture[0].width == MANY && d.picture[0].height == MANY);
-    const uint8_t *p = d.picture[0].pixels;
-    cr_expect(p[2] == 0xb2 && p[3] == 255, "class 0: blue");
-    cr_expect(p[4 * (3 * MANY + 90)] == 0xd5 && p[4 * (3 * MANY + 90) + 3] < 200, "half of class 3: orange");
-    cr_expect_eq(p[4 * 17 + 3], 0, "no count: nothing");
+    cr_assert_eq(d.pictures, 1);
+    cr_expect_eq(pixel(&d, 0, MANY, 0, 0), 0x0072b2ff, "class 0: blue");
+    const uint32_t half = pixel(&d, 0, MANY, 90, 3);
+    cr_expect(half >> 8 == 0xd55e00 && (half & 255) < 200, "half of class 3: orange, %08x", half);
+    cr_expect_eq(pixel(&d, 0, MANY, 17, 0) & 255, 0, "no count: nothing");
+    cr_expect_eq(pixel(&d, 0, MANY, MANY - 1, MANY - 1), 0x0072b2ff);
     free_pictures(&d);
     free(many);
 }
@@ -316,11 +330,12 @@ Test(plot, regions) {
     drawing d;
     const clg_region_params p = {0, 3, 0, 1, 3, 2, region, score, x, y, label, 5, "x1", "x2"};
     look_at(clg_figure_regions("regions", &p), &d);
-    cr_assert(d.pictures == 1 && d.picture[0].width == 3 && d.picture[0].height == 2);
-    const uint8_t *top = d.picture[0].pixels, *bottom = top + 12;
-    cr_expect(bottom[2] == 0xb2 && bottom[4] == 0xd5 && bottom[11] == 0, "the first row is the lowest");
-    cr_expect(top[0] == 0xd5 && top[6] == 0xb2 && top[9] == 0x9e);
-    cr_expect(bottom[3] > bottom[7] && bottom[7] > 20, "the surer, the stronger");
+    cr_assert_eq(d.pictures, 1);
+    uint32_t low[3], high[3];
+    for (int i = 0; i < 3; i++) low[i] = pixel(&d, 0, 3, i, 1), high[i] = pixel(&d, 0, 3, i, 0);
+    cr_expect(low[0] >> 8 == 0x0072b2 && low[1] >> 8 == 0xd55e00 && low[2] == 0, "the first row is the lowest");
+    cr_expect(high[0] >> 8 == 0xd55e00 && high[1] >> 8 == 0x0072b2 && high[2] >> 8 == 0x009e73);
+    cr_expect((low[0] & 255) > (low[1] & 255) && (low[1] & 255) > 20, "the surer, the stronger");
     cr_expect_eq(d.marks, 3 + 3, "two points are outside; three classes in the legend");
     free_pictures(&d);
 }
@@ -334,20 +349,20 @@ Test(plot, tiles) {
     cr_assert_not_null(f);
     cr_expect_not_null(strstr(clg_figure_svg(f), ">7 \xe2\x86\x92 1</text>"));
     look_at(f, &d);
-    cr_assert(d.pictures == 3 && d.picture[2].width == 2 && d.picture[2].height == 2);
-    cr_expect_arr_eq(d.picture[0].pixels, ((uint8_t[]){0, 0, 0, 255, 128, 128, 128, 255}), 8);
-    cr_expect_arr_eq(d.picture[1].pixels + 8, ((uint8_t[]){255, 255, 255, 255, 221, 0, 221, 255}), 8);
-    cr_expect_arr_eq(d.picture[2].pixels, ((uint8_t[]){128, 128, 128, 255}), 4);
+    cr_assert_eq(d.pictures, 3);
+    cr_expect(pixel(&d, 0, 2, 0, 0) == 0x000000ff && pixel(&d, 0, 2, 1, 0) == 0x808080ff);
+    cr_expect(pixel(&d, 1, 2, 0, 1) == 0xffffffff && pixel(&d, 1, 2, 1, 1) == 0xdd00ddff);
+    cr_expect_eq(pixel(&d, 2, 2, 0, 0), 0x808080ff, "all equal");
     free_pictures(&d);
     p.diverging = true;
     look_at(clg_figure_tiles("diverging", &p), &d);
-    cr_expect_arr_eq(d.picture[0].pixels, ((uint8_t[]){0xf7, 0xf7, 0xf7, 255}), 4, "0 is white");
-    cr_expect_arr_eq(d.picture[1].pixels, ((uint8_t[]){0x21, 0x66, 0xac, 255}), 4, "the least is blue");
-    cr_expect_arr_eq(d.picture[2].pixels, ((uint8_t[]){0xb2, 0x18, 0x2b, 255}), 4, "the largest is red");
+    cr_expect_eq(pixel(&d, 0, 2, 0, 0), 0xf7f7f7ff, "0 is white");
+    cr_expect_eq(pixel(&d, 1, 2, 0, 0), 0x2166acff, "the least is blue");
+    cr_expect_eq(pixel(&d, 2, 2, 0, 0), 0xb2182bff, "the largest is red");
     free_pictures(&d);
     p = (clg_tiles_params){.plane = plane, .n = 1, .h = 1, .w = 4, .rgb = true, .high = 10};
     look_at(clg_figure_tiles("colours", &p), &d);
-    cr_expect_arr_eq(d.picture[0].pixels, ((uint8_t[]){0, 0, 179, 255, 128, 0, 179, 255}), 8);
+    cr_expect(pixel(&d, 0, 4, 0, 0) == 0x0000b3ff && pixel(&d, 0, 4, 1, 0) == 0x8000b3ff);
     free_pictures(&d);
 }
 
@@ -438,7 +453,8 @@ Test(plot, report) {
         "<p>3 epochs<br/>\nin &lt;two&gt; lines</p>",
         "<figcaption><b>curves &amp; more</b>. The loss of &lt;each&gt; epoch.</figcaption>",
         "<figcaption>a table</figcaption>",
-        "<td class=\"n\">0.01</td>", "<td class=\"s\">&lt;b&gt;</td>", "linear 10 # a &lt; b\n</pre>", "prefers-color-scheme:dark",
+        "<td class=\"n\">0.01</td>", "<td class=\"s\">&lt;b&gt;</td>", "linear 10 # a &lt; b\n</pre>",
+        "prefers-color-scheme:dark",
         "name=\"viewport\"", "charset=\"utf-8\""};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         cr_expect_not_null(strstr(text, parts[i]), "%s", parts[i]);

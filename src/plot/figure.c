@@ -5,10 +5,11 @@
 #include "base/file.h"
 #include "plot/draw.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { TITLE_HEIGHT = 36 };
+enum { TITLE_HEIGHT = 36, MAX_WIDTH = 680 };
 
 static char *copy_text(const char *text) {
     const size_t size = strlen(text) + 1;
@@ -51,6 +52,8 @@ static void put_svg(clg_str *s, const clg_figure *f) {
         width = width_of_row(f, i) > width ? width_of_row(f, i) : width;
         height += height_of_row(f, i);
     }
+    if (f->title) /* room for it, as far as it is sensible */
+        width = (int)fmax(width, fmin(MAX_WIDTH, 28 + clg_text_width(f->title, CLG_TITLE_SIZE)));
     clg_str_printf(s, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"clg\" width=\"%d\" height=\"%d\" "
                    "viewBox=\"0 0 %d %d\">\n", width, height, width, height);
     if (f->title) {
