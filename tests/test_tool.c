@@ -140,7 +140,7 @@ Test(tool, training_learns_and_reports, .init = set_up, .fini = tear_down) {
         cr_expect(number(l, "seconds") > 0 && number(l, "samples_per_second") > 0);
         cr_expect(number(l, "train_loss") > 0 && number(l, "val_loss") > 0);
         cr_expect(number(l, "train_accuracy") <= 1 && number(l, "val_accuracy") <= 1);
-        cr_expect_eq(json_object_size(l), 7);
+        cr_expect_eq(json_object_size(l), 8);
     }
     cr_expect_gt(number(json_array_get(lines, 3), "train_accuracy"), 0.9);
     cr_expect_gt(number(json_array_get(lines, 3), "val_accuracy"), 0.85);
@@ -182,7 +182,7 @@ Test(tool, the_same_command_gives_the_same_bytes, .init = set_up, .fini = tear_d
     const char *const commands[] = {
         "--model lenet --epochs 1 --dropout 0.1",
         "--model mlp --hidden 32,16 --epochs 2 --dropout 0.3 --optimizer adam --val-fraction 0.21 --batch 100",
-        "--model softmax --epochs 2 --optimizer sgd --lr 0.1 --weight-decay 0.01 --batch 6401",
+        "--model softmax --epochs 2 --optimizer sgd --lr 0.1 --weight-decay 0.01 --batch 6400",
         "--model mlp --hidden 20 --epochs 1 --activation tanh --batch 77",
     };
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
@@ -198,6 +198,31 @@ Test(tool, the_same_command_gives_the_same_bytes, .init = set_up, .fini = tear_d
     }
 }
 
+/* Rows with real targets, standardised by the training part: eval does the same from the file. */
+Test(tool, real_targets, .init = set_up, .fini = tear_down) {
+    expect_run(0, "train --data linear:n=400,noise=0.01 --model linear --standardize --epochs 40 --lr 0.05 --batch 32 "
+               "--save m --json j --plot p.svg");
+    cr_expect(file_has("out", "320 training, 80 test items of 2 numbers, 1 real target, standardized"));
+    cr_expect(file_has("out", "R2"));
+    cr_expect(file_has("p.svg", "R2"));
+    json_t *lines = json_lines("j", true), *last = json_array_get(lines, 40);
+    cr_expect_gt(number(json_array_get(lines, 39), "train_r2"), 0.999);
+    cr_expect_gt(number(last, "test_r2"), 0.999);
+    expect_run(0, "eval --load m --json");
+    json_t *eval = json_lines("out", true), *e = json_array_get(eval, 0);
+    cr_expect_eq(number(e, "mse"), number(last, "test_loss"));
+    cr_expect_eq(number(e, "r2"), number(last, "test_r2"));
+    json_decref(eval);
+    json_decref(lines);
+}
+
+/* A preset is its options, and what is given besides goes before. */
+Test(tool, a_preset_is_its_options, .init = set_up, .fini = tear_down) {
+    expect_run(0, "train --preset mlp --epochs 1 --save a");
+    expect_run(0, "train --model mlp --hidden 256 --optimizer sgd --lr 0.1 --batch 64 --epochs 1 --save b");
+    cr_expect(same_files("a", "b"));
+}
+
 /* --- interruption --- */
 
 Test(tool, a_resumed_run_gives_the_bytes_of_an_unbroken_one, .init = set_up, .fini = tear_down) {
@@ -211,6 +236,9 @@ Test(tool, a_resumed_run_gives_the_bytes_of_an_unbroken_one, .init = set_up, .fi
         {"--model mlp --hidden 32 --epochs 2 --optimizer adam --batch 64", {130, 3}},
         {"--model softmax --epochs 3 --optimizer sgd --batch 6400", {1, 1}},
         {"--model lenet --epochs 1 --dropout 0.2", {40}},
+        {"--model lenet --epochs 2 --schedule one_cycle --augment shift=2,noise=0.1 --accumulate 2", {81, 30}},
+        {"--data moons:n=300,noise=0.3 --hidden 8 --batch 32 --epochs 6 --standardize --val-fraction 0.2 --patience 2 "
+         "--optimizer adamw --schedule cosine --warmup 5 --lr 0.1", {9, 7, 8}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *options = cases[i].options;
@@ -283,12 +311,12 @@ Test(tool, nan_stops_the_training_and_keeps_the_checkpoint, .init = set_up, .fin
     expect_run(0, "train --model mlp --hidden 32 --epochs 1 --save good");
     expect_run(0, "train --model mlp --hidden 32 --epochs 1 --save kept");
     expect_run(5, "train --model mlp --hidden 32 --lr 1e30 --save kept --json j --plot p.svg");
-    cr_expect(file_has("err", "NaN in step 2 "));
+    cr_expect(file_has("err", "not finite in step 2 "));
     cr_expect(file_has("err", "kept"));
     cr_expect(same_files("good", "kept"));
     /* the first step's loss is fine, the weights after it are not: --stop-after would save them */
     expect_run(5, "train --model mlp --hidden 32 --lr 1e30 --stop-after 1 --save kept");
-    cr_expect(file_has("err", "NaN in step 1 "));
+    cr_expect(file_has("err", "not finite in step 1 "));
     cr_expect(same_files("good", "kept"));
 }
 
@@ -320,17 +348,19 @@ Test(tool, devices_that_are_not_there, .init = set_up, .fini = tear_down) {
     json_decref(lines);
 }
 
-/* A safetensors file of the reference device: metadata of `from`, one tensor. */
-static void write_checkpoint(const char *path, const char *from, const char *tensor, clg_shape shape) {
-    char model[4096], training[65536];
-    cr_assert_eq(clg_file_meta(from, "model", model, sizeof model), CLG_OK);
-    cr_assert_eq(clg_file_meta(from, "training", training, sizeof training), CLG_OK);
+/* A safetensors file of the reference device: texts of `from`, or another one for the model, and one tensor. */
+static void write_checkpoint(const char *path, const char *from, const char *model, const char *tensor,
+                             clg_shape shape) {
+    static const char *const keys[] = {"model", "training", "options"};
+    char text[65536];
     clg_device *dev = clg_device_open("ref", NULL);
-    clg_store *s = clg_store_create(dev, 0);
+    clg_store *s = clg_store_create(dev, 1);
     clg_graph *g = clg_graph_create(dev, s);
     cr_assert_not_null(clg_param(g, tensor, CLG_F32, shape, CLG_INIT_ONE));
-    cr_assert_eq(clg_store_set_meta(s, "model", model), CLG_OK);
-    cr_assert_eq(clg_store_set_meta(s, "training", training), CLG_OK);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(clg_file_meta(from, keys[i], text, sizeof text), CLG_OK);
+        cr_assert_eq(clg_store_set_meta(s, keys[i], i == 0 && model ? model : text), CLG_OK);
+    }
     cr_assert_eq(clg_store_save(s, path, NULL), CLG_OK);
     clg_graph_destroy(&g);
     clg_store_destroy(&s);
@@ -354,8 +384,10 @@ Test(tool, bad_files_exit_4_and_are_named, .init = set_up, .fini = tear_down) {
     free(all);
     write_text("text", "this is no checkpoint at all");
     write_text("empty", "");
-    write_checkpoint("missing", "good", "out.weight", CLG_SHAPE(10, 784));
-    write_checkpoint("shape", "good", "out.weight", CLG_SHAPE(10, 783));
+    write_checkpoint("missing", "good", NULL, "fc1.weight", CLG_SHAPE(10, 784));
+    write_checkpoint("shape", "good", NULL, "fc1.weight", CLG_SHAPE(10, 783));
+    write_checkpoint("old", "good", "{\"name\":\"softmax\"}", "out.weight", CLG_SHAPE(10, 784));
+    write_checkpoint("broken", "good", "linear ten\n", "fc1.weight", CLG_SHAPE(10, 784));
     write_text("train-images-idx3-ubyte", "damaged");
     write_text("train-labels-idx1-ubyte", "damaged");
     static const struct {
@@ -365,11 +397,14 @@ Test(tool, bad_files_exit_4_and_are_named, .init = set_up, .fini = tear_down) {
         {"eval --load text", "text"},
         {"eval --load empty", "empty"},
         {"eval --load cut", "cut"},
-        {"eval --load missing", "out.bias"},
-        {"eval --load shape", "out.weight"},
+        {"eval --load missing", "fc1.bias"},
+        {"eval --load shape", "fc1.weight"},
+        {"eval --load old", "in another way; train it again"},
+        {"train --resume old --epochs 16", "in another way; train it again"},
+        {"eval --load broken", "broken:1:8:"},
         {"train --resume cut", "cut"},
         {"train --resume missing", "missing"},
-        {"train --resume shape", "out.weight"},
+        {"train --resume shape", "fc1.weight"},
         {"train --data mnist:nowhere", "nowhere"},
         {"train --data mnist:.", "train-images-idx3-ubyte: "},
         {"eval --load good --data mnist:.", "t10k-images-idx3-ubyte"},
@@ -417,7 +452,7 @@ Test(tool, data_that_do_not_fit_the_model, .init = set_up, .fini = tear_down) {
     expect_run(0, "train --model softmax --data mnist:few --epochs 1 --save three");
     expect_run(0, "eval --load three");
     expect_run(4, "eval --load three --data mnist:ten");
-    cr_expect(file_has("err", "labels up to 9"));
+    cr_expect(file_has("err", "10 classes"));
     expect_run(4, "eval --load three --data mnist:small");
     cr_expect(file_has("err", "20x20"));
     expect_run(4, "train --resume three --data digits --epochs 2");
@@ -450,16 +485,25 @@ Test(tool, wrong_command_lines_exit_2, .init = set_up, .fini = tear_down) {
         {"train --seed 18446744073709551616", "2^64"},
         {"train --dropout 1", "from 0 to 0.99"},
         {"train --val-fraction 1", "from 0 to 0.9"},
-        {"train --model lenet5", "is none of lenet|mlp|softmax"},
-        {"train --activation ''", "is none of"},
+        {"train --model lenet5", "lenet5 is no model and no file; there are linear"},
+        {"train --activation ''", "not empty"},
+        {"train --activation relux", "relux"},
         {"train --save ''", "not empty"},
         {"train lenet", "unexpected \"lenet\""},
-        {"train --hidden 12", "--hidden has no meaning for --model lenet"},
-        {"train --model mlp --pooling avg", "--pooling has no meaning"},
-        {"train --model softmax --dropout 0.5", "--dropout has no meaning"},
-        {"train --model mlp --hidden 12,", "--hidden 12,:"},
-        {"train --model mlp --hidden 1,2,3,4,5,6,7,8,9", "1 to 8 sizes"},
-        {"train --data nosuch", "digits (built in)"},
+        {"train --hidden 12", "hidden has no meaning for this model; it is for mlp"},
+        {"train --model mlp --pooling avg", "pooling has no meaning"},
+        {"train --model softmax --dropout 0.5", "dropout has no meaning"},
+        {"train --model mlp --hidden 12,", "hidden 12,:"},
+        {"train --data nosuch", "known are digits"},
+        {"train --batch 6401", "6401 is larger than the training part, 6400 items"},
+        {"train --preset mnist", "there are lenet, lenet-course, mlp, mlp-dropout, mnist-99"},
+        {"train --schedule stairs", "is none of constant, step, cosine"},
+        {"train --schedule step,evry=3", "\"evry=3\" is not known; there may be every=, gamma="},
+        {"train --schedule step,gamma=x", "\"gamma=x\" has no value that fits"},
+        {"train --schedule cosine,floor=2", "floor"},
+        {"train --augment shift=2,turn", "\"turn\" is not known; there may be shift=, crop=, flip, noise="},
+        {"train --patience 3", "--patience looks at the validation loss: give --val-fraction too"},
+        {"train --schedule plateau", "give --val-fraction too"},
         {"train --resume good --model mlp", "--model mlp, but good was made with --model softmax"},
         {"train --resume good --lr 0.02", "--lr 0.02, but good was made with --lr 0.01"},
         {"train --resume good --seed 3", "made with --seed 1"},

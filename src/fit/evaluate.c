@@ -172,10 +172,18 @@ static void give_score(const pass *p, clg_score *score) {
     else score->accuracy = (double)p->right / n;
 }
 
+/* Items in a batch: by their size alone, so that scores have the same bits whatever the batches of training were. */
+static int64_t batch_for(clg_shape item) {
+    int64_t size = 1;
+    for (int i = 0; i < item.ndim; i++) size *= item.dim[i];
+    const int64_t rows = (1 << 20) / (size > 0 ? size : 1);
+    return rows < 16 ? 16 : rows > 256 ? 256 : rows;
+}
+
 clg_status clg_trainer_score(clg_trainer *t, clg_dataset *d, int64_t limit, clg_score *score, int64_t *confusion,
                              float *output) {
     const int64_t size = clg_dataset_size(d), n = limit > 0 && limit < size ? limit : size;
-    const int64_t least = t->p.batch > 64 ? t->p.batch : 64, batch = n < least ? n : least;
+    const int64_t most = batch_for(clg_model_item(t->model)), batch = n < most ? n : most;
     pass p = {.t = t, .d = d, .n = n, .outputs = clg_model_outputs(t->model), .confusion = confusion, .output = output,
               .reals = clg_model_loss(t->model) == CLG_LOSS_MSE};
     const clg_status s = run_all(&p, batch);

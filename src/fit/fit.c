@@ -84,7 +84,7 @@ static clg_status check_steps(run *r) {
 }
 
 /* The last step's loss may be fine and its weights not: so a few items are tried before weights count as good. val:
- * what the present weights gave on the validation part; NULL: they were not tried yet. A copy of them is in t->fresh. */
+ * what the present weights gave on the validation part; NULL: they were not tried yet. t->fresh is a copy of them. */
 static clg_status check_weights(run *r, const clg_score *val) {
     clg_trainer *t = r->t;
     clg_score score;

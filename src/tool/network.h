@@ -21,7 +21,7 @@ typedef struct clg_network_options {
  *  would say. */
 #define CLG_NETWORK_MODEL(o)                                                                                       \
     {CLG_OPT_TEXT, "model", "NAME|FILE", &(o).model, "a model of the zoo or a file that describes one; see\n"      \
-     "clgrad models (default lenet)"}
+     "clgrad models (default lenet; mlp for rows of numbers)"}
 #define CLG_NETWORK_OPTIONS(o)                                                                                     \
     {CLG_OPT_TEXT, "activation", "WORD", &(o).activation, "after each hidden layer: relu, sigmoid, tanh, ..."},  \
     {CLG_OPT_CHOICE, "pooling", "max|avg", &(o).pooling, "how neighbours become one"},                             \

@@ -158,8 +158,12 @@ static int set_number(const clg_opt *o, const char *command, const char *text) {
     return -1;
 }
 
-static int set_value(const clg_opt *o, const char *command, const char *text) {
+int clg_opt_set(const clg_opt *o, const char *command, const char *text) {
     if (o->given) *o->given = true;
+    if (o->kind == CLG_OPT_FLAG) {
+        *(bool *)o->value = true;
+        return -1;
+    }
     if (o->kind == CLG_OPT_INT || o->kind == CLG_OPT_REAL) return set_number(o, command, text);
     if (o->kind == CLG_OPT_SEED) {
         char *end = NULL;
@@ -203,7 +207,7 @@ static int read_option(const clg_usage *u, int argc, char **argv, int *i) {
             return clg_tool_error(CLG_EXIT_USAGE, "%s: --%s wants a value: --%s %s", command, name, name, o->arg);
         value = argv[++*i];
     }
-    return set_value(o, command, value);
+    return clg_opt_set(o, command, value);
 }
 
 int clg_opt_parse(const clg_usage *u, int argc, char **argv) {

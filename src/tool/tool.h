@@ -14,7 +14,7 @@
     X(USAGE,       2, "the command line is wrong")                                             \
     X(DEVICE,      3, "no such device, or the device failed")                                  \
     X(FILE,        4, "a file is missing, unwritable, damaged, or does not fit")               \
-    X(DIVERGED,    5, "the training loss became NaN; the last good checkpoint is kept")        \
+    X(DIVERGED,    5, "the training loss is not finite; the last checkpoint is kept")        \
     X(INTERRUPTED, 130, "stopped by Ctrl-C, SIGTERM or --stop-after; the checkpoint is saved")
 
 enum clg_exit {
@@ -70,6 +70,9 @@ typedef struct clg_usage {
 /** Reads argv[1..]. Returns -1 to go on, else the exit code to return at once (0 after --help, 2 after a mistake,
  *  which has been explained on stderr). */
 int clg_opt_parse(const clg_usage *u, int argc, char **argv);
+
+/** Sets one option from a text. Returns -1, or the exit code after explaining; command stands before the message. */
+int clg_opt_set(const clg_opt *o, const char *command, const char *text);
 
 /** True if the option text is one of the choices "a|b|c". */
 bool clg_opt_is_choice(const char *choices, const char *text);

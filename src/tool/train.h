@@ -1,71 +1,97 @@
-/* `clgrad train` in three parts: options and set-up (train.c), the loop (train_run.c), checkpoints (train_save.c). */
+/* `clgrad train` in parts: the command (train.c), its options and recipes (train_options.c), the run (train_run.c),
+ * what checkpoints tell of the options (train_save.c). */
 #ifndef CLG_TOOL_TRAIN_H_
 #define CLG_TOOL_TRAIN_H_
 
-#include "tool/model.h"
+#include "tool/network.h"
 
-/** Which options were given; the first five are those of CLG_MODEL_OPTIONS. */
-enum clg_train_given {
-    CLG_GIVEN_DATA = CLG_MODEL_GIVEN, CLG_GIVEN_EPOCHS, CLG_GIVEN_BATCH, CLG_GIVEN_LR, CLG_GIVEN_OPTIMIZER,
-    CLG_GIVEN_DECAY, CLG_GIVEN_VAL, CLG_GIVEN_SEED, CLG_GIVEN_COUNT
-};
+enum { CLG_MAX_EPOCHS = 100000, CLG_MAX_BATCH = 65536, CLG_TRAIN_ROWS = 64 };
 
-enum { CLG_MAX_EPOCHS = 100000, CLG_MAX_BATCH = 65536 };
-
-typedef struct clg_train_options {
-    clg_net_spec   model;
-    const char *data, *optimizer;
-    int64_t     epochs, batch;
-    double      lr, weight_decay, val_fraction;
-    uint64_t    seed;
+/** What is done with a run and does not belong to it: a resumed run may do something else. */
+typedef struct clg_train_output {
     const char *device, *save, *resume, *plot, *json;
     int64_t     stop_after;
-    bool        given[CLG_GIVEN_COUNT];
+} clg_train_output;
+
+/** The recipe: what a checkpoint remembers. NULL, NaN and 0: not given. */
+typedef struct clg_train_options {
+    clg_network_options network;
+    const char *data, *optimizer, *schedule, *augment;
+    int64_t     epochs, batch, accumulate, patience, warmup;
+    double      lr, momentum, weight_decay, l2, max_norm, clip_norm, clip_value, val_fraction;
+    bool        standardize, keep_best;
+    uint64_t    seed;
+    bool        seed_given;
+    const char *preset;   /* only read by clg_train_parse() */
+    clg_train_output out;
 } clg_train_options;
 
-/** A training plan for one batch size. */
-typedef struct clg_train_part {
-    clg_net   net;
-    clg_plan *plan;
-} clg_train_part;
-
-typedef struct clg_run_state {
+/** All that a run of the tool knows. */
+typedef struct clg_train_run {
     clg_train_options o;
+    clg_dataset *train, *val, *test; /* val: NULL without a validation part */
+    clg_model   *model;              /* complete for the data */
+    clg_fit_params fit;              /* what the trainer was made with; its callbacks belong to train_run.c */
     clg_device  *dev;
     clg_store   *store;
-    clg_dataset *all, *train, *val, *test; /* val: NULL without a validation part; train is part of all */
-    clg_train_part part[2];                /* the full batch; the last, smaller one */
-    clg_evaluator  eval;
+    clg_trainer *trainer;            /* its history: clg_trainer_history() */
+    clg_fit_result result;
+    clg_score    test_score;         /* n is 0 until the run has ended well */
+    int64_t     *confusion;          /* of the test part, classes x classes; NULL for real targets */
+    float       *output;             /* of the test part, [n, outputs] */
+    double       first_step;         /* seconds from the start to the end of the first step; NaN before */
+    const char  *unit;               /* "pictures" or "items" */
     clg_jsonl   *json;
     FILE        *table;
-    clg_run_epoch   *history;                  /* of finished epochs; room for o.epochs, at least */
-    int64_t      epoch, item;              /* finished epochs; items done in the present one */
-    int64_t      steps;                    /* done by this process */
-    double       first_step;               /* seconds from start to the end of the first step; NaN before */
-    double       mark_time;                /* when the first step, which compiles kernels, was over; and the item: */
-    int64_t      mark_item;                /* rates are counted from there */
-    json_t      *meta[2];                  /* of the resumed checkpoint: o's strings belong to them */
-    int64_t      resumed_items;            /* training pictures it was made with */
-} clg_run_state;
+    int64_t      resumed_items;      /* training items that the resumed checkpoint was made with; 0: none */
+    json_t      *saved;              /* of the resumed checkpoint: texts of o belong to it */
+} clg_train_run;
+
+/* --- train_options.c --- */
+
+/** The options of a recipe, and all options, as an END-terminated table over *o of at most CLG_TRAIN_ROWS. */
+void clg_train_recipe(clg_train_options *o, clg_opt *table);
+void clg_train_table(clg_train_options *o, clg_opt *table);
+
+/** Reads the command line; the options of a preset stand before it. Returns -1 or an exit code, as clg_opt_parse(). */
+int clg_train_parse(clg_train_options *o, int argc, char **argv);
+
+/** Everything as if nothing had been given. */
+clg_train_options clg_train_defaults(void);
+
+/** The recipe as the library wants it. Returns 0 or an exit code after explaining. */
+int clg_train_params(const clg_train_options *o, clg_fit_params *p);
+
+/** A recipe by name. NULL past the last. */
+typedef struct clg_train_preset {
+    const char *name, *options, *summary;
+} clg_train_preset;
+const clg_train_preset *clg_train_preset_at(int i);
 
 /* --- train_run.c --- */
 
-/** The training plan for this batch size; NULL after a failure (clg_error()). Compiles at first need. */
-clg_train_part *clg_train_part_for(clg_run_state *t, int64_t rows);
+/** Trains to the end and tests; prints, writes JSON lines, saves. Returns an exit code. */
+int clg_train_run_all(clg_train_run *r);
 
-/** Trains from (epoch, item) to the end and tests; prints, writes JSON lines, saves. Returns an exit code. */
-int clg_train_run(clg_run_state *t);
+/* --- train_plot.c --- */
+
+/** Draws loss and accuracy over the epochs to o.out.plot. Returns 0 or an exit code after explaining. */
+int clg_train_plot(const clg_train_run *r);
 
 /* --- train_save.c --- */
 
-/** Writes the checkpoint with all that a resumed run needs, if --save was given. Returns an exit code. */
-int clg_train_save(clg_run_state *t);
+/** Puts the recipe, and the number of training items, into the store's texts. Returns an exit code. */
+int clg_train_note_options(clg_train_run *r);
 
-/** Reads model, options and position out of the checkpoint o.resume; options that were given must agree with it.
+/** Takes the recipe of the checkpoint o.out.resume; options that were given must agree with it.
  *  Returns 0 or an exit code after explaining. */
-int clg_train_resume_options(clg_run_state *t);
+int clg_train_resume_options(clg_train_run *r);
 
-/** Loads the tensors; the plan of the full batch must exist, so that every tensor it needs is asked for. */
-int clg_train_resume_tensors(clg_run_state *t);
+/** Reads the recipe of a checkpoint into *o, whose texts then belong to *saved; *items: the training items.
+ *  Returns 0 or an exit code after explaining. */
+int clg_train_read_options(const char *path, clg_train_options *o, json_t **saved, int64_t *items);
+
+/** The model of a checkpoint. Returns 0 or an exit code after explaining. */
+int clg_train_read_model(const char *path, clg_model **out);
 
 #endif /* CLG_TOOL_TRAIN_H_ */

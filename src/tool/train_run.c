@@ -1,11 +1,9 @@
-/* The training loop. Everything of a step happens on the device, also the running sums of loss and right answers and
- * the watch for NaN (state tensors "run.*"), so the host never waits inside an epoch but every CHECK_EVERY steps. */
+/* A run of `clgrad train`: what it prints, the progress bar, Ctrl-C, and the test at the end. The loop itself is the
+ * library's clg_fit(), which calls back after each step and each epoch. */
 #include "tool/train.h"
-#include <math.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-
-enum { CHECK_EVERY = 50 };
 
 /* --- interruption --- */
 
@@ -26,135 +24,112 @@ static void catch_signals(bool on) {
     sigaction(SIGTERM, &a, NULL);
 }
 
-static bool must_stop(const clg_run_state *t) {
-    return interrupted || (t->o.stop_after > 0 && t->steps >= t->o.stop_after);
+/* --- what is printed at first --- */
+
+static bool has_reals(const clg_train_run *r) {
+    return clg_dataset_classes(r->train) == 0;
 }
 
-/* --- the plan of a step --- */
-
-static clg_tensor *optimizer_step(const clg_train_options *o, clg_tensor *loss) {
-    clg_optim_params p = {.lr = o->lr, .weight_decay = o->weight_decay};
-    if (strcmp(o->optimizer, "adam") == 0) return clg_adam(loss, &p);
-    if (strcmp(o->optimizer, "momentum") == 0) p.momentum = 0.9;
-    return clg_sgd(loss, &p);
+static void print_data(const clg_train_run *r) {
+    const clg_shape s = clg_dataset_shape(r->train);
+    fprintf(r->table, "data     %s: %lld training, ", r->o.data, (long long)clg_dataset_size(r->train));
+    if (r->val) fprintf(r->table, "%lld validation, ", (long long)clg_dataset_size(r->val));
+    fprintf(r->table, "%lld test %s of ", (long long)clg_dataset_size(r->test), r->unit);
+    const int first = s.ndim == 3 && s.dim[0] == 1 ? 1 : 0; /* one channel need not be told */
+    for (int i = first; i < s.ndim; i++) fprintf(r->table, "%s%lld", i > first ? "x" : "", (long long)s.dim[i]);
+    if (s.ndim == 1) fprintf(r->table, s.dim[0] == 1 ? " number" : " numbers");
+    if (has_reals(r)) fprintf(r->table, ", %lld real target%s", (long long)clg_dataset_targets(r->train),
+                              clg_dataset_targets(r->train) == 1 ? "" : "s");
+    else fprintf(r->table, ", %d classes", clg_dataset_classes(r->train));
+    fprintf(r->table, "%s\n", r->o.standardize ? ", standardized" : "");
 }
 
-/* Effects that follow the run: sums over the epoch, and the number of the first step whose loss was NaN. */
-static clg_tensor *watch(const clg_net *net) {
-    clg_graph *g = net->graph;
-    clg_tensor *sum = clg_state(g, "run.loss_sum", CLG_F32, CLG_SCALAR, 0);
-    clg_tensor *right = clg_state(g, "run.right", CLG_F32, CLG_SCALAR, 0); /* exact up to 2^24 items */
-    clg_tensor *nan_step = clg_state(g, "run.nan_step", CLG_I32, CLG_SCALAR, 0);
-    clg_tensor *step = clg_add(clg_state(g, "optim.step", CLG_I32, CLG_SCALAR, 0), clg_fill(g, CLG_I32, CLG_SCALAR, 1));
-    clg_tensor *hits = clg_sum(clg_cast(clg_eq(net->answer, net->t), CLG_F32), CLG_ALL);
-    clg_tensor *bad = clg_ne(net->loss, net->loss), *none = clg_eq(nan_step, clg_fill(g, CLG_I32, CLG_SCALAR, 0));
-    return clg_group(CLG_LIST(clg_assign(sum, clg_add(sum, clg_scale(net->loss, (double)net->rows))),
-                              clg_assign(right, clg_add(right, hits)),
-                              clg_assign(nan_step, clg_where(bad, clg_where(none, step, nan_step), nan_step))));
+/* What differs from the plainest recipe, in one line; nothing if nothing does. */
+static void print_recipe(const clg_train_run *r) {
+    const clg_train_options *o = &r->o;
+    const struct { const char *name; double x; } real[] = {
+        {"weight decay", o->weight_decay}, {"l2", o->l2}, {"max norm", o->max_norm}, {"clip norm", o->clip_norm},
+        {"clip value", o->clip_value}, {"accumulate", o->accumulate > 1 ? (double)o->accumulate : NAN},
+        {"warm-up", o->warmup > 0 ? (double)o->warmup : NAN},
+        {"patience", o->patience > 0 ? (double)o->patience : NAN}};
+    char line[400] = "";
+    int n = 0;
+    if (o->schedule) n += snprintf(line + n, sizeof line - (size_t)n, ", schedule %.80s", o->schedule);
+    if (o->augment) n += snprintf(line + n, sizeof line - (size_t)n, ", augment %.80s", o->augment);
+    for (size_t i = 0; i < sizeof real / sizeof *real; i++)
+        if (!isnan(real[i].x) && real[i].x != 0)
+            n += snprintf(line + n, sizeof line - (size_t)n, ", %s %g", real[i].name, real[i].x);
+    if (n > 0) fprintf(r->table, "recipe   %s\n", line + 2);
 }
 
-clg_train_part *clg_train_part_for(clg_run_state *t, int64_t rows) {
-    clg_train_part *p = &t->part[0];
-    if (p->plan && p->net.rows != rows) p = &t->part[1]; /* an epoch has one smaller batch at most */
-    if (p->plan) return p;
-    if (!clg_net_build(&p->net, &t->o.model, t->dev, t->store, rows)) return NULL;
-    clg_tensor *step = optimizer_step(&t->o, p->net.loss);
-    p->plan = clg_compile(p->net.graph, CLG_LIST(step, watch(&p->net)), NULL);
-    return p->plan ? p : NULL;
-}
-
-/* --- watching --- */
-
-static int diverged(const clg_run_state *t, int32_t step) {
-    const bool kept = t->epoch > 0 || t->o.resume;
-    return clg_tool_error(CLG_EXIT_DIVERGED, "the loss became NaN in step %d (epoch %lld): training stops; try a "
-                          "smaller --lr than %g%s%s%s", (int)step, (long long)t->epoch + 1, t->o.lr,
-                          t->o.save ? "; " : "", t->o.save ? t->o.save : "",
-                          !t->o.save ? "" : kept ? " is as it was after the last good epoch"
-                                                 : " was not written: no epoch was finished");
-}
-
-/* Waits for the steps so far; returns 0 or an exit code. */
-static int check_nan(const clg_run_state *t) {
-    int32_t step = 0;
-    if (clg_store_read(t->store, "run.nan_step", &step, sizeof step) < 0) return clg_tool_fail();
-    return step != 0 ? diverged(t, step) : CLG_EXIT_OK;
-}
-
-/* The last step's loss may be fine and its weights not: so before saving, a few pictures are tried. */
-static int check_weights(clg_run_state *t) {
-    clg_net_score score;
-    int32_t step = 0;
-    if (clg_net_evaluate(&t->eval, t->test, CLG_EVAL_BATCH, &score, NULL) < 0) return clg_tool_fail();
-    if (!isnan(score.loss)) return CLG_EXIT_OK;
-    if (clg_store_read(t->store, "optim.step", &step, sizeof step) < 0) return clg_tool_fail();
-    return diverged(t, step);
-}
-
-static int reset_sums(clg_run_state *t) {
-    const float zero = 0;
-    if (clg_store_write(t->store, "run.loss_sum", &zero, sizeof zero) < 0 ||
-        clg_store_write(t->store, "run.right", &zero, sizeof zero) < 0)
-        return clg_tool_fail();
-    return CLG_EXIT_OK;
-}
-
-/* --- an epoch --- */
-
-static int first_step_done(clg_run_state *t) {
+static int print_start(clg_train_run *r) {
+    clg_device_info d;
     clg_device_stats s;
-    if (clg_device_finish(t->dev) < 0) return clg_tool_fail();
-    clg_progress_note(NULL);
-    t->first_step = clg_tool_uptime();
-    t->mark_time = clg_tool_now();
-    t->mark_item = t->item;
-    clg_device_get_stats(t->dev, &s);
-    fprintf(t->table, "start    first step done after %.2f s; programs: %d built, %d from the cache\n\n", t->first_step,
-            s.programs_built, s.programs_cached);
-    fprintf(t->table, "epoch  train loss  accuracy%s  seconds  pictures/s\n", t->val ? "    val loss  accuracy" : "");
-    fflush(t->table);
+    clg_plan_info i;
+    const clg_epoch *e;
+    if (clg_trainer_plan_info(r->trainer, r->o.batch, &i) < 0) return clg_tool_fail();
+    clg_device_get_info(r->dev, &d);
+    clg_device_get_stats(r->dev, &s);
+    fprintf(r->table, "device   %s (%s)\n", d.name, d.platform);
+    print_data(r);
+    fprintf(r->table, "model    %s, %lld weights; %s, lr %g, batch %lld, seed %llu\n", clg_model_name(r->model),
+            (long long)clg_model_weights(r->model), r->o.optimizer, r->o.lr, (long long)r->o.batch,
+            (unsigned long long)r->o.seed);
+    print_recipe(r);
+    fprintf(r->table, "plan     %d launches a step, %.1f MB of device memory (%.2f MB of intermediates; %.2f MB "
+            "without reuse)\n", i.n_steps, (double)s.mem_peak / 1e6, (double)i.bytes_arena / 1e6,
+            (double)i.bytes_without_reuse / 1e6);
+    if (r->o.out.resume)
+        fprintf(r->table, "resume   %s: %lld epochs are done\n", r->o.out.resume,
+                (long long)clg_trainer_history(r->trainer, &e));
+    fflush(r->table);
     return CLG_EXIT_OK;
 }
 
-static int one_step(clg_run_state *t) {
-    const int64_t left = clg_dataset_left(t->train), rows = left < t->o.batch ? left : t->o.batch;
-    clg_train_part *p = clg_train_part_for(t, rows);
-    if (!p || clg_dataset_next(t->train, p->plan, p->net.x, p->net.t) < 0 || clg_run(p->plan) < 0)
-        return clg_tool_fail();
-    t->item += rows;
-    t->steps++;
-    if (t->steps == 1) return first_step_done(t);
-    return t->steps % CHECK_EVERY == 0 ? check_nan(t) : CLG_EXIT_OK;
-}
+/* --- callbacks --- */
 
-/* Steps until the epoch ends or a stop is asked for. */
-static int run_steps(clg_run_state *t) {
+/* What the callbacks keep between them. */
+typedef struct watch {
+    clg_train_run *run;
     clg_progress bar;
-    char label[40];
-    int code = CLG_EXIT_OK;
-    if (clg_dataset_start(t->train, true, t->o.seed, t->epoch) < 0 || clg_dataset_skip(t->train, t->item) < 0)
-        return clg_tool_fail();
-    if (t->steps == 0 && !must_stop(t)) code = one_step(t);
-    snprintf(label, sizeof label, "epoch %lld of %lld", (long long)t->epoch + 1, (long long)t->o.epochs);
-    clg_progress_begin(&bar, label, "pictures", t->item, clg_dataset_size(t->train));
-    while (code == CLG_EXIT_OK && clg_dataset_left(t->train) > 0 && !must_stop(t)) {
-        code = one_step(t);
-        clg_progress_update(&bar, t->item);
-    }
-    clg_progress_end(&bar);
-    return code == CLG_EXIT_OK ? check_nan(t) : code;
+    int64_t      steps;       /* of this process */
+    int64_t      epoch, item; /* where the run stands */
+    int          code;        /* exit code of a callback that failed */
+} watch;
+
+static bool must_stop(const watch *w) {
+    const int64_t after = w->run->o.out.stop_after;
+    return interrupted || w->code != CLG_EXIT_OK || (after > 0 && w->steps >= after);
 }
 
-/* Where an epoch was left: the checkpoint holds the position and the running sums. */
-static int stop_here(clg_run_state *t) {
-    int code = check_weights(t);
-    if (code == CLG_EXIT_OK) code = clg_train_save(t);
-    if (code != CLG_EXIT_OK) return code;
-    const char *why = interrupted ? "interrupted" : "stopped by --stop-after";
-    if (!t->o.save) return clg_tool_error(CLG_EXIT_INTERRUPTED, "%s; nothing was saved, as there is no --save", why);
-    return clg_tool_error(CLG_EXIT_INTERRUPTED, "%s in epoch %lld after %lld of %lld pictures; go on with --resume %s",
-                          why, (long long)t->epoch + 1, (long long)t->item, (long long)clg_dataset_size(t->train),
-                          t->o.save);
+static void first_step_done(clg_train_run *r) {
+    clg_device_stats s;
+    const char *what = has_reals(r) ? "R2" : "accuracy";
+    clg_progress_note(NULL);
+    r->first_step = clg_tool_uptime();
+    clg_device_get_stats(r->dev, &s);
+    fprintf(r->table, "start    first step done after %.2f s; programs: %d built, %d from the cache\n\n", r->first_step,
+            s.programs_built, s.programs_cached);
+    fprintf(r->table, "epoch  train loss  %8s", what);
+    if (r->val) fprintf(r->table, "    val loss  %8s", what);
+    if (r->o.schedule || r->o.warmup > 0) fprintf(r->table, "          lr");
+    fprintf(r->table, "  seconds  %8s/s\n", r->unit);
+    fflush(r->table);
+}
+
+static enum clg_fit_action on_step(void *user, const clg_fit_state *s) {
+    watch *w = user;
+    if (w->steps++ == 0) first_step_done(w->run);
+    if (!w->bar.unit || w->epoch != s->epoch) { /* the first step of an epoch, in this process */
+        char label[40];
+        snprintf(label, sizeof label, "epoch %lld of %lld", (long long)s->epoch, (long long)s->epochs);
+        clg_progress_begin(&w->bar, label, w->run->unit, s->item, s->items);
+    }
+    w->epoch = s->epoch;
+    w->item = s->item;
+    clg_progress_update(&w->bar, s->item);
+    if (s->item == s->items || must_stop(w)) clg_progress_end(&w->bar);
+    return must_stop(w) ? CLG_FIT_STOP : CLG_FIT_GO_ON;
 }
 
 /* Loss in ten columns, also when it is absurd. */
@@ -162,92 +137,120 @@ static void print_loss(FILE *to, double x) {
     fprintf(to, x < 1e5 ? "  %10.4f" : "  %10.3e", x);
 }
 
-static int report_epoch(clg_run_state *t, const clg_run_epoch *e, double seconds, double rate) {
-    fprintf(t->table, "%5lld", (long long)t->epoch);
-    print_loss(t->table, e->train_loss);
-    fprintf(t->table, "  %8.4f", e->train_accuracy);
-    if (t->val) print_loss(t->table, e->val_loss);
-    if (t->val) fprintf(t->table, "  %8.4f", e->val_accuracy);
-    fprintf(t->table, "  %7.2f  %10.0f\n", seconds, rate);
-    fflush(t->table);
-    return clg_jsonl_write(t->json, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "epoch", (json_int_t)t->epoch,
-                                              "train_loss", clg_json_real(e->train_loss), "train_accuracy",
-                                              clg_json_real(e->train_accuracy), "val_loss", clg_json_real(e->val_loss),
-                                              "val_accuracy", clg_json_real(e->val_accuracy), "seconds",
-                                              clg_json_real(seconds), "samples_per_second", clg_json_real(rate)));
+static double quality(const clg_train_run *r, const clg_score *s) {
+    return has_reals(r) ? s->r2 : s->accuracy;
 }
 
-/* The sums of a complete epoch; counts it as finished. */
-static int end_epoch(clg_run_state *t, clg_run_epoch *e) {
-    float loss = 0, right = 0;
-    clg_net_score val = {.loss = NAN, .accuracy = NAN};
-    const double n = (double)clg_dataset_size(t->train);
-    if (clg_store_read(t->store, "run.loss_sum", &loss, sizeof loss) < 0 ||
-        clg_store_read(t->store, "run.right", &right, sizeof right) < 0 ||
-        (t->val && clg_net_evaluate(&t->eval, t->val, 0, &val, NULL) < 0))
-        return clg_tool_fail();
-    *e = (clg_run_epoch){.train_loss = loss / n, .train_accuracy = right / n, .val_loss = val.loss,
-                     .val_accuracy = val.accuracy};
-    int code = check_weights(t);
-    if (code == CLG_EXIT_OK) code = reset_sums(t);
-    if (code != CLG_EXIT_OK) return code;
-    t->history[t->epoch++] = *e;
-    t->item = 0;
-    return CLG_EXIT_OK;
-}
-
-static int run_epoch(clg_run_state *t) {
-    const double began = clg_tool_now();
-    const int64_t before = t->item;
-    clg_run_epoch e;
-    t->mark_time = began;
-    t->mark_item = before;
-    int code = run_steps(t);
-    if (code != CLG_EXIT_OK) return code;
-    if (clg_dataset_left(t->train) > 0) return stop_here(t);
-    if (t->item == t->mark_item) { /* one step was all */
-        t->mark_time = began;
-        t->mark_item = before;
-    }
-    const double rate = (double)(t->item - t->mark_item) / (clg_tool_now() - t->mark_time + 1e-9);
-    code = end_epoch(t, &e);
-    if (code == CLG_EXIT_OK) code = clg_train_save(t);
-    if (code != CLG_EXIT_OK) return code;
-    return report_epoch(t, &e, clg_tool_now() - began, rate);
+static enum clg_fit_action on_epoch(void *user, const clg_fit_state *s, const clg_epoch *e) {
+    watch *w = user;
+    clg_train_run *r = w->run;
+    const bool reals = has_reals(r);
+    (void)s;
+    w->epoch = e->epoch + 1;
+    w->item = 0;
+    w->bar.unit = NULL;
+    fprintf(r->table, "%5lld", (long long)e->epoch);
+    print_loss(r->table, e->train.loss);
+    fprintf(r->table, "  %8.4f", quality(r, &e->train));
+    if (r->val) print_loss(r->table, e->val.loss);
+    if (r->val) fprintf(r->table, "  %8.4f", quality(r, &e->val));
+    if (r->o.schedule || r->o.warmup > 0) fprintf(r->table, "  %10.3g", e->lr);
+    fprintf(r->table, "  %7.2f  %10.0f\n", e->seconds, e->items_per_second);
+    fflush(r->table);
+    w->code = clg_jsonl_write(r->json, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "epoch",
+        (json_int_t)e->epoch, "train_loss", clg_json_real(e->train.loss), reals ? "train_r2" : "train_accuracy",
+        clg_json_real(quality(r, &e->train)), "val_loss", clg_json_real(e->val.loss),
+        reals ? "val_r2" : "val_accuracy", clg_json_real(quality(r, &e->val)), "lr", clg_json_real(e->lr), "seconds",
+        clg_json_real(e->seconds), "samples_per_second", clg_json_real(e->items_per_second)));
+    return must_stop(w) ? CLG_FIT_STOP : CLG_FIT_GO_ON;
 }
 
 /* --- the end --- */
 
-static int final_test(clg_run_state *t) {
-    clg_net_score score;
+static int diverged(const clg_train_run *r) {
+    const char *save = r->o.out.save;
+    const bool kept = r->result.epochs > 0 || r->o.out.resume;
+    return clg_tool_error(CLG_EXIT_DIVERGED, "the loss is not finite in step %lld (epoch %lld): training stops; try a "
+                          "smaller --lr than %g%s%s%s", (long long)r->result.bad_step,
+                          (long long)r->result.epochs + 1, r->o.lr, save ? "; " : "", save ? save : "",
+                          !save ? "" : kept ? " is as it was after the last good epoch"
+                                            : " was not written: no epoch was finished");
+}
+
+static int stopped(const clg_train_run *r, const watch *w) {
+    const char *why = interrupted ? "interrupted" : "stopped by --stop-after", *save = r->o.out.save;
+    if (w->code != CLG_EXIT_OK) return w->code;
+    if (!save) return clg_tool_error(CLG_EXIT_INTERRUPTED, "%s; nothing was saved, as there is no --save", why);
+    return clg_tool_error(CLG_EXIT_INTERRUPTED, "%s in epoch %lld after %lld of %lld %s; go on with --resume %s", why,
+                          (long long)w->epoch, (long long)w->item, (long long)clg_dataset_size(r->train), r->unit,
+                          save);
+}
+
+/* The weights that the run ends with. */
+static void print_choice(const clg_train_run *r) {
+    const clg_fit_result *e = &r->result;
+    const bool restored = r->o.patience > 0 || r->o.keep_best;
+    if (e->end == CLG_FIT_EARLY)
+        fprintf(r->table, "\nstopped early: the validation loss has not fallen for %lld epochs",
+                (long long)(e->epochs - e->best_epoch));
+    if (restored && e->best_epoch > 0)
+        fprintf(r->table, "%sthe weights are those of epoch %lld, validation loss %.4f\n",
+                e->end == CLG_FIT_EARLY ? "; " : "\n", (long long)e->best_epoch, e->best.val.loss);
+}
+
+static int test(clg_train_run *r) {
+    const size_t classes = (size_t)clg_dataset_classes(r->test), n = (size_t)clg_dataset_size(r->test);
     clg_device_info info;
-    if (clg_net_evaluate(&t->eval, t->test, 0, &score, NULL) < 0) return clg_tool_fail();
-    clg_device_get_info(t->dev, &info);
+    r->confusion = classes > 0 ? calloc(classes * classes, sizeof *r->confusion) : NULL;
+    r->output = calloc(n * (size_t)clg_model_outputs(r->model), sizeof *r->output);
+    if ((classes > 0 && !r->confusion) || !r->output) return clg_tool_error(CLG_EXIT_FAILED, "no memory");
+    if (clg_evaluate(r->trainer, r->test, &r->test_score, r->confusion, r->output) < 0) {
+        const int code = clg_tool_fail();
+        return clg_error_status() == CLG_ERR_SHAPE ? CLG_EXIT_FILE : code;
+    }
+    clg_device_get_info(r->dev, &info);
     const double seconds = clg_tool_uptime();
-    fprintf(t->table, "\ntest loss %.4f, test accuracy %.4f (%lld pictures); %.1f s in all\n", score.loss,
-            score.accuracy, (long long)score.n, seconds);
-    if (t->o.save) fprintf(t->table, "saved to %s; try: clgrad eval --load %s\n", t->o.save, t->o.save);
-    return clg_jsonl_write(t->json, json_pack("{s:o, s:o, s:s, s:o, s:o}", "test_loss", clg_json_real(score.loss),
-                                              "test_accuracy", clg_json_real(score.accuracy), "device", info.name,
-                                              "seconds", clg_json_real(seconds), "time_to_first_step",
-                                              clg_json_real(t->first_step)));
+    fprintf(r->table, "\ntest loss %.4f, test %s %.4f (%lld %s); %.1f s in all\n", r->test_score.loss,
+            has_reals(r) ? "R2" : "accuracy", quality(r, &r->test_score), (long long)r->test_score.n, r->unit, seconds);
+    if (r->o.out.save)
+        fprintf(r->table, "saved to %s; try: clgrad eval --load %s\n", r->o.out.save, r->o.out.save);
+    return clg_jsonl_write(r->json, json_pack("{s:o, s:o, s:s, s:o, s:o}", "test_loss",
+        clg_json_real(r->test_score.loss), has_reals(r) ? "test_r2" : "test_accuracy",
+        clg_json_real(quality(r, &r->test_score)), "device", info.name, "seconds", clg_json_real(seconds),
+        "time_to_first_step", clg_json_real(r->first_step)));
 }
 
-static int plot(const clg_run_state *t) {
-    char title[160];
-    const clg_net_spec *m = &t->o.model;
-    if (!t->o.plot) return CLG_EXIT_OK;
-    snprintf(title, sizeof title, "%s on %s: %s, lr %g, batch %lld", m->name, t->o.data, t->o.optimizer, t->o.lr,
-             (long long)t->o.batch);
-    return clg_svg_plot(t->o.plot, title, t->history, (int)t->epoch);
+/* Exit code of the library's run. */
+static int fit(clg_train_run *r, watch *w) {
+    clg_fit_params p = r->fit;
+    p.on_step = on_step;
+    p.on_epoch = on_epoch;
+    p.user = w;
+    clg_progress_note("preparing (the first run on a device compiles its kernels)");
+    clg_status s = clg_trainer_set(r->trainer, &p);
+    if (s == CLG_OK) s = clg_fit(r->trainer, r->train, r->val, &r->result);
+    if (s == CLG_OK && r->result.end == CLG_FIT_STOPPED && r->result.epochs >= p.epochs && w->code == CLG_EXIT_OK)
+        s = clg_fit(r->trainer, r->train, r->val, &r->result); /* with the last step: only what ends a run is left */
+    clg_progress_note(NULL);
+    if (s < 0) {
+        const int code = clg_tool_fail();
+        return s == CLG_ERR_SHAPE ? CLG_EXIT_FILE : s == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
+    }
+    if (r->result.end == CLG_FIT_DIVERGED) return diverged(r);
+    return r->result.end == CLG_FIT_STOPPED ? stopped(r, w) : w->code;
 }
 
-int clg_train_run(clg_run_state *t) {
-    int code = CLG_EXIT_OK;
+int clg_train_run_all(clg_train_run *r) {
+    watch w = {.run = r, .epoch = 1};
+    int code = print_start(r);
+    if (code != CLG_EXIT_OK) return code;
     catch_signals(true);
-    while (code == CLG_EXIT_OK && t->epoch < t->o.epochs) code = must_stop(t) ? stop_here(t) : run_epoch(t);
+    code = fit(r, &w);
     catch_signals(false);
-    const int drawn = code == CLG_EXIT_OK || t->epoch > 0 ? plot(t) : CLG_EXIT_OK;
-    if (code == CLG_EXIT_OK) code = final_test(t);
+    const bool draws = r->o.out.plot && (code == CLG_EXIT_OK || r->result.epochs > 0);
+    const int drawn = draws ? clg_train_plot(r) : CLG_EXIT_OK;
+    if (code != CLG_EXIT_OK) return code;
+    print_choice(r);
+    code = test(r);
     return code == CLG_EXIT_OK ? drawn : code;
 }
