@@ -472,12 +472,13 @@ typedef struct refused {
     const char *message[2];   /* both stand in it */
 } refused;
 
-enum { TRAIN, TEST_PART, REALS, PICTURES, N_SETS };
+enum { TRAIN, TEST_PART, REALS, PICTURES, WHOLE, N_SETS };
 
 Test(fit, mistakes_are_named) {
     static const refused table[] = {
         {"large batch", .p = {.batch = 100}, .val = -1, .message = {"batch of 100", "70 items"}},
         {"test part", .train = TEST_PART, .val = -1, .message = {"test part", "must not be trained on"}},
+        {"the whole", .train = WHOLE, .val = -1, .message = {"2 of the 70 items are in a test part", "training part"}},
         {"no data", .train = -1, .val = -1, .message = {"training part is NULL", ""}},
         {"patience", .p = {.patience = 2}, .val = -1, .message = {"early stopping", "give a validation part"}},
         {"keep_best", .p = {.keep_best = true}, .val = -1, .message = {"keep_best", "give a validation part"}},
@@ -492,10 +493,13 @@ Test(fit, mistakes_are_named) {
     };
     static const double picture[] = {1, 2};
     static const int32_t label[] = {1};
+    static const int64_t held_out[] = {3, 40};
     clg_dataset *set[N_SETS] = {points(70, false, 0, 1, CLG_TRAIN), points(70, false, 0, 2, CLG_TEST),
         points(70, true, 0, 1, CLG_TRAIN),
-        clg_dataset_create(clg_dataset_params(.n = 1, .item = CLG_SHAPE(1, 2), .x = picture, .label = label))};
-    cr_assert_not_null(set[PICTURES], "%s", clg_error());
+        clg_dataset_create(clg_dataset_params(.n = 1, .item = CLG_SHAPE(1, 2), .x = picture, .label = label)),
+        points(70, false, 0, 1, CLG_TRAIN)};
+    clg_dataset *test = clg_dataset_subset(set[WHOLE], held_out, 2, CLG_TEST);
+    cr_assert(set[PICTURES] && test, "%s", clg_error());
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         const refused *c = &table[i];
         clg_store *store = clg_store_create(dev, 1);
@@ -511,6 +515,7 @@ Test(fit, mistakes_are_named) {
         clg_store_destroy(&store);
     }
     for (int i = 0; i < N_SETS; i++) clg_dataset_destroy(&set[i]);
+    clg_dataset_destroy(&test);
 }
 
 static void listen(void *user, enum clg_log_level level, const char *msg) {

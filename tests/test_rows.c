@@ -221,7 +221,8 @@ Test(rows, batches_have_the_types_of_their_inputs) {
 
 /* What was gathered ahead in one type is of no use to an input of another. */
 Test(rows, types_may_change_from_batch_to_batch) {
-    static const clg_dtype types[][2] = {{CLG_F32, CLG_F64}, {CLG_F64, CLG_F64}, {CLG_F64, CLG_F32}, {CLG_F32, CLG_F32}};
+    static const clg_dtype types[4][2] = {{CLG_F32, CLG_F64}, {CLG_F64, CLG_F64}, {CLG_F64, CLG_F32},
+                                          {CLG_F32, CLG_F32}};
     double x[2 * N], target[2 * N], got_x[6], got_t[3];
     int32_t label[N];
     fill(x, label, target);
@@ -261,4 +262,36 @@ Test(rows, evaluations_are_counted_for_items) {
     clg_dataset_destroy(&a);
     clg_dataset_destroy(&b);
     clg_dataset_destroy(&again);
+}
+
+/* The whole has the items of a test part as long as there is one; so has a training part of another cut. */
+Test(rows, what_a_test_part_has_is_known) {
+    double x[2 * N], target[2 * N];
+    int32_t label[N];
+    fill(x, label, target);
+    static const int64_t items[] = {1, 5, 5, 7}, rest[] = {0, 2, 3, 7};
+    clg_dataset *d = clg_dataset_create(clg_dataset_params(.n = N, .item = CLG_SHAPE(2), .x = x, .label = label));
+    clg_dataset *test = clg_dataset_subset(d, items, 4, CLG_TEST), *slice = clg_dataset_slice(test, 1, 3);
+    clg_dataset *train = clg_dataset_subset(d, rest, 3, CLG_TRAIN), *mixed = clg_dataset_subset(d, rest, 4, CLG_TRAIN);
+    cr_assert(d && test && slice && train && mixed, "%s", clg_error());
+    cr_expect_eq(clg_dataset_test_items(d), 3);
+    cr_expect_eq(clg_dataset_test_items(test), 4, "5 is there twice");
+    cr_expect_eq(clg_dataset_test_items(train), 0);
+    cr_expect_eq(clg_dataset_test_items(mixed), 1);
+    cr_expect_null(clg_scaler_fit(d));
+    cr_expect_not_null(strstr(clg_error(), "3 of the 12 items are in a test part"), "%s", clg_error());
+    clg_scaler *s = clg_scaler_fit(train);
+    cr_expect_not_null(s, "%s", clg_error());
+    clg_scaler_destroy(&s);
+    clg_dataset_destroy(&test);
+    cr_expect_eq(clg_dataset_test_items(d), 2, "the slice lives");
+    clg_dataset_destroy(&slice);
+    cr_expect_eq(clg_dataset_test_items(d), 0);
+    cr_expect_eq(clg_dataset_test_items(NULL), 0);
+    s = clg_scaler_fit(d);
+    cr_expect_not_null(s, "%s", clg_error());
+    clg_scaler_destroy(&s);
+    clg_dataset_destroy(&d);
+    clg_dataset_destroy(&train);
+    clg_dataset_destroy(&mixed);
 }

@@ -113,8 +113,12 @@ CLG_API CLG_CHECK clg_status clg_dataset_fold(clg_dataset *d, enum clg_fold_kind
                                               clg_dataset **train, clg_dataset **val);
 
 /** Counts one more evaluation of these items, and returns how often any of them was evaluated, this time included. All
- *  parts of one data set share the counts, so a test part is recognised however it was made. Saturates at 65,535. */
+ *  parts of one data set share the counts, so a test part is recognised however it was made. Stops at INT_MAX. */
 CLG_API int clg_dataset_evaluated(clg_dataset *d);
+
+/** How many items of d are in a test part, or in several, that were made of the same data and are not destroyed: what
+ *  learns must not see them. So the whole cannot stand in for its training part by mistake. */
+CLG_API int64_t clg_dataset_test_items(const clg_dataset *d);
 
 /* --- standardisation --- */
 
@@ -124,8 +128,9 @@ typedef struct clg_scaler clg_scaler;
 
 /**
  * Mean and population deviation (divided by n) over all items of a training part. A constant feature gets deviation 1.
- * Errors: CLG_ERR_INVALID on a test or validation part, which must not have a say in it, on a part that is standardised
- *         already, and if numbers are too large to be squared; CLG_ERR_NOMEM.
+ * Errors: CLG_ERR_INVALID on a test or validation part, which must not have a say in it, if d has items of a test part
+ *         (clg_dataset_test_items()), on a part that is standardised already, and if numbers are too large to be
+ *         squared; CLG_ERR_NOMEM.
  */
 CLG_API clg_scaler *clg_scaler_fit(const clg_dataset *d);
 

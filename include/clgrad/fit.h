@@ -119,9 +119,9 @@ typedef struct clg_fit_result {
  * everything is as it was after the last good epoch (or at the start of the call, if none was finished), and
  * result->end is CLG_FIT_DIVERGED. A run that was over goes on if it is called again with more epochs.
  *
- * train must not be a test part. val may be NULL; a validation part decides about early stopping, the best weights and
- * CLG_LR_PLATEAU. result may be NULL; divergence is then an error, CLG_ERR_INVALID. The position of train and val in
- * their items is used and changed.
+ * train must not be a test part, nor have items of one (clg_dataset_test_items()). val may be NULL; a validation part
+ * decides about early stopping, the best weights and CLG_LR_PLATEAU. result may be NULL; divergence is then an error,
+ * CLG_ERR_INVALID. The position of train and val in their items is used and changed.
  *
  * Errors: CLG_ERR_INVALID: a test part, a batch larger than train, patience, keep_best or a plateau without val;
  * CLG_ERR_SHAPE: items or classes that the model is not for.

@@ -4,17 +4,28 @@
 #include "data/dataset.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+
+static pthread_mutex_t mark_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* --- making --- */
 
 static void bank_unref(clg_bank *b) {
     if (!b || atomic_fetch_sub(&b->refs, 1) > 1) return;
     clg_items_free(&b->items);
-    clg_free(b->evaluated);
+    clg_free(b->mark);
     clg_free(b);
+}
+
+/* A test part begins (change 1) or ends (-1): its items must not be trained on meanwhile. */
+static void count_test(const clg_dataset *d, int change) {
+    if (d->part != CLG_TEST) return;
+    pthread_mutex_lock(&mark_lock);
+    for (int64_t i = 0; i < d->n; i++) d->bank->mark[d->rows[i]].tests += (uint32_t)change;
+    pthread_mutex_unlock(&mark_lock);
 }
 
 /* Takes over the rows and one reference to bank and scaler each, also when it fails. */
@@ -31,6 +42,7 @@ static clg_dataset *dataset_new(clg_bank *bank, clg_scaler *scaler, uint32_t *ro
         return NULL;
     }
     *d = (clg_dataset){.bank = bank, .part = part, .n = n, .rows = rows, .order = order, .scaler = scaler};
+    count_test(d, 1);
     if (clg_dataset_start(d, true, 0, 0) < 0) clg_dataset_destroy(&d);
     return d;
 }
@@ -44,18 +56,18 @@ clg_dataset *clg_dataset_of_rows(const clg_dataset *d, uint32_t *rows, int64_t n
 static clg_dataset *dataset_of(clg_items *items, enum clg_part part) {
     const int64_t n = items->n;
     clg_bank *bank = clg_calloc(1, sizeof *bank);
-    uint16_t *evaluated = clg_calloc((size_t)n, sizeof *evaluated);
+    clg_mark *mark = clg_calloc((size_t)n, sizeof *mark);
     uint32_t *rows = clg_calloc((size_t)n, sizeof *rows);
-    if (!bank || !evaluated || !rows) {
+    if (!bank || !mark || !rows) {
         clg_fail_nomem("data set");
         clg_items_free(items);
         clg_free(bank);
-        clg_free(evaluated);
+        clg_free(mark);
         clg_free(rows);
         return NULL;
     }
     bank->items = *items;
-    bank->evaluated = evaluated;
+    bank->mark = mark;
     atomic_init(&bank->refs, 1);
     *items = (clg_items){0};
     for (int64_t i = 0; i < n; i++) rows[i] = (uint32_t)i;
@@ -86,6 +98,7 @@ clg_dataset *clg_dataset_create(const clg_dataset_params *p) {
 
 void clg_dataset_destroy(clg_dataset **d) {
     if (!d || !*d) return;
+    count_test(*d, -1);
     clg_prefetch_destroy(&(*d)->pre);
     clg_scaler_destroy(&(*d)->scaler);
     bank_unref((*d)->bank);
@@ -154,16 +167,23 @@ clg_status clg_dataset_row(const clg_dataset *d, int64_t i, double *x, double *t
 }
 
 int clg_dataset_evaluated(clg_dataset *d) {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* parts of one data set may be used by several threads */
-    int most = 0;
-    pthread_mutex_lock(&lock);
+    uint32_t most = 0;
+    pthread_mutex_lock(&mark_lock);
     for (int64_t i = 0; d && i < d->n; i++) {
-        uint16_t *times = &d->bank->evaluated[d->rows[i]];
-        if (*times < UINT16_MAX) (*times)++;
+        uint32_t *times = &d->bank->mark[d->rows[i]].evaluated;
+        if (*times < INT_MAX) (*times)++;
         if (*times > most) most = *times;
     }
-    pthread_mutex_unlock(&lock);
-    return most;
+    pthread_mutex_unlock(&mark_lock);
+    return (int)most;
+}
+
+int64_t clg_dataset_test_items(const clg_dataset *d) {
+    int64_t n = 0;
+    pthread_mutex_lock(&mark_lock);
+    for (int64_t i = 0; d && i < d->n; i++) n += d->bank->mark[d->rows[i]].tests > 0;
+    pthread_mutex_unlock(&mark_lock);
+    return n;
 }
 
 /* --- order --- */

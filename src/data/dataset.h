@@ -7,11 +7,18 @@
 #include "data/scaler.h"
 #include <stdatomic.h>
 
-/** What a data set and all its parts share. The items never change. */
+/** What is known of an item, whichever part it is in. */
+typedef struct clg_mark {
+    uint32_t evaluated; /* how often it was part of an evaluation */
+    uint32_t tests;     /* how many test parts have it at present */
+} clg_mark;
+
+/** What a data set and all its parts share. The items never change; marks change under the lock of dataset.c, because
+ *  parts of one data set may be used by several threads. */
 typedef struct clg_bank {
     atomic_int refs;
     clg_items  items;
-    uint16_t  *evaluated; /* how often each item was part of an evaluation */
+    clg_mark  *mark; /* one for each item */
 } clg_bank;
 
 struct clg_dataset {

@@ -93,6 +93,12 @@ clg_scaler *clg_scaler_fit(const clg_dataset *d) {
                  "a validation part must not have a say in the scale; fit it on the training part");
         return NULL;
     }
+    const int64_t tested = clg_dataset_test_items(d);
+    if (tested > 0) {
+        clg_fail(CLG_ERR_INVALID, "scaler_fit: %lld of the %lld items are in a test part, which must not have a say in "
+                 "the scale; fit it on the training part", (long long)tested, (long long)d->n);
+        return NULL;
+    }
     clg_scaler *s = scaler_new(d->bank->items.shape.dim[0]);
     double *row = clg_calloc(clg_items_numbers(&d->bank->items), sizeof *row);
     double *squares = s ? clg_calloc((size_t)s->n, sizeof *squares) : NULL;

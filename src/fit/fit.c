@@ -260,6 +260,11 @@ static clg_status check_call(const clg_trainer *t, const clg_dataset *train, con
     if (clg_dataset_part(train) == CLG_TEST)
         return clg_fail(CLG_ERR_INVALID, "fit: the data is a test part, which must not be trained on: give a training "
                         "part (clg_dataset_split() makes one)");
+    const int64_t tested = clg_dataset_test_items(train);
+    if (tested > 0)
+        return clg_fail(CLG_ERR_INVALID, "fit: %lld of the %lld items are in a test part of the same data, which must "
+                        "not be trained on: give the training part that belongs to it", (long long)tested,
+                        (long long)n);
     if (batch > n)
         return clg_fail(CLG_ERR_INVALID, "fit: a batch of %lld is larger than the training part, %lld items: give a "
                         "batch of at most %lld", (long long)batch, (long long)n, (long long)n);
