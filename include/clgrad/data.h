@@ -179,7 +179,8 @@ CLG_API int64_t clg_dataset_left(const clg_dataset *d);
  */
 CLG_API CLG_CHECK clg_status clg_dataset_next(clg_dataset *d, clg_plan *p, clg_tensor *x, clg_tensor *target);
 
-/** Copies item i (in file order) to the host: pixels has the item's size, label one int. Either may be NULL.
+/** Copies item i (in file order), as batches give it, to the host: pixels has the item's size, label one int. Either
+ *  may be NULL.
  *  Errors: CLG_ERR_INVALID if there is no such item, or the items have no classes and label is not NULL. */
 CLG_API CLG_CHECK clg_status clg_dataset_item(const clg_dataset *d, int64_t i, float *pixels, int32_t *label);
 

@@ -143,10 +143,13 @@ static void groups_shuffle(groups *g, uint64_t seed, uint64_t stream) {
         clg_shuffle(g->item + begin, g->size[k], clg_shuffle_key(seed, stream, (uint64_t)k));
 }
 
-/* "class 3 (setosa)"; returns text. */
+/* "class 3 (setosa)", and "class 3" if the name says no more; returns text. */
 static const char *class_text(const clg_dataset *d, int k, char *text, size_t size) {
     const char *name = clg_dataset_class_name(d, k);
-    snprintf(text, size, name ? "class %d (%s)" : "class %d", k, name);
+    char number[16];
+    snprintf(number, sizeof number, "%d", k);
+    const bool named = name && strcmp(name, number) != 0;
+    snprintf(text, size, "class %s%s%s%s", number, named ? " (" : "", named ? name : "", named ? ")" : "");
     return text;
 }
 
