@@ -228,6 +228,55 @@ end:
     return status;
 }
 
+/* A run over XOR with all that allocates: slots, the best weights, a checkpoint, which another run goes on from. */
+static clg_status go_on(clg_trainer *t, clg_dataset *d, const char *path, double *value) {
+    clg_fit_result result;
+    clg_score score;
+    int64_t confusion[4];
+    float output[8];
+    CLG_TRY(clg_trainer_resume(t, path));
+    CLG_TRY(clg_fit(t, d, d, &result));
+    CLG_TRY(clg_evaluate(t, d, &score, confusion, output));
+    *value = score.loss + (double)result.steps;
+    return CLG_OK;
+}
+
+static clg_status fit_job(const char *dir, double *value) {
+    static const double x[] = { 0, 0, 0, 1, 1, 0, 1, 1 };
+    static const int32_t label[] = { 0, 1, 1, 0 };
+    static const char *const names[] = { "equal", "different" };
+    char path[200];
+    clg_status status = CLG_ERR_DEVICE;
+    clg_fit_params p = { .epochs = 2, .batch = 3, .optimizer = "adam", .keep_best = true, .save = path,
+                         .type = CLG_F64 };
+    snprintf(path, sizeof path, "%s/run.safetensors", dir);
+    clg_dataset *d = clg_dataset_create(clg_dataset_params(.n = 4, .item = CLG_SHAPE(2), .x = x, .label = label,
+                                                           .classes = 2, .class_name = names));
+    clg_model *text = d ? clg_model_parse("xor", "linear 3\ntanh\ndropout 0.1\nlinear outputs\n") : NULL;
+    clg_model *m = text ? clg_model_for(text, CLG_SHAPE(2), 2, 0) : NULL;
+    clg_device *dev = m ? clg_device_open("ref", NULL) : NULL;
+    clg_store *a = dev ? clg_store_create(dev, 7) : NULL, *b = a ? clg_store_create(dev, 7) : NULL;
+    clg_trainer *first = b ? clg_trainer_create(dev, a, m, &p) : NULL, *second = NULL;
+    p.epochs = 3;
+    if (first) second = clg_trainer_create(dev, b, m, &p);
+    if (!second) {
+        status = clg_error_status();
+        goto end;
+    }
+    CLG_TRY_END(clg_fit(first, d, d, NULL));
+    CLG_TRY_END(go_on(second, d, path, value));
+end:
+    clg_trainer_destroy(&first);
+    clg_trainer_destroy(&second);
+    clg_store_destroy(&a);
+    clg_store_destroy(&b);
+    clg_device_destroy(&dev);
+    clg_model_destroy(&m);
+    clg_model_destroy(&text);
+    clg_dataset_destroy(&d);
+    return status;
+}
+
 /* --- one child --- */
 
 static void set_fault(const sweep *s, long n) {
@@ -350,4 +399,8 @@ Test(fault, training_allocations, .timeout = 240) {
 
 Test(fault, data_allocations, .timeout = 240) {
     run_sweep(&(sweep){ .name = "data", .job = data_job, .allocations = true, .step = 1 }, 0, 0);
+}
+
+Test(fault, fit_allocations, .timeout = 240) {
+    run_sweep(&(sweep){ .name = "fit", .job = fit_job, .allocations = true, .step = 7 }, 0, 0);
 }
