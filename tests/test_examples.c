@@ -174,6 +174,26 @@ Test(examples, mlp_xor, .timeout = 120) {
     cr_expect_gt(number(out, "one hidden layer", "with, "), 0.98);
 }
 
+/* Under- and overfitting: the error on the points of training and on others, by degree; what five folds say. */
+Test(examples, model_selection, .timeout = 120) {
+    const char *out = TRY("model_selection", 0.05,
+                          {"model_selection", "20 points of a cubic", .curves = 6, .marks = 3 * (20 + 2) + 3 * 6 + 3});
+    double train[6], other[6], folds[6];
+    for (int i = 0; i < 6; i++) {
+        static const char *const degree[] = {"   1 ", "   2 ", "   3 ", "   4 ", "   8 ", "  15 "};
+        char *end;
+        train[i] = strtod(strstr(out, degree[i]) + 5, &end);
+        other[i] = strtod(end, &end);
+        folds[i] = strtod(end, &end);
+        cr_expect(i == 0 || train[i] < train[i - 1], "training error of row %d", i);
+        cr_expect(i <= 2 || folds[i] >= folds[2], "row %d is better than degree 3 by five folds", i);
+    }
+    cr_expect(train[0] > 0.2 && other[0] > 0.3, "degree 1 underfits: %g, %g", train[0], other[0]);
+    cr_expect(train[2] < 0.1 && other[2] < 0.15, "degree 3: %g, %g", train[2], other[2]);
+    cr_expect(train[5] < 0.04 && other[5] > 0.5, "degree 15 overfits: %g, %g", train[5], other[5]);
+    cr_expect(folds[0] > 1.5 * folds[2] && folds[5] > 2 * folds[2], "folds: %g, %g, %g", folds[0], folds[2], folds[5]);
+}
+
 /* The gap between validation and training error, without and with decay: the course's claim in numbers. */
 Test(examples, weight_decay, .timeout = 120) {
     const char *out = TRY("weight_decay", 0.05, {"weight_decay", "without decay", .curves = 4, .marks = 4},
