@@ -1,6 +1,6 @@
 /* `clgrad eval`: how good a saved network is on a data set: loss and accuracy, top-k, confusion matrix, precision and
  * recall of each class; for real targets the mean squared error and R2. */
-#include "tool/train.h"
+#include "tool/loaded.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,91 +21,33 @@ static const char outro[] =
 enum { MATRIX = 20, NAME = 12 }; /* most classes that are shown as a matrix; columns for the name of one */
 
 typedef struct eval {
-    const char  *load, *data, *part, *device, *json;
-    int64_t      top;
-    clg_train_options o;   /* of the checkpoint */
-    json_t      *saved;    /* its texts */
-    clg_model   *model;
-    clg_dataset *set;
-    clg_device  *dev;
-    clg_store   *store;
-    clg_trainer *trainer;
-    clg_jsonl   *lines;
-    FILE        *table;
-    clg_score    score;
-    int          classes;  /* of the data; 0: real targets */
-    int64_t     *confusion;
-    float       *output;
-    double       top_k;    /* NaN: does not apply */
+    clg_loaded l;
+    const char *json;
+    int64_t     top;
+    clg_jsonl  *lines;
+    FILE       *table;
+    int         classes;  /* of the data; 0: real targets */
+    double      top_k;    /* NaN: does not apply */
 } eval;
-
-/* --- getting everything --- */
-
-static int read_options(eval *e) {
-    int64_t items;
-    if (e->data) return CLG_EXIT_OK;
-    const int code = clg_train_read_options(e->load, &e->o, &e->saved, &items);
-    e->data = e->o.data;
-    return code != CLG_EXIT_OK || e->data ? code
-        : clg_tool_error(CLG_EXIT_USAGE, "eval: %s does not tell its data set; give --data SPEC", e->load);
-}
-
-static int open_data(eval *e) {
-    e->set = clg_dataset_open(e->data, e->part[1] == 'r' ? CLG_TRAIN : CLG_TEST);
-    if (!e->set) {
-        const int code = clg_tool_fail();
-        return clg_error_status() == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
-    }
-    e->classes = clg_dataset_classes(e->set);
-    return CLG_EXIT_OK;
-}
-
-/* A mistake of shapes is one of a file here. */
-static int fail(void) {
-    const int code = clg_tool_fail();
-    return clg_error_status() == CLG_ERR_SHAPE ? CLG_EXIT_FILE : code;
-}
-
-static int load(eval *e) {
-    clg_scaler *s = NULL;
-    e->dev = clg_device_open(e->device, NULL);
-    e->store = e->dev ? clg_store_create(e->dev, 0) : NULL;
-    e->trainer = e->store ? clg_trainer_create(e->dev, e->store, e->model, clg_fit_params(.batch = 250)) : NULL;
-    if (!e->trainer || clg_store_load_all(e->store, e->load, NULL) < 0 || clg_scaler_from_store(e->store, &s) < 0)
-        return fail();
-    const clg_status status = s ? clg_dataset_standardize(e->set, s) : CLG_OK;
-    clg_scaler_destroy(&s);
-    return status < 0 ? fail() : CLG_EXIT_OK;
-}
 
 /* --- numbers --- */
 
 static double top_k(eval *e) {
-    const int64_t n = e->score.n, outputs = clg_model_outputs(e->model);
+    const int64_t n = e->l.score.n, outputs = clg_model_outputs(e->l.model);
     if (e->top == 0) e->top = outputs > 5 ? 5 : 2;
     if (e->classes == 0 || outputs < 3 || e->top > outputs) return NAN;
     int32_t *truth = calloc((size_t)n, sizeof *truth);
     bool ok = truth != NULL;
-    for (int64_t i = 0; ok && i < n; i++) ok = clg_dataset_item(e->set, i, NULL, &truth[i]) == CLG_OK;
-    const double share = ok ? clg_metric_top_k(e->output, truth, n, (int)outputs, (int)e->top) : NAN;
+    for (int64_t i = 0; ok && i < n; i++) ok = clg_dataset_item(e->l.set, i, NULL, &truth[i]) == CLG_OK;
+    const double share = ok ? clg_metric_top_k(e->l.output, truth, n, (int)outputs, (int)e->top) : NAN;
     free(truth);
     return share;
-}
-
-static int measure(eval *e) {
-    const size_t n = (size_t)clg_dataset_size(e->set), classes = (size_t)e->classes;
-    e->confusion = calloc(classes * classes + 1, sizeof *e->confusion);
-    e->output = calloc(n * (size_t)clg_model_outputs(e->model), sizeof *e->output);
-    if (!e->confusion || !e->output) return clg_tool_error(CLG_EXIT_FAILED, "no memory");
-    if (clg_evaluate(e->trainer, e->set, &e->score, classes > 0 ? e->confusion : NULL, e->output) < 0) return fail();
-    e->top_k = top_k(e);
-    return CLG_EXIT_OK;
 }
 
 /* --- telling --- */
 
 static const char *class_name(const eval *e, int k, char number[16]) {
-    const char *name = clg_dataset_class_name(e->set, k);
+    const char *name = clg_dataset_class_name(e->l.set, k);
     snprintf(number, 16, "%d", k);
     return name ? name : number;
 }
@@ -122,7 +64,7 @@ static void print_matrix(const eval *e) {
     fputc('\n', e->table);
     for (int i = 0; i < n; i++) {
         fprintf(e->table, "%*.*s:", NAME, NAME, class_name(e, i, number));
-        for (int k = 0; k < n; k++) fprintf(e->table, " %6lld", (long long)e->confusion[i * n + k]);
+        for (int k = 0; k < n; k++) fprintf(e->table, " %6lld", (long long)e->l.confusion[i * n + k]);
         fputc('\n', e->table);
     }
 }
@@ -132,24 +74,24 @@ static void print_classes(const eval *e) {
     if (e->classes <= MATRIX) print_matrix(e);
     fprintf(e->table, "\n%*s  precision    recall        F1     items\n", NAME + 1, "class:");
     for (int k = 0; k < e->classes; k++) {
-        const clg_class_metrics m = clg_confusion_class(e->confusion, e->classes, k);
+        const clg_class_metrics m = clg_confusion_class(e->l.confusion, e->classes, k);
         fprintf(e->table, "%*.*s:", NAME, NAME, class_name(e, k, number));
         print_class(e, &m);
     }
-    const clg_class_metrics mean = clg_confusion_macro(e->confusion, e->classes);
+    const clg_class_metrics mean = clg_confusion_macro(e->l.confusion, e->classes);
     fprintf(e->table, "%*s:", NAME, "mean");
     print_class(e, &mean);
 }
 
 static void print_all(const eval *e) {
-    const char *unit = clg_dataset_shape(e->set).ndim == 3 ? "pictures" : "items";
-    fprintf(e->table, "%s (%s) on %s, %s part, %lld %s\n", e->load, clg_model_name(e->model), e->data, e->part,
-            (long long)e->score.n, unit);
+    const char *unit = clg_dataset_shape(e->l.set).ndim == 3 ? "pictures" : "items";
+    fprintf(e->table, "%s (%s) on %s, %s part, %lld %s\n", e->l.load, clg_model_name(e->l.model), e->l.data, e->l.part,
+            (long long)e->l.score.n, unit);
     if (e->classes == 0) {
-        fprintf(e->table, "mean squared error %.6g, R2 %.4f\n", e->score.loss, e->score.r2);
+        fprintf(e->table, "mean squared error %.6g, R2 %.4f\n", e->l.score.loss, e->l.score.r2);
         return;
     }
-    fprintf(e->table, "loss %.4f, accuracy %.4f", e->score.loss, e->score.accuracy);
+    fprintf(e->table, "loss %.4f, accuracy %.4f", e->l.score.loss, e->l.score.accuracy);
     if (!isnan(e->top_k)) fprintf(e->table, ", top-%lld %.4f", (long long)e->top, e->top_k);
     fputc('\n', e->table);
     print_classes(e);
@@ -162,70 +104,54 @@ static json_t *class_json(const clg_class_metrics *m) {
 
 static json_t *result_json(const eval *e) {
     clg_device_info info;
-    clg_device_get_info(e->dev, &info);
+    clg_device_get_info(e->l.dev, &info);
     if (e->classes == 0)
-        return json_pack("{s:o, s:o, s:I, s:s}", "mse", clg_json_real(e->score.loss), "r2", clg_json_real(e->score.r2),
-                         "items", (json_int_t)e->score.n, "device", info.name);
+        return json_pack("{s:o, s:o, s:I, s:s}", "mse", clg_json_real(e->l.score.loss), "r2",
+                         clg_json_real(e->l.score.r2), "items", (json_int_t)e->l.score.n, "device", info.name);
     json_t *rows = json_array(), *classes = json_array();
     for (int i = 0; i < e->classes; i++) {
-        const clg_class_metrics m = clg_confusion_class(e->confusion, e->classes, i);
+        const clg_class_metrics m = clg_confusion_class(e->l.confusion, e->classes, i);
         json_t *row = json_array();
         for (int k = 0; k < e->classes; k++)
-            json_array_append_new(row, json_integer(e->confusion[i * e->classes + k]));
+            json_array_append_new(row, json_integer(e->l.confusion[i * e->classes + k]));
         json_array_append_new(rows, row);
         json_array_append_new(classes, class_json(&m));
     }
-    const clg_class_metrics mean = clg_confusion_macro(e->confusion, e->classes);
-    return json_pack("{s:o, s:o, s:I, s:I, s:o, s:s, s:o, s:o, s:o}", "loss", clg_json_real(e->score.loss), "accuracy",
-                     clg_json_real(e->score.accuracy), "items", (json_int_t)e->score.n, "k", (json_int_t)e->top,
-                     "top_k", clg_json_real(e->top_k), "device", info.name, "confusion", rows, "classes", classes,
+    const clg_class_metrics mean = clg_confusion_macro(e->l.confusion, e->classes);
+    return json_pack("{s:o, s:o, s:I, s:I, s:o, s:s, s:o, s:o, s:o}", "loss", clg_json_real(e->l.score.loss),
+                     "accuracy", clg_json_real(e->l.score.accuracy), "items", (json_int_t)e->l.score.n, "k",
+                     (json_int_t)e->top, "top_k", clg_json_real(e->top_k), "device", info.name, "confusion", rows, "classes", classes,
                      "mean", class_json(&mean));
 }
 
 /* --- the command --- */
 
 static int run(eval *e) {
-    int code = read_options(e);
-    if (code == CLG_EXIT_OK) code = clg_train_read_model(e->load, &e->model);
-    if (code == CLG_EXIT_OK) code = open_data(e);
-    if (code == CLG_EXIT_OK) code = load(e);
+    int code = clg_loaded_open(&e->l, "eval");
     if (code == CLG_EXIT_OK) code = clg_jsonl_open(e->json, &e->lines);
-    if (code == CLG_EXIT_OK) code = measure(e);
+    if (code == CLG_EXIT_OK) code = clg_loaded_measure(&e->l);
     if (code != CLG_EXIT_OK) return code;
+    e->classes = clg_dataset_classes(e->l.set);
+    e->top_k = top_k(e);
     print_all(e);
     return clg_jsonl_write(e->lines, result_json(e));
 }
 
-static void release(eval *e) {
-    clg_trainer_destroy(&e->trainer);
-    clg_model_destroy(&e->model);
-    clg_dataset_destroy(&e->set);
-    clg_store_destroy(&e->store);
-    clg_device_destroy(&e->dev);
-    clg_jsonl_close(&e->lines);
-    json_decref(e->saved);
-    free(e->confusion);
-    free(e->output);
-}
-
 int clg_cmd_eval(int argc, char **argv) {
-    eval e = {.part = "test", .o = clg_train_defaults(), .top_k = NAN};
+    eval e = {.l = CLG_LOADED_NONE, .top_k = NAN};
     const clg_opt options[] = {
         {CLG_OPT_TITLE, .help = "Options"},
-        {CLG_OPT_TEXT, "load", "FILE", &e.load, "the checkpoint (required)"},
-        {CLG_OPT_TEXT, "data", "SPEC", &e.data, "data set, as of clgrad train (default: the one it was\ntrained on)"},
-        {CLG_OPT_CHOICE, "part", "test|train", &e.part, "which part of the data set"},
+        CLG_LOADED_OPTIONS(e.l),
         {CLG_OPT_INT, "top", "K", &e.top, "count an answer as right if the class is among the K\nlikeliest "
          "(default 5, or 2 of up to five classes)", 1, 1e6},
-        {CLG_OPT_TEXT, "device", "D", &e.device, "see clgrad devices\n(default $CLGRAD_DEVICE, else the best)"},
         {CLG_OPT_TEXT, "json", "FILE", &e.json, "write the results as one JSON line; - is stdout"},
         {CLG_OPT_END}};
     const clg_usage usage = {"clgrad eval --load FILE [OPTIONS]", intro, options, outro, NULL, 0};
     int code = clg_opt_parse(&usage, argc, argv);
     if (code >= 0) return code;
-    if (!e.load) return clg_tool_error(CLG_EXIT_USAGE, "eval: --load FILE is missing; see clgrad eval --help");
     e.table = clg_jsonl_table(e.json);
     code = run(&e);
-    release(&e);
+    clg_loaded_close(&e.l);
+    clg_jsonl_close(&e.lines);
     return code;
 }

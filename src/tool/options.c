@@ -210,6 +210,31 @@ static int read_option(const clg_usage *u, int argc, char **argv, int *i) {
     return clg_opt_set(o, command, value);
 }
 
+const char *clg_opt_text(const clg_opt *o, char text[CLG_OPT_TEXT_SIZE]) {
+    text[0] = 0;
+    switch (o->kind) {
+    case CLG_OPT_TEXT:
+    case CLG_OPT_CHOICE:
+        if (*(const char **)o->value) snprintf(text, CLG_OPT_TEXT_SIZE, "%s", *(const char **)o->value);
+        break;
+    case CLG_OPT_INT:
+        if (*(int64_t *)o->value != 0) snprintf(text, CLG_OPT_TEXT_SIZE, "%lld", (long long)*(int64_t *)o->value);
+        break;
+    case CLG_OPT_REAL:
+        if (!isnan(*(double *)o->value)) snprintf(text, CLG_OPT_TEXT_SIZE, "%.15g", *(double *)o->value);
+        break;
+    case CLG_OPT_SEED:
+        snprintf(text, CLG_OPT_TEXT_SIZE, "%llu", (unsigned long long)*(uint64_t *)o->value);
+        break;
+    case CLG_OPT_FLAG:
+        if (*(bool *)o->value) snprintf(text, CLG_OPT_TEXT_SIZE, "yes");
+        break;
+    case CLG_OPT_TITLE:
+    case CLG_OPT_END: break;
+    }
+    return text;
+}
+
 int clg_opt_parse(const clg_usage *u, int argc, char **argv) {
     int operands = 0;
     for (int i = 1; i < argc; i++) {

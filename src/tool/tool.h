@@ -74,6 +74,10 @@ int clg_opt_parse(const clg_usage *u, int argc, char **argv);
 /** Sets one option from a text. Returns -1, or the exit code after explaining; command stands before the message. */
 int clg_opt_set(const clg_opt *o, const char *command, const char *text);
 
+/** The value of an option as text; "" if it was not given: NULL, NaN, 0, no flag. Returns text. */
+enum { CLG_OPT_TEXT_SIZE = 400 };
+const char *clg_opt_text(const clg_opt *o, char text[CLG_OPT_TEXT_SIZE]);
+
 /** True if the option text is one of the choices "a|b|c". */
 bool clg_opt_is_choice(const char *choices, const char *text);
 
@@ -125,6 +129,7 @@ int clg_cmd_devices(int argc, char **argv);
 int clg_cmd_doctor(int argc, char **argv); /* doctor.c */
 int clg_cmd_train(int argc, char **argv);
 int clg_cmd_eval(int argc, char **argv);
+int clg_cmd_show(int argc, char **argv); /* show_cmd.c */
 int clg_cmd_models(int argc, char **argv); /* models.c */
 int clg_cmd_ops(int argc, char **argv);
 int clg_cmd_plan(int argc, char **argv);

@@ -118,6 +118,7 @@ static int train(clg_train_run *r) {
     fill_defaults(&r->o);
     code = check_output("save", r->o.out.save);
     if (code == CLG_EXIT_OK) code = check_output("plot", r->o.out.plot);
+    if (code == CLG_EXIT_OK) code = check_output("report", r->o.out.report);
     if (code == CLG_EXIT_OK) code = open_data(r);
     if (code != CLG_EXIT_OK) return code;
     suit_data(r);

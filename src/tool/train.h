@@ -1,5 +1,5 @@
 /* `clgrad train` in parts: the command (train.c), its options and recipes (train_options.c), the run (train_run.c),
- * what checkpoints tell of the options (train_save.c). */
+ * what checkpoints tell of the options (train_save.c), pictures and the report (train_report.c). */
 #ifndef CLG_TOOL_TRAIN_H_
 #define CLG_TOOL_TRAIN_H_
 
@@ -9,7 +9,7 @@ enum { CLG_MAX_EPOCHS = 100000, CLG_MAX_BATCH = 65536, CLG_TRAIN_ROWS = 64 };
 
 /** What is done with a run and does not belong to it: a resumed run may do something else. */
 typedef struct clg_train_output {
-    const char *device, *save, *resume, *plot, *json;
+    const char *device, *save, *resume, *plot, *report, *json;
     int64_t     stop_after;
 } clg_train_output;
 
@@ -73,10 +73,10 @@ const clg_train_preset *clg_train_preset_at(int i);
 /** Trains to the end and tests; prints, writes JSON lines, saves. Returns an exit code. */
 int clg_train_run_all(clg_train_run *r);
 
-/* --- train_plot.c --- */
+/* --- train_report.c --- */
 
-/** Draws loss and accuracy over the epochs to o.out.plot. Returns 0 or an exit code after explaining. */
-int clg_train_plot(const clg_train_run *r);
+/** Writes what --plot and --report ask for, of whatever the run has come to. Returns an exit code. */
+int clg_train_draw(const clg_train_run *r);
 
 /* --- train_save.c --- */
 

@@ -102,6 +102,8 @@ void clg_train_table(clg_train_options *o, clg_opt *table) {
          "same bits as without the break; only --epochs and a\nmoved --data may differ. Saves to FILE unless --save\n"
          "says otherwise, and appends to the --json file"},
         {CLG_OPT_TEXT, "plot", "FILE", &o->out.plot, "draw loss and accuracy over the epochs (SVG)"},
+        {CLG_OPT_TEXT, "report", "FILE", &o->out.report, "write one HTML page with result, configuration,\n"
+         "curves and pictures of what was learned"},
         {CLG_OPT_TEXT, "json", "FILE", &o->out.json, "write a JSON line for each epoch and one at the\nend; - is "
          "stdout"},
         {CLG_OPT_INT, "stop-after", "N", &o->out.stop_after, "stop after N batches as Ctrl-C does, for limited\ntime "

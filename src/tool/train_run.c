@@ -247,10 +247,11 @@ int clg_train_run_all(clg_train_run *r) {
     catch_signals(true);
     code = fit(r, &w);
     catch_signals(false);
-    const bool draws = r->o.out.plot && (code == CLG_EXIT_OK || r->result.epochs > 0);
-    const int drawn = draws ? clg_train_plot(r) : CLG_EXIT_OK;
-    if (code != CLG_EXIT_OK) return code;
-    print_choice(r);
-    code = test(r);
+    const bool draws = code == CLG_EXIT_OK || r->result.epochs > 0;
+    if (code == CLG_EXIT_OK) {
+        print_choice(r);
+        code = test(r);
+    }
+    const int drawn = draws ? clg_train_draw(r) : CLG_EXIT_OK;
     return code == CLG_EXIT_OK ? drawn : code;
 }

@@ -4,43 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT = 400, MOST = 1 << 20 };
-
-/* The value of an option as text; "" if it was not given. */
-static const char *value_text(const clg_opt *o, char text[TEXT]) {
-    text[0] = 0;
-    switch (o->kind) {
-    case CLG_OPT_TEXT:
-    case CLG_OPT_CHOICE:
-        if (*(const char **)o->value) snprintf(text, TEXT, "%s", *(const char **)o->value);
-        break;
-    case CLG_OPT_INT:
-        if (*(int64_t *)o->value != 0) snprintf(text, TEXT, "%lld", (long long)*(int64_t *)o->value);
-        break;
-    case CLG_OPT_REAL:
-        if (!isnan(*(double *)o->value)) snprintf(text, TEXT, "%.15g", *(double *)o->value);
-        break;
-    case CLG_OPT_SEED:
-        snprintf(text, TEXT, "%llu", (unsigned long long)*(uint64_t *)o->value);
-        break;
-    case CLG_OPT_FLAG:
-        if (*(bool *)o->value) snprintf(text, TEXT, "yes");
-        break;
-    case CLG_OPT_TITLE:
-    case CLG_OPT_END: break;
-    }
-    return text;
-}
+enum { MOST = 1 << 20 };
 
 /* --- writing --- */
 
 int clg_train_note_options(clg_train_run *r) {
     clg_opt table[CLG_TRAIN_ROWS];
-    char text[TEXT];
+    char text[CLG_OPT_TEXT_SIZE];
     json_t *j = json_object();
     clg_train_recipe(&r->o, table);
     for (const clg_opt *o = table; o->kind != CLG_OPT_END; o++)
-        if (o->name && *value_text(o, text)) (void)json_object_set_new(j, o->name, json_string(text));
+        if (o->name && *clg_opt_text(o, text)) (void)json_object_set_new(j, o->name, json_string(text));
     (void)json_object_set_new(j, "items", json_integer(clg_dataset_size(r->train)));
     char *all = json_dumps(j, JSON_COMPACT);
     json_decref(j);
@@ -121,13 +95,13 @@ int clg_train_read_model(const char *path, clg_model **out) {
 /* What was given on the command line must be what the checkpoint was made with. */
 static int check_agreement(clg_train_options *mine, clg_train_options *theirs, const char *path) {
     clg_opt a[CLG_TRAIN_ROWS], b[CLG_TRAIN_ROWS];
-    char x[TEXT], y[TEXT];
+    char x[CLG_OPT_TEXT_SIZE], y[CLG_OPT_TEXT_SIZE];
     clg_train_recipe(mine, a);
     clg_train_recipe(theirs, b);
     for (int i = 0; a[i].kind != CLG_OPT_END; i++) {
         if (!a[i].name || strcmp(a[i].name, "epochs") == 0 || strcmp(a[i].name, "data") == 0) continue;
-        const bool given = a[i].given ? *a[i].given : *value_text(&a[i], x) != 0;
-        if (!given || strcmp(value_text(&a[i], x), value_text(&b[i], y)) == 0) continue;
+        const bool given = a[i].given ? *a[i].given : *clg_opt_text(&a[i], x) != 0;
+        if (!given || strcmp(clg_opt_text(&a[i], x), clg_opt_text(&b[i], y)) == 0) continue;
         if (*y)
             return clg_tool_error(CLG_EXIT_USAGE, "train: --%s %s, but %s was made with --%s %s; a resumed run goes on "
                                   "as it began: leave the option out", a[i].name, x, path, a[i].name, y);
