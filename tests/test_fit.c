@@ -482,6 +482,7 @@ Test(fit, mistakes_are_named) {
         {"no data", .train = -1, .val = -1, .message = {"training part is NULL", ""}},
         {"patience", .p = {.patience = 2}, .val = -1, .message = {"early stopping", "give a validation part"}},
         {"keep_best", .p = {.keep_best = true}, .val = -1, .message = {"keep_best", "give a validation part"}},
+        {"best by test", .p = {.keep_best = true}, .val = TEST_PART, .message = {"keep_best", "choose by a test part"}},
         {"plateau", .p = {.schedule = {.kind = CLG_LR_PLATEAU}}, .val = -1, .message = {"plateau", "validation part"}},
         {"reals", .train = REALS, .val = -1, .message = {"0 classes", "1 to 2"}},
         {"pictures", .val = PICTURES, .message = {"validation part are 1x2", "is for 2"}},

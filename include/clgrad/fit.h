@@ -120,11 +120,12 @@ typedef struct clg_fit_result {
  * result->end is CLG_FIT_DIVERGED. A run that was over goes on if it is called again with more epochs.
  *
  * train must not be a test part, nor have items of one (clg_dataset_test_items()). val may be NULL; a validation part
- * decides about early stopping, the best weights and CLG_LR_PLATEAU. result may be NULL; divergence is then an error,
- * CLG_ERR_INVALID. The position of train and val in their items is used and changed.
+ * decides about early stopping, the best weights and CLG_LR_PLATEAU, while a test part may be watched and decide nothing.
+ * result may be NULL; divergence is then an error, CLG_ERR_INVALID. The position of train and val in their items is used
+ * and changed.
  *
- * Errors: CLG_ERR_INVALID: a test part, a batch larger than train, patience, keep_best or a plateau without val;
- * CLG_ERR_SHAPE: items or classes that the model is not for.
+ * Errors: CLG_ERR_INVALID: a test part, a batch larger than train, patience, keep_best or a plateau without val or by a
+ * test part; CLG_ERR_SHAPE: items or classes that the model is not for.
  */
 CLG_API CLG_CHECK clg_status clg_fit(clg_trainer *t, clg_dataset *train, clg_dataset *val, clg_fit_result *result);
 

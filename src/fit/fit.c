@@ -254,6 +254,12 @@ static clg_status run_epoch(run *r) {
 
 /* --- the run --- */
 
+/* What makes choices by the validation loss; NULL: nothing does. */
+static const char *chooses_by(const clg_trainer *t) {
+    return t->p.patience > 0 ? "early stopping" : t->p.keep_best ? "keep_best" :
+           t->p.schedule.kind == CLG_LR_PLATEAU ? "a plateau schedule" : NULL;
+}
+
 static clg_status check_call(const clg_trainer *t, const clg_dataset *train, const clg_dataset *val) {
     if (!t || !train) return clg_fail(CLG_ERR_INVALID, "fit: the %s is NULL", t ? "training part" : "trainer");
     const int64_t n = clg_dataset_size(train), batch = t->p.batch;
@@ -268,9 +274,12 @@ static clg_status check_call(const clg_trainer *t, const clg_dataset *train, con
     if (batch > n)
         return clg_fail(CLG_ERR_INVALID, "fit: a batch of %lld is larger than the training part, %lld items: give a "
                         "batch of at most %lld", (long long)batch, (long long)n, (long long)n);
-    if (!val && (keeps_best(t) || t->p.schedule.kind == CLG_LR_PLATEAU))
-        return clg_fail(CLG_ERR_INVALID, "fit: %s looks at the validation loss: give a validation part",
-                        t->p.patience > 0 ? "early stopping" : t->p.keep_best ? "keep_best" : "a plateau schedule");
+    const char *chooser = chooses_by(t);
+    if (chooser && !val)
+        return clg_fail(CLG_ERR_INVALID, "fit: %s looks at the validation loss: give a validation part", chooser);
+    if (chooser && clg_dataset_part(val) == CLG_TEST)
+        return clg_fail(CLG_ERR_INVALID, "fit: %s would choose by a test part, which then no longer tells how good the "
+                        "model is: give a validation part (clg_dataset_split() makes one)", chooser);
     if (t->item > 0 && t->items != n)
         return clg_fail(CLG_ERR_INVALID, "fit: the run stands inside an epoch of %lld items, but the training part has "
                         "%lld: another data set?", (long long)t->items, (long long)n);
