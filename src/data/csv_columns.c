@@ -16,7 +16,7 @@ enum { MAX_ONE_HOT = 100, SHOWN = 5, SHOWN_NAMES = 20, SHOWN_TEXT = 40 };
 typedef struct column {
     bool         used, text;
     int64_t      numbers, texts;   /* values of each kind; the rest is missing */
-    int          number_row, text_row; /* the first of each kind */
+    int          text_row;         /* of the first text */
     const char  *first_text;
     const char **value;            /* of a text column: the different values in byte order */
     int         *count;            /* how often each is there */
@@ -111,7 +111,7 @@ static void count_kinds(survey *s) {
             column *k = &s->col[c];
             if (!k->used || is_missing(cell)) continue;
             if (clg_is_number(cell, strlen(cell))) {
-                if (k->numbers++ == 0) k->number_row = r;
+                k->numbers++;
             } else if (k->texts++ == 0) {
                 k->text_row = r;
                 k->first_text = cell;

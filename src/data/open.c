@@ -13,8 +13,6 @@ typedef struct kind {
     clg_kind_open   *open;
 } kind;
 
-
-
 static const kind kinds[] = {
     { { "digits", "digits",
         "handwritten digits inside the library: the first 6,400 and 1,000 of MNIST" },

@@ -73,7 +73,7 @@ clg_status clg_pnm_parse(const char *name, const uint8_t *b, size_t size, clg_im
         return clg_fail(CLG_ERR_FORMAT, "%s: no white space behind the header", name);
     s.at++;
     const uint64_t samples = (uint64_t)width * height * (uint64_t)channels;
-    const uint64_t least = raw ? samples * (max > 255 ? 2 : 1) : samples * 2 - (samples > 0); /* digits, spaces between */
+    const uint64_t least = raw ? samples * (max > 255 ? 2 : 1) : samples * 2 - (samples > 0); /* digits, and spaces */
     if (least > size - s.at)
         return clg_fail(CLG_ERR_FORMAT, "%s: truncated: %u x %u pixels need %llu bytes, %zu are there", name, width,
                         height, (unsigned long long)least, size - s.at);
