@@ -1,113 +1,16 @@
-/* Training runs: what they learn, that they go on to the same bits, when they end, and what they refuse. On the
- * reference device where nothing else is said: the loop is the same. */
-#include <clgrad/clgrad.h>
+/* Training runs: what they learn, that they go on to the same bits, and when they end. On the reference device where
+ * nothing else is said: the loop is the same. */
+#include "support/runs.h"
+
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static clg_device *dev;
-static char dir[64];
-
-static void open_dev(void) {
-    dev = clg_device_open("ref", NULL);
-    cr_assert_not_null(dev, "%s", clg_error());
-    strcpy(dir, "/tmp/clgrad-fit-XXXXXX");
-    cr_assert_not_null(mkdtemp(dir));
-    cr_assert_eq(chdir(dir), 0);
-}
-
-static void close_dev(void) {
-    clg_device_destroy(&dev);
-    cr_assert_eq(chdir("/"), 0);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_assert_eq(system(command), 0);
-}
 
 TestSuite(fit, .init = open_dev, .fini = close_dev, .timeout = 120);
 
-/* --- data and models --- */
-
-/* n points; class: inside the circle or not, with a share of wrong labels; or as reals 2 x - 3 y + 1 and x y. */
-static clg_dataset *points(int64_t n, bool reals, double wrong, uint32_t seed, enum clg_part part) {
-    double *x = calloc((size_t)n * 2, sizeof *x), *target = calloc((size_t)n * 2, sizeof *target);
-    int32_t *label = calloc((size_t)n, sizeof *label);
-    uint32_t r = seed;
-    for (int64_t i = 0; i < n; i++) {
-        for (int k = 0; k < 2; k++) {
-            r = r * 1664525u + 1013904223u;
-            x[2 * i + k] = (double)(r >> 8) / (1 << 23) - 1;
-        }
-        r = r * 1664525u + 1013904223u;
-        const double a = x[2 * i], b = x[2 * i + 1];
-        const bool inside = a * a + b * b < 0.6;
-        label[i] = ((double)(r >> 8) / (1 << 24) < wrong) ? !inside : inside;
-        target[2 * i] = 2 * a - 3 * b + 1;
-        target[2 * i + 1] = a * b;
-    }
-    const clg_dataset_params p = {.n = n, .item = CLG_SHAPE(2), .x = x, .label = reals ? NULL : label, .classes = 2,
-                                  .target = reals ? target : NULL, .targets = 2, .part = part};
-    clg_dataset_params q = p;
-    if (reals) q.classes = 0;
-    clg_dataset *d = clg_dataset_create(&q);
-    cr_assert_not_null(d, "%s", clg_error());
-    free(x);
-    free(target);
-    free(label);
-    return d;
-}
-
-static clg_model *model_for(const char *text, const clg_dataset *d) {
-    clg_model *open = clg_model_parse("test", text);
-    cr_assert_not_null(open, "%s", clg_error());
-    clg_model *m = clg_model_for(open, clg_dataset_shape(d), clg_dataset_classes(d), clg_dataset_targets(d));
-    cr_assert_not_null(m, "%s", clg_error());
-    clg_model_destroy(&open);
-    return m;
-}
-
-/* A trainer with a store of its own, which it holds. */
-static clg_trainer *trainer_on(clg_device *d, const char *text, const clg_dataset *data, const clg_fit_params *p) {
-    clg_store *store = clg_store_create(d, 5);
-    clg_model *m = model_for(text, data);
-    clg_trainer *t = clg_trainer_create(d, store, m, p);
-    cr_assert_not_null(t, "%s", clg_error());
-    clg_model_destroy(&m);
-    clg_store_destroy(&store);
-    return t;
-}
-
-static clg_trainer *trainer(const char *text, const clg_dataset *data, const clg_fit_params *p) {
-    return trainer_on(dev, text, data, p);
-}
-
-static clg_fit_result fit(clg_trainer *t, clg_dataset *train, clg_dataset *val) {
-    clg_fit_result r;
-    cr_assert_eq(clg_fit(t, train, val, &r), CLG_OK, "%s", clg_error());
-    return r;
-}
-
 static const char mlp[] = "linear 16\ntanh\nlinear outputs\n";
-
-/* All params of a store, one after the other. */
-static size_t weights(clg_trainer *t, unsigned char *to, size_t size) {
-    clg_store *s = clg_trainer_store(t);
-    size_t at = 0;
-    for (int i = 0; i < clg_store_count(s); i++) {
-        clg_store_entry e;
-        cr_assert_eq(clg_store_get(s, i, &e), CLG_OK);
-        size_t n = clg_dtype_size(e.dtype);
-        for (int k = 0; k < e.shape.ndim; k++) n *= (size_t)e.shape.dim[k];
-        if (!e.trainable || strncmp(e.name, "fit.", 4) == 0) continue; /* what a file made counts as trainable */
-        cr_assert(at + n <= size);
-        cr_assert_eq(clg_store_read(s, e.name, to + at, n), CLG_OK);
-        at += n;
-    }
-    return at;
-}
 
 enum { ROOM = 1 << 16 };
 static unsigned char now[ROOM], then[ROOM];
@@ -205,15 +108,6 @@ Test(fit, linear_regression_in_double_finds_the_weights) {
 }
 
 /* --- the same bits --- */
-
-typedef struct stop_at {
-    int64_t step, epoch; /* 0: never */
-} stop_at;
-
-static enum clg_fit_action stop_step(void *user, const clg_fit_state *s) {
-    const stop_at *at = user;
-    return at && s->step == at->step ? CLG_FIT_STOP : CLG_FIT_GO_ON;
-}
 
 static enum clg_fit_action stop_epoch(void *user, const clg_fit_state *s, const clg_epoch *e) {
     const stop_at *at = user;
@@ -463,140 +357,41 @@ Test(fit, callbacks_stop_a_run_and_it_goes_on) {
     clg_dataset_destroy(&d);
 }
 
-/* --- what is refused --- */
+/* --- order and plateaus --- */
 
-typedef struct refused {
-    const char *what, *model; /* model NULL: mlp */
-    clg_fit_params p;
-    int  train, val;          /* which of the data sets; -1: NULL */
-    const char *message[2];   /* both stand in it */
-} refused;
-
-enum { TRAIN, TEST_PART, REALS, PICTURES, WHOLE, N_SETS };
-
-Test(fit, mistakes_are_named) {
-    static const refused table[] = {
-        {"large batch", .p = {.batch = 100}, .val = -1, .message = {"batch of 100", "70 items"}},
-        {"test part", .train = TEST_PART, .val = -1, .message = {"test part", "must not be trained on"}},
-        {"the whole", .train = WHOLE, .val = -1, .message = {"2 of the 70 items are in a test part", "training part"}},
-        {"no data", .train = -1, .val = -1, .message = {"training part is NULL", ""}},
-        {"patience", .p = {.patience = 2}, .val = -1, .message = {"early stopping", "give a validation part"}},
-        {"keep_best", .p = {.keep_best = true}, .val = -1, .message = {"keep_best", "give a validation part"}},
-        {"best by test", .p = {.keep_best = true}, .val = TEST_PART, .message = {"keep_best", "choose by a test part"}},
-        {"plateau", .p = {.schedule = {.kind = CLG_LR_PLATEAU}}, .val = -1, .message = {"plateau", "validation part"}},
-        {"reals", .train = REALS, .val = -1, .message = {"0 classes", "1 to 2"}},
-        {"pictures", .val = PICTURES, .message = {"validation part are 1x2", "is for 2"}},
-        {"negative epochs", .p = {.epochs = -1}, .val = -1, .message = {"epochs = -1", "at least 1"}},
-        {"optimizer", .p = {.optimizer = "sgdd"}, .val = -1, .message = {"sgdd", "momentum"}},
-        {"type", .p = {.type = CLG_F16}, .val = -1, .message = {"f16", "f32 or f64"}},
-        {"schedule", .p = {.schedule = {.warmup = -1}}, .val = -1, .message = {"warmup", ""}},
-        {"open model", "linear outputs\n", .val = -1, .message = {"open", "clg_model_for"}},
-    };
-    static const double picture[] = {1, 2};
-    static const int32_t label[] = {1};
-    static const int64_t held_out[] = {3, 40};
-    clg_dataset *set[N_SETS] = {points(70, false, 0, 1, CLG_TRAIN), points(70, false, 0, 2, CLG_TEST),
-        points(70, true, 0, 1, CLG_TRAIN),
-        clg_dataset_create(clg_dataset_params(.n = 1, .item = CLG_SHAPE(1, 2), .x = picture, .label = label)),
-        points(70, false, 0, 1, CLG_TRAIN)};
-    clg_dataset *test = clg_dataset_subset(set[WHOLE], held_out, 2, CLG_TEST);
-    cr_assert(set[PICTURES] && test, "%s", clg_error());
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        const refused *c = &table[i];
-        clg_store *store = clg_store_create(dev, 1);
-        clg_model *m = c->model ? clg_model_parse("open", c->model) : model_for(mlp, set[TRAIN]);
-        clg_trainer *t = clg_trainer_create(dev, store, m, &c->p);
-        clg_dataset *val = c->val < 0 ? NULL : set[c->val], *train = c->train < 0 ? NULL : set[c->train];
-        if (t) cr_expect_lt(clg_fit(t, train, val, NULL), 0, "%s", c->what);
-        for (int k = 0; k < 2; k++)
-            cr_expect_not_null(strstr(clg_error(), c->message[k]), "%s: \"%s\" is not in \"%s\"", c->what,
-                               c->message[k], clg_error());
-        clg_trainer_destroy(&t);
-        clg_model_destroy(&m);
-        clg_store_destroy(&store);
-    }
-    for (int i = 0; i < N_SETS; i++) clg_dataset_destroy(&set[i]);
-    clg_dataset_destroy(&test);
+Test(fit, the_seed_orders_the_items_unless_they_stay_in_order) {
+    clg_dataset *d = points(70, false, 0.1, 1, CLG_TRAIN);
+    clg_fit_params p = {.epochs = 2, .batch = 16, .no_shuffle = true, .seed = 1}, q = p;
+    q.seed = 2;
+    clg_trainer *a = trainer(mlp, d, &p), *b = trainer(mlp, d, &q);
+    (void)fit(a, d, NULL);
+    (void)fit(b, d, NULL);
+    expect_same_weights(a, b, "in order");
+    p.no_shuffle = q.no_shuffle = false;
+    cr_assert(clg_trainer_reset(a) == CLG_OK && clg_trainer_set(a, &p) == CLG_OK, "%s", clg_error());
+    cr_assert(clg_trainer_reset(b) == CLG_OK && clg_trainer_set(b, &q) == CLG_OK, "%s", clg_error());
+    (void)fit(a, d, NULL);
+    (void)fit(b, d, NULL);
+    const size_t n = weights(a, now, ROOM);
+    (void)weights(b, then, ROOM);
+    cr_expect_arr_neq(now, then, n, "shuffled by two seeds");
+    clg_trainer_destroy(&a);
+    clg_trainer_destroy(&b);
+    clg_dataset_destroy(&d);
 }
 
-static void listen(void *user, enum clg_log_level level, const char *msg) {
-    if (level == CLG_LOG_WARN && strstr(msg, "evaluated a second time")) ++*(int *)user;
-}
-
-Test(fit, a_second_look_at_the_test_part_is_noted) {
-    int notes = 0;
-    clg_score s;
-    clg_dataset *train = points(70, false, 0, 1, CLG_TRAIN), *test = points(30, false, 0, 2, CLG_TEST);
-    clg_trainer *t = trainer(mlp, train, NULL);
-    clg_set_log(listen, &notes, CLG_LOG_WARN);
-    for (int i = 0; i < 3; i++) cr_assert_eq(clg_evaluate(t, train, &s, NULL, NULL), CLG_OK);
-    cr_assert_eq(clg_evaluate(t, test, &s, NULL, NULL), CLG_OK);
-    cr_expect_eq(notes, 0);
-    for (int i = 0; i < 3; i++) cr_assert_eq(clg_evaluate(t, test, &s, NULL, NULL), CLG_OK);
-    cr_expect_eq(notes, 1);
-    clg_set_log(NULL, NULL, CLG_LOG_WARN);
+/* Nothing gets better at so small a rate, so it falls after each second epoch. */
+Test(fit, a_plateau_lowers_the_learning_rate) {
+    clg_dataset *train = points(32, false, 0.5, 1, CLG_TRAIN), *val = points(40, false, 0.5, 2, CLG_VALIDATION);
+    const clg_schedule s = {.kind = CLG_LR_PLATEAU, .patience = 2, .gamma = 0.5, .better = 1};
+    clg_trainer *t = trainer(mlp, train, clg_fit_params(.epochs = 7, .batch = 32, .schedule = s,
+                                                        .optim = {.lr = 0.01}));
+    const double want[] = {0.01, 0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025};
+    const clg_epoch *e;
+    (void)fit(t, train, val);
+    cr_assert_eq(clg_trainer_history(t, &e), 7);
+    for (int i = 0; i < 7; i++) cr_expect_float_eq(e[i].lr, want[i], 1e-12, "epoch %d: %g", i + 1, e[i].lr);
     clg_trainer_destroy(&t);
     clg_dataset_destroy(&train);
-    clg_dataset_destroy(&test);
-}
-
-/* --- checkpoints of something else --- */
-
-typedef struct other {
-    const char *what, *model;
-    clg_fit_params p;
-    uint64_t seed;
-    const char *message[2];
-} other;
-
-static void expect_refused(const other *c, const clg_dataset *d, const char *path) {
-    clg_store *store = clg_store_create(dev, c->seed);
-    clg_model *m = model_for(c->model, d);
-    clg_trainer *t = clg_trainer_create(dev, store, m, &c->p);
-    cr_assert_not_null(t, "%s", clg_error());
-    const size_t n = weights(t, then, ROOM);
-    cr_expect_eq(clg_trainer_resume(t, path), CLG_ERR_FORMAT, "%s", c->what);
-    for (int k = 0; k < 2; k++)
-        cr_expect_not_null(strstr(clg_error(), c->message[k]), "%s: \"%s\" is not in \"%s\"", c->what, c->message[k],
-                           clg_error());
-    cr_expect_not_null(strstr(clg_error(), path), "%s", clg_error());
-    cr_expect_eq(clg_trainer_history(t, NULL), 0);
-    cr_expect_eq(weights(t, now, ROOM), n);
-    cr_expect_arr_eq(now, then, n, "%s", c->what);
-    clg_trainer_destroy(&t);
-    clg_model_destroy(&m);
-    clg_store_destroy(&store);
-}
-
-Test(fit, a_checkpoint_of_another_run_is_refused) {
-    static const other table[] = {
-        {"model", "linear 12\ntanh\nlinear outputs\n", {.batch = 16}, 5, {"another model", "linear 12"}},
-        {"optimizer", mlp, {.batch = 16, .optimizer = "adam"}, 5, {"trained by sgd", "adam"}},
-        {"type", mlp, {.batch = 16, .type = CLG_F64}, 5, {"trained in f32", "f64"}},
-        {"batch", mlp, {.batch = 32}, 5, {"batch 16", "32"}},
-        {"seed", mlp, {.batch = 16}, 6, {"seed 5", "6"}},
-    };
-    static const other none = {"no run", mlp, {0}, 5, {"no text \"model\"", ""}};
-    clg_dataset *d = points(70, false, 0, 1, CLG_TRAIN);
-    stop_at stop = {.step = 7};
-    clg_trainer *t = trainer(mlp, d, clg_fit_params(.batch = 16, .on_step = stop_step, .user = &stop));
-    (void)fit(t, d, NULL);
-    cr_assert_eq(clg_trainer_save(t, "a.safetensors"), CLG_OK, "%s", clg_error());
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) expect_refused(&table[i], d, "a.safetensors");
-    clg_store *bare = clg_store_create(dev, 5);
-    cr_assert_eq(clg_store_save(bare, "bare.safetensors", NULL), CLG_OK, "%s", clg_error());
-    expect_refused(&none, d, "bare.safetensors");
-    /* a good text in a file whose weights are gone */
-    cr_assert_eq(clg_store_set_meta(bare, "model", clg_store_meta(clg_trainer_store(t), "model")), CLG_OK);
-    cr_assert_eq(clg_store_set_meta(bare, "training", clg_store_meta(clg_trainer_store(t), "training")), CLG_OK);
-    cr_assert_eq(clg_store_save(bare, "empty.safetensors", NULL), CLG_OK, "%s", clg_error());
-    const other empty = {"no weights", mlp, {.batch = 16}, 5, {"fc1.weight", ""}};
-    expect_refused(&empty, d, "empty.safetensors");
-    cr_assert_eq(clg_store_set_meta(bare, "training", "{\"version\":1}"), CLG_OK);
-    cr_assert_eq(clg_store_save(bare, "text.safetensors", NULL), CLG_OK, "%s", clg_error());
-    const other text = {"bad text", mlp, {.batch = 16}, 5, {"does not describe a training run", "optimizer"}};
-    expect_refused(&text, d, "text.safetensors");
-    clg_store_destroy(&bare);
-    clg_trainer_destroy(&t);
-    clg_dataset_destroy(&d);
+    clg_dataset_destroy(&val);
 }
