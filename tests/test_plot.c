@@ -342,12 +342,14 @@ Test(plot, regions) {
 
 Test(plot, tiles) {
     const float plane[] = {0, 5, 10, 10, -1, 0, 1, NAN, 7, 7, 7, 7};
-    const char *const caption[] = {"7 \xe2\x86\x92 1", NULL, "c"};
+    const char *const caption[] = {"7 \xe2\x86\x92 1", NULL, "first\nsecond line"};
     drawing d;
     clg_tiles_params p = {.plane = plane, .n = 3, .h = 2, .w = 2, .caption = caption};
     clg_figure *f = clg_figure_tiles("grey", &p);
     cr_assert_not_null(f);
     cr_expect_not_null(strstr(clg_figure_svg(f), ">7 \xe2\x86\x92 1</text>"));
+    cr_expect_not_null(strstr(clg_figure_svg(f), ">first</text>"));
+    cr_expect_not_null(strstr(clg_figure_svg(f), ">second line</text>"));
     look_at(f, &d);
     cr_assert_eq(d.pictures, 3);
     cr_expect(pixel(&d, 0, 2, 0, 0) == 0x000000ff && pixel(&d, 0, 2, 1, 0) == 0x808080ff);

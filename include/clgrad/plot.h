@@ -53,7 +53,7 @@ CLG_API clg_figure *clg_figure_charts(const char *title, const clg_chart *chart,
 
 /**
  * counts [classes, classes] of (true class, answer) as a table, a row for each true class; blue: right, orange: wrong,
- * the darker the larger a share of its row. name: classes of them; NULL: numbers. Above 24 classes there are no counts
+ * the stronger the larger a share of its row. name: classes of them; NULL: numbers. Above 24 classes there are no counts
  * in the cells, and of the names only as many as there is room for. At most 2000 classes; no count below 0.
  */
 CLG_API clg_figure *clg_figure_confusion(const char *title, const int64_t *counts, int classes,
@@ -86,7 +86,7 @@ typedef struct clg_tiles_params {
     int     columns;        /* 0: as many as fit */
     bool    diverging, rgb;
     float   low, high;      /* both 0: each by itself */
-    const char *const *caption; /* [n] texts below the pictures; NULL: none */
+    const char *const *caption; /* [n] texts below the pictures, of up to three lines; NULL: none */
 } clg_tiles_params;
 CLG_API clg_figure *clg_figure_tiles(const char *title, const clg_tiles_params *p);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { MAX_TILES = 4096, MAX_SIDE = 4096, MAX_NUMBERS = 1 << 24 };
-enum { WIDTH = 680, EDGE = 14, GAP = 10, TILE = 72, CAPTION = 18 };
+enum { WIDTH = 680, EDGE = 14, GAP = 10, TILE = 72, CAPTION = 17, LINE = 200, MAX_LINES = 3 };
 
 typedef struct range {
     double low, high;
@@ -68,11 +68,34 @@ static clg_status check(const clg_tiles_params *p) {
     return CLG_OK;
 }
 
-static double caption_width(const clg_tiles_params *p) {
-    double width = 0;
+/* Line k of a caption; "" behind the last. */
+static const char *caption_line(const char *text, int k, char line[LINE]) {
+    while (text && k-- > 0) text = (text = strchr(text, '\n')) ? text + 1 : NULL;
+    const size_t n = text ? strcspn(text, "\n") : 0, fits = n < LINE ? n : LINE - 1;
+    if (fits) memcpy(line, text, fits);
+    line[fits] = 0;
+    return line;
+}
+
+/* Lines of all captions, and the width of the widest. */
+static int measure_captions(const clg_tiles_params *p, double *width) {
+    char line[LINE];
+    int lines = 0;
+    *width = 0;
     for (int i = 0; p->caption && i < p->n; i++)
-        if (p->caption[i]) width = fmax(width, clg_text_width(p->caption[i], CLG_TEXT_SIZE));
-    return fmin(width, 2 * TILE);
+        for (int k = 0; k < MAX_LINES; k++) {
+            if (!*caption_line(p->caption[i], k, line)) continue;
+            lines = k + 1 > lines ? k + 1 : lines;
+            *width = fmax(*width, clg_text_width(line, CLG_TEXT_SIZE));
+        }
+    *width = fmin(*width, 2 * TILE);
+    return lines;
+}
+
+static void put_caption(clg_str *s, const char *text, double x, double y, double px) {
+    char line[LINE];
+    for (int k = 0; k < MAX_LINES; k++)
+        if (*caption_line(text, k, line)) clg_put_text(s, x, y + 14 + k * CAPTION, px, "t", line);
 }
 
 /* Whole pixels of the screen for one number where it is enlarged. */
@@ -84,8 +107,10 @@ static double zoom(const clg_tiles_params *p) {
 clg_figure *clg_figure_tiles(const char *title, const clg_tiles_params *p) {
     if (check(p) < 0) return NULL;
     const size_t plane = (size_t)p->h * (size_t)p->w, numbers = plane * (p->rgb ? 3 : 1);
-    const double k = zoom(p), w = k * p->w, h = k * p->h, cell = fmax(w, caption_width(p)) + GAP;
-    const double row = h + GAP + (p->caption ? CAPTION : 0);
+    double widest;
+    const int lines = measure_captions(p, &widest);
+    const double k = zoom(p), w = k * p->w, h = k * p->h, cell = fmax(w, widest) + GAP;
+    const double row = h + GAP + lines * CAPTION;
     const int fit = (int)((WIDTH - 2 * EDGE + GAP) / cell), want = p->columns ? p->columns : fit < 1 ? 1 : fit;
     const int columns = want < p->n ? want : p->n, rows = (p->n + columns - 1) / columns;
     uint8_t *rgba = clg_alloc(4 * plane);
@@ -98,7 +123,7 @@ clg_figure *clg_figure_tiles(const char *title, const clg_tiles_params *p) {
         const range r = range_of(p, v, numbers);
         for (size_t at = 0; at < plane; at++) pixel_of(p, r, v + at, plane, rgba + 4 * at);
         clg_put_picture(&panel.body, x, y, w, h, rgba, p->w, p->h);
-        if (p->caption && p->caption[i]) clg_put_text(&panel.body, x, y + h + 14, cell - GAP + 1, "t", p->caption[i]);
+        if (lines > 0) put_caption(&panel.body, p->caption[i], x, y + h, cell - GAP + 1);
     }
     clg_free(rgba);
     return clg_figure_compose("clg_figure_tiles", title, &panel, 1);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_WRONG = 40, GRID = 160, MOST_POINTS = 2000, NAME = 40 };
+enum { MOST_WRONG = 40, GRID = 160, MOST_POINTS = 2000, NAME = 64 };
 
 static int64_t elements(clg_shape s) {
     int64_t n = 1;
@@ -65,7 +65,7 @@ void clg_show_confusion(clg_album *a, const clg_exhibit *x) {
     clg_album_heading(a, "Answers");
     clg_album_add(a, "confusion", clg_figure_confusion("Confusion matrix", x->confusion, n, name),
                   "How many items of each class (row) were answered with each class (column). Blue is right, orange is "
-                  "wrong; the darker, the larger a share of its row.");
+                  "wrong; the stronger, the larger a share of its row.");
     if (a->report && n <= 100) add_class_table(a->report, x, n);
     free(name);
 }
@@ -122,7 +122,7 @@ static mistake *find_mistakes(clg_album *a, const clg_exhibit *x, int64_t *n) {
 
 static void add_wrong_pictures(clg_album *a, const clg_exhibit *x, const mistake *m, int n, const char *caption) {
     const clg_shape s = clg_dataset_shape(x->data);
-    const bool colour = s.dim[0] == 3;
+    const bool colour = s.dim[0] == 3, named = clg_dataset_class_name(x->data, 0) != NULL; /* names need two lines */
     const size_t size = (size_t)elements(s), shown = colour ? size : (size_t)(s.dim[1] * s.dim[2]);
     float *pixels = malloc(size * sizeof *pixels), *plane = malloc((size_t)n * shown * sizeof *plane);
     char text[MOST_WRONG][2 * NAME + 8], truth[NAME], answer[NAME];
@@ -131,8 +131,8 @@ static void add_wrong_pictures(clg_album *a, const clg_exhibit *x, const mistake
     for (int i = 0; pixels && plane && i < n; i++) {
         if (clg_dataset_item(x->data, m[i].item, pixels, NULL) < 0) clg_album_fail(a, clg_tool_fail());
         memcpy(plane + (size_t)i * shown, pixels, shown * sizeof *plane);
-        snprintf(text[i], sizeof text[i], "%s \xe2\x86\x92 %s", class_text(x->data, m[i].truth, truth),
-                 class_text(x->data, m[i].answer, answer));
+        snprintf(text[i], sizeof text[i], named ? "%s\n\xe2\x86\x92 %s" : "%s \xe2\x86\x92 %s",
+                 class_text(x->data, m[i].truth, truth), class_text(x->data, m[i].answer, answer));
         captions[i] = text[i];
     }
     if (a->code == CLG_EXIT_OK) {

@@ -151,8 +151,8 @@ static void put_machine(clg_report *to, const clg_train_run *r, facts *f) {
     add(f, "most device memory", "%.1f MB", (double)s.mem_peak / 1e6);
     add(f, "programs", "%d built in %.1f s, %d from the cache", s.programs_built, s.build_seconds, s.programs_cached);
     if (!isnan(r->first_step)) add(f, "from the start to the first step", "%.2f s", r->first_step);
-    if (r->result.epochs > 0) add(f, "last epoch", "%.2f s, %.0f %s a second", r->result.last.seconds,
-                                  r->result.last.items_per_second, r->unit);
+    if (r->result.epochs > 0 && isfinite(r->result.last.seconds)) /* not known of epochs before a resume */
+        add(f, "last epoch", "%.2f s, %.0f %s a second", r->result.last.seconds, r->result.last.items_per_second, r->unit);
     add(f, "in all", "%.1f s", clg_tool_uptime());
     if (gmtime_r(&t, &utc) && strftime(now, sizeof now, "%Y-%m-%d %H:%M UTC", &utc) > 0) add(f, "finished", "%s", now);
     clg_report_heading(to, "Device and times");
