@@ -89,7 +89,8 @@ CLG_API int64_t clg_trainer_plans(const clg_trainer *t);
 CLG_API CLG_CHECK clg_status clg_trainer_plan_info(clg_trainer *t, int64_t rows, clg_plan_info *info);
 
 /** Starts anew: clg_store_reset(), no history, first epoch. Plans stay, so the folds of a cross-validation compile
- *  once; what follows has the bits of a new trainer over a new store. */
+ *  once; what follows has the bits of a new trainer over a new store. A scaler that is in the store is reset like
+ *  everything else: put it there again. */
 CLG_API CLG_CHECK clg_status clg_trainer_reset(clg_trainer *t);
 
 /** Gives a run other params. Plans of training steps are dropped if optimizer, optim (but for lr), accumulate or

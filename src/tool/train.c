@@ -56,6 +56,19 @@ static void suit_data(clg_train_run *r) {
     if (!r->o.network.model && clg_dataset_shape(r->train).ndim == 1) r->o.network.model = "mlp";
 }
 
+/* What the library would refuse only after kernels were compiled. */
+static int check_data(const clg_train_run *r) {
+    const int64_t n = clg_dataset_size(r->train);
+    const clg_augment_params *a = &r->fit.augment;
+    if (r->o.batch > n)
+        return clg_tool_error(CLG_EXIT_USAGE, "train: --batch %lld is larger than the training part, %lld %s",
+                              (long long)r->o.batch, (long long)n, r->unit);
+    if ((a->shift > 0 || a->crop > 0 || a->flip) && clg_dataset_shape(r->train).ndim != 3)
+        return clg_tool_error(CLG_EXIT_USAGE, "train: --augment %s: only pictures are moved and flipped; the items of "
+                              "%s are none", r->o.augment, r->o.data);
+    return CLG_EXIT_OK;
+}
+
 /* By the training part. The store rounds means and deviations to f32, for whoever uses the file: so here too. */
 static int standardize(clg_train_run *r) {
     if (!r->o.standardize) return CLG_EXIT_OK;
@@ -123,6 +136,7 @@ static int train(clg_train_run *r) {
     if (code != CLG_EXIT_OK) return code;
     suit_data(r);
     code = clg_train_params(&r->o, &r->fit);
+    if (code == CLG_EXIT_OK) code = check_data(r);
     if (code != CLG_EXIT_OK) return code;
     clg_progress_note("preparing (the first run on a device compiles its kernels)");
     code = make_trainer(r);
