@@ -1,5 +1,6 @@
 /* Figures and reports: every one is well-formed, has all marks inside, and draws as many points, cells and tiles, in
  * the colours, that its numbers say; hostile texts and numbers; what cannot be drawn is refused. */
+#include "support/files.h"
 #include "support/xml.h"
 
 #include <clgrad/clgrad.h>
@@ -190,6 +191,45 @@ Test(plot, curves_have_their_points) {
     y[8] = INFINITY;
     look_at(one_chart((clg_series){.y = y, .n = N}, false, false), &d);
     cr_expect(d.marks == N - 2 && d.segments == 3 + 2, "gaps: %d marks, %d segments", d.marks, d.segments);
+}
+
+/* Where the label of a tick stands: x of those below, y of those at the left, which have the word "e" (end). */
+static double tick_at(const char *svg, const char *label, bool left) {
+    char text[64];
+    double x = NAN, y = NAN;
+    snprintf(text, sizeof text, "class=\"q %c\">%s</text>", left ? 'e' : 'c', label);
+    const char *at = strstr(svg, text);
+    cr_assert_not_null(at, "no tick %s", label);
+    while (strncmp(at, "<text", 5) != 0) at--;
+    cr_assert_eq(sscanf(at, "<text x=\"%lf\" y=\"%lf\"", &x, &y), 2);
+    return left ? y - 4.5 : x;
+}
+
+static void check_ticks(clg_figure *f, const char *const *x, const char *const *y, int n) {
+    cr_assert_not_null(f);
+    const char *at = clg_figure_svg(f);
+    for (int i = 0; i < n; i++) {
+        double cx, cy;
+        at = strstr(at, "<circle cx=");
+        cr_assert(at && sscanf(at++, "<circle cx=\"%lf\" cy=\"%lf\"", &cx, &cy) == 2);
+        cr_expect_float_eq(cx, tick_at(clg_figure_svg(f), x[i], false), 0.02, "%s", x[i]);
+        cr_expect_float_eq(cy, tick_at(clg_figure_svg(f), y[i], true), 0.02, "%s", y[i]);
+    }
+    clg_figure_destroy(&f);
+}
+
+Test(plot, marks_stand_at_their_ticks) {
+    const double x[] = {0, 10, 20, 30}, y[] = {-1, 0.5, 2, 0}, decades[] = {1e-4, 1e-2, 1, 1e6};
+    const double big[] = {1e6, 2e6, 5e6, 3e6}, fine[] = {0.02, 0.05, 0.1, 0.5};
+    check_ticks(one_chart((clg_series){.x = x, .y = y, .n = 4}, false, false), (const char *[]){"0", "10", "20", "30"},
+                (const char *[]){"-1", "0.5", "2", "0"}, 4);
+    check_ticks(one_chart((clg_series){.x = decades, .y = decades, .n = 4}, true, true),
+                (const char *[]){"1e-4", "0.01", "1", "1e6"}, (const char *[]){"1e-4", "0.01", "1", "1e6"}, 4);
+    check_ticks(one_chart((clg_series){.y = fine, .n = 4}, false, true), (const char *[]){"1", "2", "3", "4"},
+                (const char *[]){"0.02", "0.05", "0.1", "0.5"}, 4);
+    clg_figure *f = one_chart((clg_series){.y = big, .n = 4}, false, false);
+    cr_expect_not_null(strstr(clg_figure_svg(f), ">\xc3\x97 1e6</text>"));
+    check_ticks(f, (const char *[]){"1", "2", "3", "4"}, (const char *[]){"1", "2", "5", "3"}, 4);
 }
 
 Test(plot, several_charts) {
@@ -440,11 +480,9 @@ static char *read_all(const char *path) {
     return text;
 }
 
-Test(plot, report) {
-    char path[] = "/tmp/clgrad-report-XXXXXX";
+Test(plot, report, .init = make_folder, .fini = remove_folder) {
+    const char *const path = in_folder("r.html");
     drawing d;
-    const int file = mkstemp(path);
-    cr_assert(file >= 0 && close(file) == 0);
     clg_report *r = full_report();
     cr_assert_eq(clg_report_save(r, path), CLG_OK, "%s", clg_error());
     char *text = read_all(path);
@@ -471,20 +509,20 @@ Test(plot, report) {
     free(text);
     clg_report_destroy(&r);
     cr_assert_null(r);
-    cr_expect_eq(unlink(path), 0);
 }
 
-Test(plot, report_tells_the_first_failure) {
+Test(plot, report_tells_the_first_failure, .init = make_folder, .fini = remove_folder) {
+    const char *const path = in_folder("none.html");
     clg_report *r = clg_report_create(NULL);
     clg_report_table(r, NULL, 0, 1, NULL);
     clg_report_figure(r, clg_figure_confusion("t", NULL, 1, NULL), NULL);
-    cr_expect_eq(clg_report_save(r, "/tmp/clgrad-none.html"), CLG_ERR_INVALID);
-    cr_expect_str_eq(clg_error(), "/tmp/clgrad-none.html: clg_report_table: there are no cells");
-    cr_expect_eq(access("/tmp/clgrad-none.html", F_OK), -1);
+    cr_expect_eq(clg_report_save(r, path), CLG_ERR_INVALID);
+    cr_expect_not_null(strstr(clg_error(), "none.html: clg_report_table: there are no cells"), "%s", clg_error());
+    cr_expect_eq(access(path, F_OK), -1);
     clg_report_destroy(&r);
     r = clg_report_create("t");
     clg_report_figure(r, clg_figure_confusion("t", NULL, 1, NULL), NULL);
-    cr_expect_eq(clg_report_save(r, "/tmp/clgrad-none.html"), CLG_ERR_INVALID);
+    cr_expect_eq(clg_report_save(r, path), CLG_ERR_INVALID);
     cr_expect_not_null(strstr(clg_error(), "clg_figure_confusion: 1 classes at NULL"));
     clg_report_destroy(&r);
     r = clg_report_create("t");
@@ -515,18 +553,18 @@ static clg_status draw_all(void) {
                        clg_figure_regions("t", &(clg_region_params){0, 1, 0, 1, 1, 1, region}),
                        clg_figure_tiles("t", &(clg_tiles_params){plane, 1, 1, 1})};
     for (int i = 0; i < 4; i++) clg_report_figure(r, f[i], NULL);
-    const clg_status status = r ? clg_report_save(r, "/tmp/clgrad-alloc.html") : clg_error_status();
+    const clg_status status = r ? clg_report_save(r, in_folder("alloc.html")) : clg_error_status();
     for (int i = 0; i < 4; i++) clg_figure_destroy(&f[i]);
     clg_report_destroy(&r);
     return status;
 }
 
-Test(plot, every_allocation_may_fail) {
+Test(plot, every_allocation_may_fail, .init = make_folder, .fini = remove_folder) {
     const clg_allocator mine = {resize, NULL};
     cr_assert_eq(clg_set_allocator(&mine), CLG_OK);
     for (fail_at = 1;; fail_at++) {
         allocations = 0;
-        unlink("/tmp/clgrad-alloc.html");
+        unlink(in_folder("alloc.html"));
         const clg_status status = draw_all();
         cr_assert_eq(clg_set_allocator(&mine), CLG_OK, "allocation %d: %s", fail_at, clg_error()); /* no leak */
         if (allocations < fail_at) {
@@ -534,8 +572,8 @@ Test(plot, every_allocation_may_fail) {
             break;
         }
         cr_expect_eq(status, CLG_ERR_NOMEM, "allocation %d: %s", fail_at, clg_error());
-        cr_expect_eq(access("/tmp/clgrad-alloc.html", F_OK), -1, "allocation %d", fail_at);
+        cr_expect_eq(access(in_folder("alloc.html"), F_OK), -1, "allocation %d", fail_at);
     }
     cr_expect_gt(fail_at, 20);
-    unlink("/tmp/clgrad-alloc.html");
+    unlink(in_folder("alloc.html"));
 }
