@@ -3,7 +3,7 @@
  * given, else the present one. */
 #include "chapter.h"
 
-enum { EPOCHS = 3, CLASSES = 10, FILTERS = 6, SIDE = 28 };
+enum { EPOCHS = 3, BATCH = 40 /* divides all parts: one plan serves */, CLASSES = 10, FILTERS = 6, SIDE = 28 };
 
 static void curves(const clg_trainer *t, const char *folder) {
     double train[EPOCHS], val[EPOCHS], right[EPOCHS];
@@ -89,8 +89,9 @@ int main(int argc, char **argv) {
     clg_model   *lenet = need(clg_model_zoo("lenet", NULL));
     clg_model   *m = need(clg_model_for(lenet, clg_dataset_shape(train), CLASSES, 0));
     clg_store   *store = need(clg_store_create(dev, 42));
-    clg_trainer *t = need(clg_trainer_create(dev, store, m, clg_fit_params(.epochs = EPOCHS, .optimizer = "momentum",
-                                                                          .optim = {.lr = 0.03})));
+    clg_trainer *t = need(clg_trainer_create(dev, store, m, clg_fit_params(
+        .epochs = EPOCHS, .batch = BATCH, .optimizer = "momentum", .optim = {.lr = 0.02},
+        .schedule = {.kind = CLG_LR_COSINE})));
     printf("LeNet, %lld weights, learns from %lld digits\n", (long long)clg_model_weights(m),
            (long long)clg_dataset_size(train));
     must(clg_fit(t, train, val, NULL));
