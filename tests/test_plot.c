@@ -187,6 +187,8 @@ Test(plot, curves_have_their_points) {
     cr_expect(d.curves == 0 && d.marks == N + 1, "and the legend's mark");
     look_at(one_chart((clg_series){.x = x, .y = y, .error = error, .n = N, .dashed = true}, false, false), &d);
     cr_expect(d.curves == 1 && d.marks == N);
+    look_at(one_chart((clg_series){.y = y, .n = N, .plain = true, .name = "line"}, false, false), &d);
+    cr_expect(d.curves == 1 && d.marks == 0);
     y[4] = NAN;
     y[8] = INFINITY;
     look_at(one_chart((clg_series){.y = y, .n = N}, false, false), &d);

@@ -148,7 +148,14 @@ Test(show, report_of_real_targets, .init = set_up, .fini = tear_down) {
     expect_run(0, "train --device ref --data linear:n=100 --model linear --optimizer sgd --lr 0.1 --epochs 4 --batch "
                   "10 --report r.html");
     check_parts("r.html", parts);
-    cr_expect_eq(look_at("r.html").marks, 2 * 4 + 2 + 20 + 2 + 2, "two curves, the test part, the diagonal");
+    cr_expect_eq(look_at("r.html").marks, 2 * 4 + 2 + 20 + 1, "two curves, the test part, legends");
+}
+
+Test(show, report_of_a_fitted_curve, .init = set_up, .fini = tear_down) {
+    expect_run(0, "train --device ref --data poly:n=50,features=3 --model linear --lr 0.1 --epochs 3 --batch 8 "
+                  "--report r.html");
+    cr_expect(file_has("r.html", ">The fitted curve</b>"));
+    cr_expect_eq(look_at("r.html").marks, 2 * 3 + 2 + 10 + 1 + 50 + 2, "curves, the test part, all points; legends");
 }
 
 Test(show, report_of_a_run_that_ends_badly, .init = set_up, .fini = tear_down) {

@@ -32,6 +32,7 @@ typedef struct clg_series {
     int64_t       n;      /* 0: nothing is drawn */
     bool          points; /* only marks, no line */
     bool          dashed;
+    bool          plain;  /* only the line, no marks; else lines of up to 60 points have some */
 } clg_series;
 
 /**

@@ -117,7 +117,7 @@ static void put_marks(const chart *k, int which, uint8_t *seen) {
     for (int64_t i = 0; i < s->n; i++) {
         if (!is_there(k, s, i)) continue;
         if (s->error) put_error_bar(k, s, i, which);
-        if (!s->points && s->n > MARKS_ON_LINES && !is_lone(k, s, i)) continue;
+        if (!s->points && (s->plain || s->n > MARKS_ON_LINES) && !is_lone(k, s, i)) continue;
         const double x = clg_axis_at(&k->x, x_value(s, i)), y = clg_axis_at(&k->y, s->y[i]);
         if (!is_inside(k, x, y)) continue;
         uint8_t *pixel = &seen[(int)(y - k->y.to) * width + (int)(x - k->x.from)];
@@ -184,7 +184,8 @@ static int legend(const clg_chart *c, clg_str *s, double x, double y, double wid
     char line[MAX_SERIES];
     for (int i = 0; i < c->n_series; i++) {
         name[i] = c->series[i].name;
-        line[i] = c->series[i].points ? ' ' : c->series[i].dashed ? '-' : '_';
+        const clg_series *one = &c->series[i];
+        line[i] = one->points ? ' ' : one->plain ? "=~"[one->dashed] : "_-"[one->dashed];
     }
     return clg_put_legend(s, x, y, width, c->n_series, name, line);
 }

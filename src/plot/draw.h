@@ -30,7 +30,8 @@ void clg_put_mark(clg_str *s, double x, double y, int which); /* shape and colou
 void clg_put_mark_grey(clg_str *s, double x, double y);
 
 /** Names with samples of their marks in rows of `width` pixels from (x, y) downwards; line[i]: '_' with a line, '-'
- *  with a dashed one, ' ' without. Entries whose name is NULL are left out. s NULL only measures. Returns the rows. */
+ *  with a dashed one, '=' and '~' these without a mark, ' ' only a mark. Entries whose name is NULL are left
+ *  out. s NULL only measures. Returns the number of rows. */
 int clg_put_legend(clg_str *s, double x, double y, double width, int n, const char *const *name, const char *line);
 
 /* --- colours (style.c) --- */

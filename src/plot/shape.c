@@ -65,8 +65,9 @@ int clg_put_legend(clg_str *s, double x, double y, double width, int n, const ch
         char stroke[] = "l s0", dashed[] = "l s0 d";
         stroke[3] = dashed[3] = (char)('0' + i % CLG_N_COLORS);
         if (s) {
-            if (line[i] != ' ') clg_put_line(s, x + at, row, x + at + SAMPLE, row, line[i] == '-' ? dashed : stroke);
-            clg_put_mark(s, x + at + sample / 2, row, i);
+            const bool is_dashed = line[i] == '-' || line[i] == '~', is_marked = line[i] != '=' && line[i] != '~';
+            if (line[i] != ' ') clg_put_line(s, x + at, row, x + at + SAMPLE, row, is_dashed ? dashed : stroke);
+            if (is_marked) clg_put_mark(s, x + at + sample / 2, row, i);
             clg_put_text(s, x + at + sample + GAP, row + 4.5, text + 1, "t", name[i]);
         }
         at += sample + GAP + text + BETWEEN;

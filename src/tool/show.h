@@ -5,6 +5,13 @@
 
 #include "tool/tool.h"
 
+/** How many numbers a shape holds. */
+static inline int64_t clg_elements(clg_shape s) {
+    int64_t n = 1;
+    for (int i = 0; i < s.ndim; i++) n *= s.dim[i];
+    return n;
+}
+
 /* --- where figures go (album.c) --- */
 
 /** A report, a folder with a file for each figure, or one file. A failure is explained once and kept; then nothing more
@@ -40,6 +47,8 @@ void clg_show_curves(clg_album *a, const char *title, const clg_epoch *e, int64_
 /* show_model.c */
 void clg_show_filters(clg_album *a, const clg_exhibit *x);             /* of the first layer, as pictures */
 void clg_show_maps(clg_album *a, const clg_exhibit *x, int64_t item);  /* what each layer makes of a picture */
+
+void clg_show_fit(clg_album *a, const clg_exhibit *x);     /* a curve through data, where there is one (show_fit.c) */
 
 /* show_answers.c */
 void clg_show_confusion(clg_album *a, const clg_exhibit *x);

@@ -6,12 +6,6 @@
 
 enum { MOST_WRONG = 40, GRID = 160, MOST_POINTS = 2000, NAME = 64 };
 
-static int64_t elements(clg_shape s) {
-    int64_t n = 1;
-    for (int i = 0; i < s.ndim; i++) n *= s.dim[i];
-    return n;
-}
-
 static void no_memory(clg_album *a) {
     clg_album_fail(a, clg_tool_error(CLG_EXIT_FAILED, "no memory"));
 }
@@ -123,7 +117,7 @@ static mistake *find_mistakes(clg_album *a, const clg_exhibit *x, int64_t *n) {
 static void add_wrong_pictures(clg_album *a, const clg_exhibit *x, const mistake *m, int n, const char *caption) {
     const clg_shape s = clg_dataset_shape(x->data);
     const bool colour = s.dim[0] == 3, named = clg_dataset_class_name(x->data, 0) != NULL; /* names need two lines */
-    const size_t size = (size_t)elements(s), shown = colour ? size : (size_t)(s.dim[1] * s.dim[2]);
+    const size_t size = (size_t)clg_elements(s), shown = colour ? size : (size_t)(s.dim[1] * s.dim[2]);
     float *pixels = malloc(size * sizeof *pixels), *plane = malloc((size_t)n * shown * sizeof *plane);
     char text[MOST_WRONG][2 * NAME + 8], truth[NAME], answer[NAME];
     const char *captions[MOST_WRONG];
@@ -192,7 +186,8 @@ static void add_targets(clg_album *a, const clg_exhibit *x, int64_t targets, dou
             ends[1] = fmax(ends[1], truth[i]);
         }
         const clg_series s[] = {{.name = "items", .x = truth, .y = f, .n = n, .points = true},
-                                {.name = "predicted = true", .x = ends, .y = ends, .n = 2, .dashed = true}};
+                                {.name = "predicted = true", .x = ends, .y = ends, .n = 2, .dashed = true,
+                                 .plain = true}};
         const clg_chart c = {.x_label = "true value", .y_label = "predicted", .series = s, .n_series = 2};
         char name[32], title[64] = "Predicted against true values";
         snprintf(name, sizeof name, "targets-%lld", (long long)k + 1);
@@ -205,7 +200,7 @@ static void add_targets(clg_album *a, const clg_exhibit *x, int64_t targets, dou
 void clg_show_targets(clg_album *a, const clg_exhibit *x) {
     const int64_t targets = clg_dataset_targets(x->data), n = clg_dataset_size(x->data);
     if (targets < 1 || !x->output || a->code != CLG_EXIT_OK) return;
-    double *v = malloc((size_t)(2 * n + targets + elements(clg_dataset_shape(x->data))) * sizeof *v);
+    double *v = malloc((size_t)(2 * n + targets + clg_elements(clg_dataset_shape(x->data))) * sizeof *v);
     if (!v) {
         no_memory(a);
         return;

@@ -52,7 +52,8 @@ void clg_show_curves(clg_album *a, const char *title, const clg_epoch *e, int64_
         rate = (clg_series){.y = y + RATE * n, .n = n};
         charts[count++] = (clg_chart){.title = "learning rate", .x_label = "epoch", .series = &rate, .n_series = 1};
     }
-    clg_album_add(a, "curves", clg_figure_charts(title, charts, count), "Training: means over each epoch, while the "
-                  "weights moved. Validation: after it.");
+    clg_album_add(a, "curves", clg_figure_charts(title, charts, count), any(y + VAL_LOSS * n, n)
+                  ? "Training: means over each epoch, while the weights moved. Validation: after it."
+                  : "Means over each epoch, while the weights moved.");
     free(y);
 }

@@ -6,12 +6,6 @@
 
 enum { MOST_FILTERS = 64, MOST_MAPS = 32, MOST_LAYERS = 12 };
 
-static int64_t elements(clg_shape s) {
-    int64_t n = 1;
-    for (int i = 0; i < s.ndim; i++) n *= s.dim[i];
-    return n;
-}
-
 /* --- weights --- */
 
 /* A tensor of the store as floats, to be freed; NULL: it has none of this name, or (album->code) a failure. */
@@ -21,7 +15,7 @@ static float *read_weights(clg_album *a, clg_store *store, const char *layer, cl
     int i = 0;
     while (i < clg_store_count(store) && !(clg_store_get(store, i, e) == CLG_OK && strcmp(e->name, name) == 0)) i++;
     if (i == clg_store_count(store) || (e->dtype != CLG_F32 && e->dtype != CLG_F64)) return NULL;
-    const int64_t n = elements(e->shape);
+    const int64_t n = clg_elements(e->shape);
     double *data = malloc((size_t)n * sizeof *data);
     float *out = malloc((size_t)n * sizeof *out);
     if (!data || !out) {
@@ -73,7 +67,7 @@ void clg_show_filters(clg_album *a, const clg_exhibit *x) {
     float *w = name && is_picture(item) ? read_weights(a, clg_trainer_store(x->trainer), name, &e) : NULL;
     if (!w) return;
     const clg_shape s = e.shape;
-    const bool conv = s.ndim == 4 && s.dim[2] * s.dim[3] > 1, linear = s.ndim == 2 && s.dim[1] == elements(item);
+    const bool conv = s.ndim == 4 && s.dim[2] * s.dim[3] > 1, linear = s.ndim == 2 && s.dim[1] == clg_elements(item);
     snprintf(title, sizeof title, "Weights of %s: %s", name, clg_model_layer(m, i));
     if (conv || linear) {
         clg_figure *f = conv ? conv_figure(title, w, s, &shown) : linear_figure(title, w, s, item, &shown);
@@ -103,7 +97,7 @@ typedef struct maps {
 static bool compile(maps *k, clg_device *dev, clg_store *store) {
     const clg_shape item = clg_model_item(k->model);
     const int layers = clg_model_layers(k->model);
-    int64_t most = elements(item);
+    int64_t most = clg_elements(item);
     clg_shape batch = {item.ndim + 1, {1}};
     for (int i = 0; i < item.ndim; i++) batch.dim[i + 1] = item.dim[i];
     k->graph = clg_graph_create(dev, store);
@@ -114,13 +108,13 @@ static bool compile(maps *k, clg_device *dev, clg_store *store) {
     for (int i = 0; i < layers && k->n < MOST_LAYERS; i++) {
         const clg_shape s = clg_model_layer_shape(k->model, i);
         if (!is_picture(s)) continue;
-        most = elements(s) > most ? elements(s) : most;
+        most = clg_elements(s) > most ? clg_elements(s) : most;
         k->index[k->n] = i;
         k->shown[k->n++] = k->layer[i];
     }
     if (k->n == 0) return true;
     k->plan = clg_compile(k->graph, (clg_list){k->n, k->shown}, clg_plan_params(.inference = true));
-    k->pixels = malloc((size_t)elements(item) * sizeof(float));
+    k->pixels = malloc((size_t)clg_elements(item) * sizeof(float));
     k->plane = malloc((size_t)most * sizeof(float));
     return k->plan && k->pixels && k->plane;
 }
@@ -129,7 +123,7 @@ static bool add_layer(clg_album *a, maps *k, int i) {
     const clg_shape s = clg_model_layer_shape(k->model, k->index[i]);
     const int n = (int)(s.dim[0] < MOST_MAPS ? s.dim[0] : MOST_MAPS);
     char title[200], name[32], caption[120];
-    if (clg_read(k->plan, k->shown[i], k->plane, (size_t)elements(s) * sizeof(float)) < 0) {
+    if (clg_read(k->plan, k->shown[i], k->plane, (size_t)clg_elements(s) * sizeof(float)) < 0) {
         clg_album_fail(a, clg_tool_fail());
         return false;
     }
@@ -163,7 +157,7 @@ void clg_show_maps(clg_album *a, const clg_exhibit *x, int64_t item) {
     const bool ok = compile(&k, x->dev, clg_trainer_store(x->trainer));
     if (!ok) clg_album_fail(a, clg_error_status() < 0 ? clg_tool_fail() : clg_tool_error(CLG_EXIT_FAILED, "no memory"));
     if (ok && k.n > 0) {
-        const size_t bytes = (size_t)elements(s) * sizeof(float);
+        const size_t bytes = (size_t)clg_elements(s) * sizeof(float);
         if (clg_dataset_item(x->data, item, k.pixels, NULL) < 0 || clg_write(k.plan, k.x, k.pixels, bytes) < 0 ||
             clg_run(k.plan) < 0) {
             clg_album_fail(a, clg_tool_fail());

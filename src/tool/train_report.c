@@ -170,6 +170,7 @@ static void put_pictures(clg_album *a, const clg_train_run *r) {
     clg_show_confusion(a, &x);
     clg_show_wrong(a, &x);
     clg_show_targets(a, &x);
+    clg_show_fit(a, &x);
     clg_show_regions(a, &x);
     clg_show_filters(a, &x);
     clg_show_maps(a, &x, 0);
