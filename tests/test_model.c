@@ -129,6 +129,14 @@ Test(model, texts_without_end_are_refused) {
     cr_expect(strstr(clg_error(), "a line may have 32 words at most"), "%s", clg_error());
 }
 
+Test(model, more_weights_than_memory_are_refused) {
+    cr_expect_null(clg_model_parse("t", "input 1000000\nlinear 2\n\nlinear 1000000\nlinear 1000000"));
+    cr_expect_eq(clg_error_status(), CLG_ERR_NOMEM);
+    cr_expect(strstr(clg_error(), "t:5:1: linear 1000000: "), "%s", clg_error());
+    cr_expect_null(clg_model_parse("t", "input 1000000 1000000 1000000 1000000\nflatten\nlinear 1000000"));
+    cr_expect(strstr(clg_error(), "t:1:1: input(x): "), "%s", clg_error());
+}
+
 Test(model, files_are_read) {
     char path[] = "model-XXXXXX";
     const int fd = mkstemp(path);

@@ -49,10 +49,11 @@
 #include <clgrad/optim.h>
 #include <clgrad/perceptron.h>
 #include <clgrad/plan.h>
-#include <clgrad/sources.h>
 #include <clgrad/plot.h>
+#include <clgrad/predict.h>
 #include <clgrad/select.h>
 #include <clgrad/separable.h>
+#include <clgrad/sources.h>
 #include <clgrad/store.h>
 #include <clgrad/tensor.h>
 #include <clgrad/tune.h>

@@ -43,7 +43,7 @@ enum clg_model_loss {
  * otherwise; their tensors are conv1.weight, conv1.bias, ... conv is 1-D, 2-D or 3-D by the rank of what it gets.
  *
  * name is for messages. Errors: CLG_ERR_FORMAT "NAME:LINE:COLUMN: what is wrong, and what is possible there"; also
- * where the text tells all sizes and a layer does not fit what it gets.
+ * where the text tells all sizes and a layer does not fit what it gets. CLG_ERR_NOMEM for more than 2^28 weights.
  */
 CLG_API clg_model *clg_model_parse(const char *name, const char *text);
 CLG_API clg_model *clg_model_read(const char *path); /* Errors: also CLG_ERR_IO */

@@ -62,10 +62,14 @@ static char *print_model(clg_model *m) {
 
 /* --- check --- */
 
+/* The weights of a model are at most so many bytes in double: 2^28 of them. A text of a few lines could ask for more
+ * memory than there is. */
+#define MOST_BYTES ((uint64_t)1 << 31)
+
 /* What the graph says against layer l, with its place before it. */
 static clg_status report_layer(const clg_model *m, const clg_layer *l, clg_graph *g, clg_status code) {
     const clg_status said = clg_graph_status(g);
-    if (said != CLG_ERR_SHAPE && said != CLG_ERR_INVALID && said != CLG_ERR_UNSUP) return said;
+    if (said == CLG_ERR_NOMEM) code = said;
     return clg_fail_context(code, "%s:%d:%d: %s: ", m->source, l->line, l->column, l->text);
 }
 
@@ -106,13 +110,15 @@ static clg_status check_layers(clg_model *m, clg_graph *g, clg_tensor *x, clg_st
 static clg_status check(clg_model *m, clg_status code) {
     clg_shape s = {m->item.ndim + 1, {2}};
     for (int i = 0; i < m->item.ndim; i++) s.dim[i + 1] = m->item.dim[i];
-    clg_device *dev = clg_device_open("ref", clg_device_params(.cache_dir = "", .mem_cap = UINT64_MAX));
+    clg_device *dev = clg_device_open("ref", clg_device_params(.cache_dir = "", .mem_cap = MOST_BYTES));
     clg_graph *g = dev ? clg_graph_create(dev, NULL) : NULL;
     clg_status status = g ? CLG_OK : clg_error_status();
     if (g) {
         clg_graph_set_init(g, CLG_INIT_ZERO);
         clg_tensor *const x = clg_named(clg_input(g, "x", CLG_F32, s), "x");
-        status = x ? check_layers(m, g, x, code) : clg_graph_status(g);
+        if (x) status = check_layers(m, g, x, code);
+        else status = clg_fail_context(clg_graph_status(g) == CLG_ERR_NOMEM ? CLG_ERR_NOMEM : code, "%s:%d:1: ",
+                                       m->source, m->input_line);
     }
     clg_graph_destroy(&g);
     clg_device_destroy(&dev);

@@ -133,6 +133,7 @@ int clg_cmd_show(int argc, char **argv); /* show_cmd.c */
 int clg_cmd_models(int argc, char **argv); /* models.c */
 int clg_cmd_ops(int argc, char **argv);
 int clg_cmd_plan(int argc, char **argv);
+int clg_cmd_predict(int argc, char **argv); /* predict_cmd.c */
 int clg_cmd_tune(int argc, char **argv); /* tune_cmd.c */
 int clg_cmd_filter(int argc, char **argv);
 
