@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 TestSuite(fit, .init = open_dev, .fini = close_dev, .timeout = 120);
 
@@ -337,6 +338,26 @@ Test(fit, a_run_that_diverges_says_where_and_keeps_the_last_good_weights) {
     cr_expect(fit(t, d, NULL).end == CLG_FIT_DONE);
     clg_trainer_destroy(&t);
     clg_dataset_destroy(&d);
+}
+
+/* The loss of the only step is fine, what it makes of the weights is not. With a validation part its loss tells;
+ * without one, some training items are tried. */
+Test(fit, an_epoch_whose_weights_are_not_good_does_not_count) {
+    clg_dataset *d = points(64, true, 0, 1, CLG_TRAIN), *val = points(10, true, 0, 2, CLG_VALIDATION);
+    const clg_fit_params p = {.epochs = 3, .batch = 64, .optim = {.lr = 1e30}, .save = "never.safetensors"};
+    for (int validates = 0; validates < 2; validates++) {
+        clg_trainer *t = trainer("linear outputs\n", d, &p);
+        const size_t n = weights(t, then, ROOM);
+        const clg_fit_result r = fit(t, d, validates ? val : NULL);
+        cr_expect(r.end == CLG_FIT_DIVERGED && r.bad_step == 1 && r.epochs == 0 && r.steps == 0, "end %d in step %d",
+                  r.end, (int)r.bad_step);
+        cr_expect_eq(weights(t, now, ROOM), n);
+        cr_expect_arr_eq(now, then, n);
+        cr_expect_eq(access("never.safetensors", F_OK), -1);
+        clg_trainer_destroy(&t);
+    }
+    clg_dataset_destroy(&d);
+    clg_dataset_destroy(&val);
 }
 
 Test(fit, callbacks_stop_a_run_and_it_goes_on) {

@@ -80,8 +80,10 @@ Test(fit_refused, a_second_look_at_the_test_part_is_noted) {
     for (int i = 0; i < 3; i++) cr_assert_eq(clg_evaluate(t, train, &s, NULL, NULL), CLG_OK);
     cr_assert_eq(clg_evaluate(t, test, &s, NULL, NULL), CLG_OK);
     cr_expect_eq(notes, 0);
-    for (int i = 0; i < 3; i++) cr_assert_eq(clg_evaluate(t, test, &s, NULL, NULL), CLG_OK);
-    cr_expect_eq(notes, 1);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(clg_evaluate(t, test, &s, NULL, NULL), CLG_OK);
+        cr_expect_eq(notes, 1);
+    }
     clg_set_log(NULL, NULL, CLG_LOG_WARN);
     clg_trainer_destroy(&t);
     clg_dataset_destroy(&train);
