@@ -69,6 +69,62 @@ typedef struct clg_csv_params {
  */
 CLG_API clg_dataset *clg_dataset_open_csv(const char *path, const clg_csv_params *p);
 
+/* --- arrays of NumPy --- */
+
+/** Which axes of an array behind the first, which counts items, are what. */
+enum clg_array_layout {
+    CLG_LAYOUT_AUTO,         /* [n, H, W] is n pictures of one channel. [n, H, W, C] has its channels last if C is 1, 3
+                                or 4 and H is not; items are [C, H, W] always */
+    CLG_LAYOUT_PLAIN,        /* items have the axes of the array, whatever they are */
+    CLG_LAYOUT_CHANNELS_LAST /* [n, H, W, C] */
+};
+
+typedef struct clg_array_params {
+    enum clg_task   task;   /* default: classes if targets are whole numbers with at most 100 (integer types) or 20
+                               (floating point) different values, or rows of one 1 and else 0 */
+    enum clg_array_layout layout;
+    const char     *x, *y;  /* NPZ: names of the arrays; default: x, X, data, images, features; y, Y, target, targets,
+                               labels, label */
+} clg_array_params;
+
+#define clg_array_params(...) (&(const clg_array_params){__VA_ARGS__})
+
+/**
+ * NPY files of items, [n, ...], and of their targets, [n] or [n, targets]: versions 1 to 3 of the format, elements f4,
+ * f8, i1 to i8, u1 to u8 and b1 in either order of bytes, C and Fortran order. Arrays of u1 with three axes or more are
+ * pixels, scaled to [0, 1]; other numbers stay what they are. The part is CLG_TRAIN.
+ * Errors: CLG_ERR_IO; CLG_ERR_FORMAT (damaged, other types, numbers that are not finite, x and y that do not fit).
+ */
+CLG_API clg_dataset *clg_dataset_open_npy(const char *x, const char *y, const clg_array_params *p);
+
+/**
+ * The arrays of an NPZ archive (numpy.savez, numpy.savez_compressed). With NAME_train and NAME_test, or train_NAME and
+ * test_NAME, it has parts of its own, as the mnist.npz of Keras: part says which; the classes are those of the training
+ * part. Else part must be CLG_TRAIN, and the data set has all items.
+ * Errors: as clg_dataset_open_npy(); CLG_ERR_FORMAT also for a damaged archive, and for names that are not there (lists
+ *         those that are); CLG_ERR_INVALID for a part that it does not have.
+ */
+CLG_API clg_dataset *clg_dataset_open_npz(const char *path, enum clg_part part, const clg_array_params *p);
+
+/* --- pictures --- */
+
+/**
+ * CIFAR-10 in its binary form: data_batch_1.bin to data_batch_5.bin, test_batch.bin and batches.meta.txt (names of the
+ * classes; may be missing) in dir, or in the folder cifar-10-batches-bin there. Items are [3, 32, 32].
+ * Errors: CLG_ERR_IO (names the file that is missing), CLG_ERR_FORMAT (not whole pictures, classes beyond 9).
+ * Source: Krizhevsky 2009, cs.toronto.edu/~kriz/cifar.html
+ */
+CLG_API clg_dataset *clg_dataset_open_cifar10(const char *dir, enum clg_part part);
+
+/**
+ * Pictures by class: dir/CLASS/NAME.png, .pgm or .ppm. Classes and pictures are in byte order of their names, hidden
+ * ones and other files are passed over. Items are [1, H, W] or [3, H, W]; transparency is left out. The part is
+ * CLG_TRAIN.
+ * Errors: CLG_ERR_IO; CLG_ERR_FORMAT (fewer than two classes, a class without pictures, a damaged picture, the first
+ *         one that is of another size or colour than the first of all, with both).
+ */
+CLG_API clg_dataset *clg_dataset_open_folder(const char *dir);
+
 /* --- sets made by a formula --- */
 
 /** What clg_dataset_synthetic() draws. Zero or NULL: the default; w and b may be set for linear, poly and clouds. */

@@ -337,14 +337,14 @@ static clg_status name_text_classes(const survey *s, clg_items *items) {
 static clg_status set_target(const survey *s, double *target, clg_items *items) {
     const column *k = &s->col[s->target];
     const bool classes = k->text || s->p->task == CLG_TASK_CLASSES ||
-                         (s->p->task == CLG_TASK_AUTO && clg_targets_are_classes(target, items->n));
+                         (s->p->task == CLG_TASK_AUTO && clg_targets_are_classes(target, items->n, CLG_AUTO_CLASSES));
     char *what = joined(s->t->name, ": the target ", s->t->column[s->target]);
     clg_status status = what ? CLG_OK : clg_fail_nomem("message");
     if (status == CLG_OK && k->text && k->values == 1)
         status = clg_fail(CLG_ERR_FORMAT, "%s is %.*s in all %d rows: there is nothing to learn", what, SHOWN_TEXT,
                           k->value[0], s->kept);
     else if (status == CLG_OK)
-        status = classes ? clg_targets_label(what, target, items->n, items) :
+        status = classes ? clg_targets_label(what, target, items->n, NULL, 0, items) :
                  clg_targets_vary(what, target, items->n);
     if (status == CLG_OK && k->text) status = name_text_classes(s, items);
     clg_free(what);

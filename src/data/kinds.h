@@ -10,6 +10,9 @@ typedef clg_dataset *clg_kind_open(const clg_spec *s, enum clg_part part);
 
 clg_kind_open clg_open_digits, clg_open_mnist;                                          /* mnist.c */
 clg_kind_open clg_open_csv;                                                             /* csv_open.c */
+clg_kind_open clg_open_npy, clg_open_npz;                                               /* arrays_open.c */
+clg_kind_open clg_open_cifar10;                                                         /* cifar.c */
+clg_kind_open clg_open_folder;                                                          /* folder.c */
 clg_kind_open clg_open_linear, clg_open_poly, clg_open_xor, clg_open_moons, clg_open_clouds; /* synthetic_open.c */
 
 /** The part of a data set that has none of its own: a split by the options test and split. Takes d over; NULL gives

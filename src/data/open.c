@@ -36,6 +36,26 @@ static const kind kinds[] = {
         "                     else the first of the first three that is there\n"
         "  header=no          there is no line of names; columns are c1, c2, ..." },
       true, "target|task|missing|ignore|text|encode|separator|header|" CLG_PART_KEYS, clg_open_csv },
+    { { "npz", "npz:FILE[,OPTION=VALUE]...",
+        "an archive of NumPy with arrays x (also X, data, images) and y (also\n"
+        "target, label), or x_train, y_train, x_test, y_test. Options:\n"
+        "  x=NAME, y=NAME     names of the arrays\n"
+        "  task=classes|regression\n"
+        "                     what y is; else classes if it is whole numbers with\n"
+        "                     at most 100 different values, or one-hot\n"
+        "  layout=auto|plain|channels_last\n"
+        "                     axes of pictures; auto finds channels at the end" },
+      true, "x|y|task|layout|" CLG_PART_KEYS, clg_open_npz },
+    { { "npy", "npy:X.npy,Y.npy[,OPTION=VALUE]...",
+        "two arrays of NumPy; options task and layout as for npz" },
+      true, "y|task|layout|" CLG_PART_KEYS, clg_open_npy },
+    { { "cifar10", "cifar10:DIR",
+        "the binary version of CIFAR-10: data_batch_1.bin and so on" },
+      true, "", clg_open_cifar10 },
+    { { "folder", "folder:DIR",
+        "pictures by class, DIR/CLASS/*.png, .pgm or .ppm, all of one size; or\n"
+        "DIR/train/CLASS/* and DIR/test/CLASS/*" },
+      true, CLG_PART_KEYS, clg_open_folder },
     { { "linear", "linear[:n=200,noise=0.1,seed=0,...]",
         "y = <w,x> + b + noise; w=2,-3.4 and b=4.2, or features=N, w=..., b=..." },
       false, "n|features|noise|w|b|seed|" CLG_PART_KEYS, clg_open_linear },

@@ -39,10 +39,10 @@ static int64_t distinct(const double *v, int64_t n, double *sorted, int max) {
     return count;
 }
 
-bool clg_targets_are_classes(const double *v, int64_t n) {
-    double sorted[CLG_AUTO_CLASSES];
-    const int64_t k = distinct(v, n, sorted, CLG_AUTO_CLASSES);
-    return k >= 0 && k <= CLG_AUTO_CLASSES;
+bool clg_targets_are_classes(const double *v, int64_t n, int most) {
+    double sorted[CLG_MAX_CLASSES];
+    const int64_t k = distinct(v, n, sorted, most);
+    return k >= 0 && k <= most;
 }
 
 static clg_status name_classes(const double *sorted, int k, clg_items *items) {
@@ -56,20 +56,28 @@ static clg_status name_classes(const double *sorted, int k, clg_items *items) {
     return items->class_name ? CLG_OK : clg_fail_nomem("names of classes");
 }
 
-clg_status clg_targets_label(const char *what, const double *v, int64_t n, clg_items *items) {
+clg_status clg_targets_label(const char *what, const double *v, int64_t n, const double *known, int64_t n_known,
+                             clg_items *items) {
     double sorted[CLG_MAX_CLASSES];
-    const int64_t k = distinct(v, n, sorted, CLG_MAX_CLASSES);
+    const double *from = known ? known : v;
+    const int64_t n_from = known ? n_known : n, k = distinct(from, n_from, sorted, CLG_MAX_CLASSES);
     if (k < 0)
         return clg_fail(CLG_ERR_FORMAT, "%s: classes must be whole numbers; number %lld is %g", what,
-                        (long long)-k, v[-1 - k]);
+                        (long long)-k, from[-1 - k]);
     if (k > CLG_MAX_CLASSES)
         return clg_fail(CLG_ERR_FORMAT, "%s: more than %d different values: too many for classes; are they real "
                         "numbers (task=regression)?", what, CLG_MAX_CLASSES);
-    CLG_TRY(clg_targets_vary(what, v, n));
+    CLG_TRY(clg_targets_vary(what, from, n_from));
     CLG_TRY(name_classes(sorted, (int)k, items));
     items->label = clg_calloc((size_t)n, sizeof *items->label);
     if (!items->label) return clg_fail_nomem("labels");
-    for (int64_t i = 0; i < n; i++) items->label[i] = position(sorted, (int)k, v[i]);
+    for (int64_t i = 0; i < n; i++) {
+        const int at = position(sorted, (int)k, v[i]);
+        if (at == k || sorted[at] != v[i])
+            return clg_fail(CLG_ERR_FORMAT, "%s: number %lld is %g, a class that the training part does not have", what,
+                            (long long)i + 1, v[i]);
+        items->label[i] = at;
+    }
     return CLG_OK;
 }
 
