@@ -5,7 +5,7 @@
 
 #include "tool/network.h"
 
-enum { CLG_MAX_EPOCHS = 100000, CLG_MAX_BATCH = 65536, CLG_TRAIN_ROWS = 64 };
+enum { CLG_MAX_EPOCHS = 100000, CLG_MAX_BATCH = 65536, CLG_RECIPE_ROWS = 48, CLG_TRAIN_ROWS = 64 };
 
 /** What is done with a run and does not belong to it: a resumed run may do something else. */
 typedef struct clg_train_output {
@@ -49,7 +49,7 @@ typedef struct clg_train_run {
 
 /* --- train_options.c --- */
 
-/** The options of a recipe, and all options, as an END-terminated table over *o of at most CLG_TRAIN_ROWS. */
+/** The options of a recipe, and all options, as an END-terminated table over *o with room for CLG_TRAIN_ROWS. */
 void clg_train_recipe(clg_train_options *o, clg_opt *table);
 void clg_train_table(clg_train_options *o, clg_opt *table);
 

@@ -88,6 +88,7 @@ void clg_train_recipe(clg_train_options *o, clg_opt *table) {
         {CLG_OPT_SEED, "seed", "N", &o->seed, "fixes initial weights, the order of the items,\nvalidation part, "
          "dropout and augmentation: the same\ncommand gives the same bits", .given = &o->seed_given},
         {CLG_OPT_END}};
+    _Static_assert(sizeof rows <= CLG_RECIPE_ROWS * sizeof *rows, "raise CLG_RECIPE_ROWS");
     memcpy(table, rows, sizeof rows);
 }
 
@@ -109,6 +110,7 @@ void clg_train_table(clg_train_options *o, clg_opt *table) {
         {CLG_OPT_INT, "stop-after", "N", &o->out.stop_after, "stop after N batches as Ctrl-C does, for limited\ntime "
          "slots", 1, 1e15},
         {CLG_OPT_END}};
+    _Static_assert(sizeof rows <= (CLG_TRAIN_ROWS - CLG_RECIPE_ROWS) * sizeof *rows, "raise CLG_TRAIN_ROWS");
     clg_train_recipe(o, table);
     while (table->kind != CLG_OPT_END) table++;
     memcpy(table, rows, sizeof rows);
