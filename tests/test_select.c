@@ -262,6 +262,10 @@ Test(select, random_search_repeats_by_seed) {
     const char *const list[] = {"optimizer=sgd,adam", "features=1,2"};
     a = search(dev, d, &s, clg_search_params(.dim = list, .n_dims = 2, .random = 9, .cv = {.holdout = 0.25}));
     cr_expect_eq(a.n, 4, "no setup is tried twice");
+    cr_expect_eq(clg_search_size(clg_search_params(.dim = list, .n_dims = 2, .random = 9)), 4);
+    cr_expect_eq(clg_search_size(clg_search_params(.dim = dim, .n_dims = 3, .random = 9)), 9);
+    cr_expect_eq(clg_search_size(clg_search_params(.dim = dim, .n_dims = 3)), 5 * 5 * 2, "of 8..16: 8 10 12 14 16");
+    cr_expect_eq(clg_search_size(clg_search_params(.dim = dim)), CLG_ERR_INVALID);
     clg_search_result_free(&a);
     clg_dataset_destroy(&d);
     clg_device_destroy(&dev);

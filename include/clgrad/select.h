@@ -150,6 +150,9 @@ CLG_API CLG_CHECK clg_status clg_search(clg_device *dev, const clg_setup *s, clg
                                         clg_search_result *out);
 CLG_API void clg_search_result_free(clg_search_result *r);
 
+/** How many setups a search will try; of p the dimensions and random count. A negative clg_status if they are wrong. */
+CLG_API int64_t clg_search_size(const clg_search_params *p);
+
 /* --- curves --- */
 
 /** Training and validation error at one place of a curve. */

@@ -80,11 +80,18 @@ static clg_status random_values(const search *s, int64_t i, const char **value) 
     return CLG_OK;
 }
 
-static clg_status make_trials(search *s) {
+/* Draws the wanted number, but no more than there are setups. */
+static clg_status count_trials(const search *s, int64_t *n, bool *drawn) {
     const int64_t grid = grid_size(s, s->p->random > 0);
-    const bool drawn = s->p->random > 0 && s->p->random < grid;
-    const int64_t n = drawn ? s->p->random : grid;
-    if (n > MAX_TRIALS) return clg_fail(CLG_ERR_INVALID, "search: the grid has more than 100000 points");
+    *drawn = s->p->random > 0 && s->p->random < grid;
+    *n = *drawn ? s->p->random : grid;
+    return *n <= MAX_TRIALS ? CLG_OK : clg_fail(CLG_ERR_INVALID, "search: the grid has more than 100000 points");
+}
+
+static clg_status make_trials(search *s) {
+    int64_t n;
+    bool drawn;
+    CLG_TRY(count_trials(s, &n, &drawn));
     s->out.trial = clg_arena_array(s->arena, (size_t)n, sizeof *s->out.trial);
     if (!s->out.trial) return CLG_ERR_NOMEM;
     s->out.n = n;
@@ -260,6 +267,18 @@ clg_status clg_search(clg_device *dev, const clg_setup *setup, clg_dataset *d, c
     if (status < 0) clg_search_result_free(&s.out);
     else *out = s.out;
     return status;
+}
+
+int64_t clg_search_size(const clg_search_params *p) {
+    clg_arena arena = {0};
+    search s = {.p = p, .arena = &arena};
+    int64_t n = 0;
+    bool drawn;
+    if (!p) return clg_fail(CLG_ERR_INVALID, "search_size: params pointer is NULL");
+    clg_status status = parse_dims(&s);
+    if (status == CLG_OK) status = count_trials(&s, &n, &drawn);
+    clg_arena_free(&arena);
+    return status < 0 ? status : n;
 }
 
 void clg_search_result_free(clg_search_result *r) {

@@ -10,6 +10,8 @@ static const clg_command commands[] = {
     {"eval", "how good a saved network is: loss, accuracy, each class", clg_cmd_eval},
     {"show", "pictures of a saved network: filters, feature maps, answers", clg_cmd_show},
     {"predict", "what a saved network takes pictures for", clg_cmd_predict},
+    {"select", "try many settings, print which is best", clg_cmd_select},
+    {"curve", "error against data, size of the model, or weight decay", clg_cmd_curve},
     {"devices", "what is here to compute on, and what would be chosen", clg_cmd_devices},
     {"doctor", "check every operation on a device against the reference", clg_cmd_doctor},
     {"filter", "lay a filter over a picture: edges, blur, your own", clg_cmd_filter},

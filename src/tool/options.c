@@ -78,7 +78,7 @@ static void print_help(const clg_usage *u) {
         }
         const char *last = strrchr(o->help, '\n');
         const size_t width = strlen(last ? last + 1 : o->help) + strlen(dflt);
-        if (width > HELP_WIDTH - HELP_COLUMN) dflt[0] = '\n'; /* instead of the space */
+        if (dflt[0] && width > HELP_WIDTH - HELP_COLUMN) dflt[0] = '\n'; /* instead of the space */
         snprintf(text, sizeof text, "%s%s", o->help, dflt);
         print_column(text, at);
     }
@@ -180,7 +180,10 @@ int clg_opt_set(const clg_opt *o, const char *command, const char *text) {
         return bad_value(o, command, text, want);
     }
     if (text[0] == 0) return bad_value(o, command, "\"\"", "wants a text that is not empty");
-    *(const char **)o->value = text;
+    const char **to = o->value, **const end = to + (int)o->max;
+    while (o->kind == CLG_OPT_LIST && *to) to++;
+    if (o->kind == CLG_OPT_LIST && to == end) return bad_value(o, command, text, "is one too many");
+    *to = text;
     return -1;
 }
 
@@ -230,6 +233,7 @@ const char *clg_opt_text(const clg_opt *o, char text[CLG_OPT_TEXT_SIZE]) {
         if (*(bool *)o->value) snprintf(text, CLG_OPT_TEXT_SIZE, "yes");
         break;
     case CLG_OPT_TITLE:
+    case CLG_OPT_LIST:
     case CLG_OPT_END: break;
     }
     return text;

@@ -51,6 +51,7 @@ void clg_show_maps(clg_album *a, const clg_exhibit *x, int64_t item);  /* what e
 void clg_show_fit(clg_album *a, const clg_exhibit *x);     /* a curve through data, where there is one (show_fit.c) */
 
 /* show_answers.c */
+const char **clg_show_class_names(const clg_dataset *d);   /* an array to be freed; NULL: classes have no names */
 void clg_show_confusion(clg_album *a, const clg_exhibit *x);
 void clg_show_wrong(clg_album *a, const clg_exhibit *x);   /* the surest mistakes */
 void clg_show_targets(clg_album *a, const clg_exhibit *x); /* predicted against true values */

@@ -11,7 +11,7 @@ static void no_memory(clg_album *a) {
 }
 
 /* The names of the classes, to be freed; NULL: they have none, or there is no memory. */
-static const char **class_names(const clg_dataset *d) {
+const char **clg_show_class_names(const clg_dataset *d) {
     const int n = clg_dataset_classes(d);
     if (n < 1 || !clg_dataset_class_name(d, 0)) return NULL;
     const char **name = malloc((size_t)n * sizeof *name);
@@ -55,7 +55,7 @@ static void add_class_table(clg_report *r, const clg_exhibit *x, int n) {
 void clg_show_confusion(clg_album *a, const clg_exhibit *x) {
     const int n = clg_dataset_classes(x->data);
     if (n < 1 || !x->confusion || a->code != CLG_EXIT_OK) return;
-    const char **name = class_names(x->data);
+    const char **name = clg_show_class_names(x->data);
     clg_album_heading(a, "Answers");
     clg_album_add(a, "confusion", clg_figure_confusion("Confusion matrix", x->confusion, n, name),
                   "How many items of each class (row) were answered with each class (column). Blue is right, orange is "
@@ -270,7 +270,7 @@ static void add_regions(clg_album *a, const clg_exhibit *x, plane *k, const clg_
         clg_album_fail(a, clg_tool_fail());
         return;
     }
-    const char **name = class_names(d);
+    const char **name = clg_show_class_names(d);
     const char *x_name = clg_dataset_feature_name(d, 0), *y_name = clg_dataset_feature_name(d, 1);
     const clg_region_params p = {.x0 = k->low[0], .x1 = k->high[0], .y0 = k->low[1], .y1 = k->high[1], .nx = GRID,
         .ny = GRID, .region = k->region, .score = k->score, .px = k->x, .py = k->y, .label = k->label, .n = k->n,

@@ -41,7 +41,8 @@ enum clg_opt_kind {
     CLG_OPT_SEED,   /* uint64_t *value: any 64-bit number, also 0x... */
     CLG_OPT_REAL,   /* double *value; min .. max */
     CLG_OPT_TEXT,   /* const char **value: points into argv */
-    CLG_OPT_CHOICE  /* const char **value: one of "a|b|c" in arg */
+    CLG_OPT_CHOICE, /* const char **value: one of "a|b|c" in arg */
+    CLG_OPT_LIST    /* const char **value: room for max + 1 texts, NULL behind the last; may be given again */
 };
 
 /** One option. The value's initial content is the default; help shows it, but not 0 of an INT, a REAL that is NaN or
@@ -134,6 +135,8 @@ int clg_cmd_models(int argc, char **argv); /* models.c */
 int clg_cmd_ops(int argc, char **argv);
 int clg_cmd_plan(int argc, char **argv);
 int clg_cmd_predict(int argc, char **argv); /* predict_cmd.c */
+int clg_cmd_select(int argc, char **argv); /* select_cmd.c */
+int clg_cmd_curve(int argc, char **argv);  /* curve_cmd.c */
 int clg_cmd_tune(int argc, char **argv); /* tune_cmd.c */
 int clg_cmd_filter(int argc, char **argv);
 

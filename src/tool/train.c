@@ -5,13 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void fill_defaults(clg_train_options *o) {
-    if (!o->data) o->data = "digits";
-    if (!o->optimizer) o->optimizer = "momentum";
-    if (isnan(o->lr)) o->lr = clg_optimizer_default_lr(o->optimizer);
-    if (o->epochs == 0) o->epochs = strcmp(o->data, "digits") == 0 ? 15 : 3;
-}
-
 /* A file that will be written at the end should not turn out to be impossible only then. */
 static int check_output(const char *option, const char *path) {
     if (!path) return CLG_EXIT_OK;
@@ -49,11 +42,12 @@ static int open_data(clg_train_run *r) {
     return s < 0 ? clg_tool_fail() : CLG_EXIT_OK;
 }
 
-/* Of a small set all is one batch, and rows of numbers go to a model for them, unless something else was asked for. */
-static void suit_data(clg_train_run *r) {
-    const int64_t n = clg_dataset_size(r->train);
-    if (r->o.batch == 0) r->o.batch = n < 64 ? n : 64;
-    if (!r->o.network.model && clg_dataset_shape(r->train).ndim == 1) r->o.network.model = "mlp";
+/* What looks at a validation part needs one. */
+static int check_validation(const clg_train_run *r) {
+    const bool plateau = r->fit.schedule.kind == CLG_LR_PLATEAU;
+    if (r->val || (r->o.patience == 0 && !r->o.keep_best && !plateau)) return CLG_EXIT_OK;
+    return clg_tool_error(CLG_EXIT_USAGE, "train: %s looks at the validation loss: give --val-fraction too",
+                          r->o.patience > 0 ? "--patience" : r->o.keep_best ? "--keep-best" : "--schedule plateau");
 }
 
 /* What the library would refuse only after kernels were compiled. */
@@ -128,20 +122,24 @@ static int make_trainer(clg_train_run *r) {
 static int train(clg_train_run *r) {
     int code = r->o.out.resume ? clg_train_resume_options(r) : CLG_EXIT_OK;
     if (code != CLG_EXIT_OK) return code;
-    fill_defaults(&r->o);
+    if (!r->o.data) r->o.data = "digits";
+    if (r->o.out.kfold > 0 && r->o.out.resume)
+        return clg_tool_error(CLG_EXIT_USAGE, "train: --kfold begins anew, --resume goes on: give one of them");
     code = check_output("save", r->o.out.save);
     if (code == CLG_EXIT_OK) code = check_output("plot", r->o.out.plot);
     if (code == CLG_EXIT_OK) code = check_output("report", r->o.out.report);
     if (code == CLG_EXIT_OK) code = open_data(r);
     if (code != CLG_EXIT_OK) return code;
-    suit_data(r);
+    clg_train_suit(&r->o, r->train, clg_dataset_size(r->train));
     code = clg_train_params(&r->o, &r->fit);
     if (code == CLG_EXIT_OK) code = check_data(r);
+    if (code == CLG_EXIT_OK) code = check_validation(r);
     if (code != CLG_EXIT_OK) return code;
     clg_progress_note("preparing (the first run on a device compiles its kernels)");
     code = make_trainer(r);
     clg_progress_note(NULL);
     if (code == CLG_EXIT_OK) code = (r->o.out.resume ? clg_jsonl_append : clg_jsonl_open)(r->o.out.json, &r->json);
+    if (code == CLG_EXIT_OK && r->o.out.kfold > 0) code = clg_train_kfold(r);
     return code == CLG_EXIT_OK ? clg_train_run_all(r) : code;
 }
 
@@ -154,6 +152,7 @@ static void release(clg_train_run *r) {
     clg_store_destroy(&r->store);
     clg_device_destroy(&r->dev);
     clg_jsonl_close(&r->json);
+    clg_cv_result_free(&r->folds);
     json_decref(r->saved);
     free(r->confusion);
     free(r->output);

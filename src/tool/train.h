@@ -11,6 +11,7 @@ enum { CLG_MAX_EPOCHS = 100000, CLG_MAX_BATCH = 65536, CLG_RECIPE_ROWS = 48, CLG
 typedef struct clg_train_output {
     const char *device, *save, *resume, *plot, *report, *json;
     int64_t     stop_after;
+    int64_t     kfold;    /* judge the recipe by so many folds first; 0: not */
 } clg_train_output;
 
 /** The recipe: what a checkpoint remembers. NULL, NaN and 0: not given. */
@@ -35,6 +36,7 @@ typedef struct clg_train_run {
     clg_device  *dev;
     clg_store   *store;
     clg_trainer *trainer;            /* its history: clg_trainer_history() */
+    clg_cv_result folds;             /* of --kfold; k is 0 without */
     clg_fit_result result;
     clg_score    test_score;         /* n is 0 until the run has ended well */
     int64_t     *confusion;          /* of the test part, classes x classes; NULL for real targets */
@@ -62,6 +64,10 @@ clg_train_options clg_train_defaults(void);
 /** The recipe as the library wants it. Returns 0 or an exit code after explaining. */
 int clg_train_params(const clg_train_options *o, clg_fit_params *p);
 
+/** Fills in what was not given: for a data set, of which `items` are trained on. Of a small set all is one batch, and
+ *  rows of numbers go to a model for them. */
+void clg_train_suit(clg_train_options *o, const clg_dataset *d, int64_t items);
+
 /** A recipe by name. NULL past the last. */
 typedef struct clg_train_preset {
     const char *name, *options, *summary;
@@ -72,6 +78,16 @@ const clg_train_preset *clg_train_preset_at(int i);
 
 /** Trains to the end and tests; prints, writes JSON lines, saves. Returns an exit code. */
 int clg_train_run_all(clg_train_run *r);
+
+/* --- train_kfold.c --- */
+
+/** Cross-validation of the recipe on the training part: prints the folds, and keeps them in r->folds. Returns 0 or an
+ *  exit code after explaining. */
+int clg_train_kfold(clg_train_run *r);
+
+/** The folds in a report, if there are any. */
+struct clg_album;
+void clg_train_show_folds(struct clg_album *a, const clg_train_run *r);
 
 /* --- train_report.c --- */
 

@@ -63,8 +63,8 @@ void clg_train_recipe(clg_train_options *o, clg_opt *table) {
         {CLG_OPT_TEXT, "augment", "A,B=X,...", &o->augment, "change pictures while training: shift=PIXELS, flip,\n"
          "noise=DEVIATION"},
         {CLG_OPT_TITLE, .help = "How to train"},
-        {CLG_OPT_INT, "epochs", "N", &o->epochs, "passes over the training data\n(default 15 for digits, else 3)", 1,
-         CLG_MAX_EPOCHS},
+        {CLG_OPT_INT, "epochs", "N", &o->epochs, "passes over the training data\n(default 15 for digits, else "
+         "1500 steps, 3 to 200)", 1, CLG_MAX_EPOCHS},
         {CLG_OPT_INT, "batch", "N", &o->batch, "items in one step (default 64, or all if there are\nfewer)", 1,
          CLG_MAX_BATCH},
         {CLG_OPT_INT, "accumulate", "N", &o->accumulate, "batches whose gradients are averaged for a step of\n"
@@ -74,7 +74,8 @@ void clg_train_recipe(clg_train_options *o, clg_opt *table) {
         {CLG_OPT_REAL, "lr", "X", &o->lr, "learning rate: the length of a step\n(default 0.01; adam, adamw 0.001)",
          1e-30, 1e30},
         {CLG_OPT_REAL, "momentum", "X", &o->momentum, "of sgd, momentum, nesterov and rmsprop", 0, 0.9999},
-        {CLG_OPT_TEXT, "schedule", "KIND,...", &o->schedule, "how the learning rate changes; see below"},
+        {CLG_OPT_TEXT, "schedule", "KIND,...", &o->schedule, "how the learning rate changes: see the end of\nclgrad "
+         "train --help"},
         {CLG_OPT_INT, "warmup", "N", &o->warmup, "steps in which the learning rate rises from near 0", 1, 1e9},
         {CLG_OPT_REAL, "weight-decay", "X", &o->weight_decay, "in each step, shrink weights (not biases) by\nlr times "
          "this", 0, 1e6},
@@ -107,6 +108,8 @@ void clg_train_table(clg_train_options *o, clg_opt *table) {
          "curves and pictures of what was learned"},
         {CLG_OPT_TEXT, "json", "FILE", &o->out.json, "write a JSON line for each epoch and one at the\nend; - is "
          "stdout"},
+        {CLG_OPT_INT, "kfold", "K", &o->out.kfold, "first judge the recipe by cross-validation: K parts of\nthe "
+         "training data take turns as validation part", 2, 1e6},
         {CLG_OPT_INT, "stop-after", "N", &o->out.stop_after, "stop after N batches as Ctrl-C does, for limited\ntime "
          "slots", 1, 1e15},
         {CLG_OPT_END}};
@@ -287,9 +290,17 @@ int clg_train_params(const clg_train_options *o, clg_fit_params *p) {
         clg_tool_fail();
         return CLG_EXIT_USAGE;
     }
-    const bool validates = !isnan(o->val_fraction) && o->val_fraction > 0;
-    if (!validates && (o->patience > 0 || o->keep_best || p->schedule.kind == CLG_LR_PLATEAU))
-        return clg_tool_error(CLG_EXIT_USAGE, "train: %s looks at the validation loss: give --val-fraction too",
-                              o->patience > 0 ? "--patience" : o->keep_best ? "--keep-best" : "--schedule plateau");
     return CLG_EXIT_OK;
+}
+
+void clg_train_suit(clg_train_options *o, const clg_dataset *d, int64_t items) {
+    enum { BATCH = 64, STEPS = 1500, LEAST = 3, MOST = 200 };
+    if (!o->data) o->data = "digits";
+    if (!o->optimizer) o->optimizer = "momentum";
+    if (isnan(o->lr)) o->lr = clg_optimizer_default_lr(o->optimizer);
+    if (!o->network.model && clg_dataset_shape(d).ndim == 1) o->network.model = "mlp";
+    if (o->batch == 0) o->batch = items < BATCH ? items : BATCH;
+    if (o->epochs > 0) return;
+    const int64_t epochs = STEPS / ((items + o->batch - 1) / o->batch);
+    o->epochs = strcmp(o->data, "digits") == 0 ? 15 : epochs < LEAST ? LEAST : epochs > MOST ? MOST : epochs;
 }

@@ -201,6 +201,7 @@ static int write_report(const clg_train_run *r) {
         return clg_tool_error(CLG_EXIT_FAILED, "--report %s: no memory", r->o.out.report);
     }
     put_result(a.report, r, f);
+    clg_train_show_folds(&a, r);
     put_pictures(&a, r);
     put_configuration(a.report, r, f);
     put_model(a.report, r);

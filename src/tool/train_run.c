@@ -106,7 +106,7 @@ static void first_step_done(clg_train_run *r) {
     clg_device_stats s;
     const char *what = has_reals(r) ? "R2" : "accuracy";
     clg_progress_note(NULL);
-    r->first_step = clg_tool_uptime();
+    r->first_step = clg_tool_uptime() - r->folds.seconds;
     clg_device_get_stats(r->dev, &s);
     fprintf(r->table, "start    first step done after %.2f s; programs: %d built, %d from the cache\n\n", r->first_step,
             s.programs_built, s.programs_cached);
