@@ -58,8 +58,8 @@ uint32_t clg_level_color(bool right, int level) {
 
 static void put_scheme(clg_str *s, const scheme *c) {
     clg_str_printf(s, ".clg .b{fill:#%06x}.clg text{fill:#%06x}.clg .q{fill:#%06x}.clg .g{stroke:#%06x}"
-                   ".clg .a{stroke:#%06x}.clg .m{stroke:#%06x}.clg .fn{fill:#%06x}", c->background, c->text, c->muted,
-                   c->grid, c->muted, c->background, c->muted);
+                   ".clg .a{stroke:#%06x}.clg .o{stroke:#%06x}.clg .m{stroke:#%06x}.clg .fn{fill:#%06x}", c->background,
+                   c->text, c->muted, c->grid, c->muted, c->muted, c->background, c->muted);
     for (int i = 0; i < CLG_N_COLORS; i++)
         clg_str_printf(s, ".clg .s%d{stroke:#%06x}.clg .f%d{fill:#%06x}", i, c->color[i], i, c->color[i]);
     for (int i = 0; i < CLG_N_LEVELS; i++) {
@@ -72,7 +72,8 @@ static void put_scheme(clg_str *s, const scheme *c) {
 void clg_put_style(clg_str *s) {
     clg_str_printf(s, ".clg text{font-family:sans-serif;font-size:%dpx}.clg .title{font-size:%dpx;font-weight:bold}"
                    ".clg .h{font-weight:bold}.clg .e{text-anchor:end}.clg .c{text-anchor:middle}"
-                   ".clg .a{fill:none;stroke-width:1}.clg .l{fill:none;stroke-width:2;stroke-linejoin:round}"
+                   ".clg .a{fill:none;stroke-width:1}.clg .o{fill:none;stroke-width:.5}"
+                   ".clg .l{fill:none;stroke-width:2;stroke-linejoin:round}"
                    ".clg .d{stroke-dasharray:7 4}.clg .m{stroke-width:.7}.clg .p{image-rendering:pixelated}",
                    CLG_TEXT_SIZE, CLG_TITLE_SIZE);
     put_scheme(s, &light);

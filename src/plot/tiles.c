@@ -123,6 +123,7 @@ clg_figure *clg_figure_tiles(const char *title, const clg_tiles_params *p) {
         const range r = range_of(p, v, numbers);
         for (size_t at = 0; at < plane; at++) pixel_of(p, r, v + at, plane, rgba + 4 * at);
         clg_put_picture(&panel.body, x, y, w, h, rgba, p->w, p->h);
+        clg_put_rect(&panel.body, x, y, w, h, "o"); /* where it ends, if its edge has the background's colour */
         if (lines > 0) put_caption(&panel.body, p->caption[i], x, y + h, cell - GAP + 1);
     }
     clg_free(rgba);
