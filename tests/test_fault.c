@@ -277,6 +277,55 @@ end:
     return status;
 }
 
+/* A model of the zoo and one of a text, completed; saved, opened again, and asked for a picture. */
+static clg_status save_model(clg_device *dev, const clg_model *m, const char *path) {
+    clg_store *store = clg_store_create(dev, 3);
+    clg_graph *g = store ? clg_graph_create(dev, store) : NULL;
+    const float mean[] = { 0.25f }, deviation[] = { 0.5f };
+    clg_status status = g ? CLG_OK : clg_error_status();
+    if (g) {
+        clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(1, 1, 4, 4));
+        clg_tensor *y = clg_model_build(m, x);
+        clg_state(g, "data.mean", CLG_F32, CLG_SHAPE(1), 0);
+        clg_state(g, "data.deviation", CLG_F32, CLG_SHAPE(1), 1);
+        if (!y || clg_graph_status(g) < 0) status = clg_graph_status(g);
+    }
+    if (status == CLG_OK) status = clg_store_write(store, "data.mean", mean, sizeof mean);
+    if (status == CLG_OK) status = clg_store_write(store, "data.deviation", deviation, sizeof deviation);
+    if (status == CLG_OK) status = clg_store_set_meta(store, "model", clg_model_text(m));
+    if (status == CLG_OK) status = clg_store_set_meta(store, "classes", "a\nb");
+    if (status == CLG_OK) status = clg_store_save(store, path, NULL);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&store);
+    return status;
+}
+
+static clg_status model_job(const char *dir, double *value) {
+    uint8_t pixels[16] = { 0, 255, 7, 200 };
+    char path[200];
+    float out[2];
+    int32_t best;
+    clg_status status = CLG_OK;
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    clg_model *zoo = clg_model_zoo("mlp", clg_zoo_params(.hidden = "4,3", .activation = "tanh", .dropout = 0.5));
+    clg_model *text = zoo ? clg_model_parse("text", "conv 2 kernel=3 name=a\nrelu\nflatten\nlinear outputs") : NULL;
+    clg_model *m = text ? clg_model_for(text, CLG_SHAPE(1, 4, 4), 2, 0) : NULL;
+    clg_device *dev = m ? clg_device_open("ref", NULL) : NULL;
+    clg_predictor *p = NULL;
+    if (!dev) CLG_TRY_END(clg_error_status());
+    CLG_TRY_END(save_model(dev, m, path));
+    if ((p = clg_predictor_open(dev, path, clg_predictor_params(.batch = 2))) == NULL) CLG_TRY_END(clg_error_status());
+    CLG_TRY_END(clg_predict_image(p, &(clg_image){ 4, 4, 1, pixels }, out, &best));
+    *value = out[0] + best + (double)clg_model_layers(zoo) + (clg_predictor_class(p, 1) != NULL);
+end:
+    clg_predictor_destroy(&p);
+    clg_device_destroy(&dev);
+    clg_model_destroy(&m);
+    clg_model_destroy(&text);
+    clg_model_destroy(&zoo);
+    return status;
+}
+
 /* --- one child --- */
 
 static void set_fault(const sweep *s, long n) {
@@ -403,4 +452,8 @@ Test(fault, data_allocations, .timeout = 240) {
 
 Test(fault, fit_allocations, .timeout = 240) {
     run_sweep(&(sweep){ .name = "fit", .job = fit_job, .allocations = true, .step = 7 }, 0, 0);
+}
+
+Test(fault, model_allocations, .timeout = 240) {
+    run_sweep(&(sweep){ .name = "model", .job = model_job, .allocations = true, .step = 1 }, 0, 0);
 }
