@@ -158,6 +158,18 @@ Test(show, report_of_a_fitted_curve, .init = set_up, .fini = tear_down) {
     cr_expect_eq(look_at("r.html").marks, 2 * 3 + 2 + 10 + 1 + 50 + 2, "curves, the test part, all points; legends");
 }
 
+Test(show, report_with_folds, .init = set_up, .fini = tear_down) {
+    expect_run(0, "train --device ref --data moons:n=100,noise=0.2 --hidden 8 --epochs 3 --batch 10 --kfold 4 --report "
+                  "r.html");
+    cr_expect(file_has("r.html", ">Cross-validation</h2>"));
+    cr_expect(file_has("r.html", "judged by 4-fold cross-validation"));
+    cr_expect(file_has("r.html", "<tr><td class=\"n\">4</td><td class=\"n\">60</td><td class=\"n\">20</td>"));
+    char sum[64];
+    snprintf(sum, sizeof sum, ">%g of 80 right (", number_behind("out", "; "));
+    cr_expect(file_has("r.html", sum));
+    look_at("r.html");
+}
+
 Test(show, report_of_a_run_that_ends_badly, .init = set_up, .fini = tear_down) {
     expect_run(130, "train --device ref --data moons:n=100 --hidden 8 --batch 10 --stop-after 12 --report r.html");
     cr_expect(file_has("r.html", "stopped before the end"));
