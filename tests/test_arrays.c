@@ -1,5 +1,5 @@
-/* Data sets from arrays of NumPy, from CIFAR-10 and from folders of pictures: good files, some of NumPy's own making, and
- * one message for each mistake. */
+/* Data sets from arrays of NumPy, from CIFAR-10 and from folders of pictures: good files, some of NumPy's own making,
+ * and one message for each mistake. */
 #include "support/files.h"
 #include <clgrad/clgrad.h>
 #include <math.h>
@@ -118,8 +118,8 @@ Test(arrays, every_type_and_order_of_bytes, .init = make_folder, .fini = remove_
             clg_dataset_destroy(&d);
         }
     }
-    clg_dataset *d = must_open(open_x(write_npy("f.npy", 1, "{\"shape\":(2,2,3),\"descr\":\"|i1\",\"fortran_order\":True}",
-                                                "\0\1\2\3\4\5\6\7\x8\x9\xa\xb", 12)));
+    static const char fortran[] = "{\"shape\":(2,2,3),\"descr\":\"|i1\",\"fortran_order\":True}";
+    clg_dataset *d = must_open(open_x(write_npy("f.npy", 1, fortran, "\0\1\2\3\4\5\6\7\x8\x9\xa\xb", 12)));
     cr_expect(has_shape(d, CLG_SHAPE(1, 2, 3)));
     for (int h = 0; h < 2; h++)
         for (int w = 0; w < 3; w++) cr_expect_eq(number(d, 1, 3 * h + w), 1 + 2 * h + 4 * w);
@@ -193,8 +193,9 @@ static void add_entry(archive *a, const char *name, const void *data, size_t siz
     const size_t bytes = deflated ? z.total_out : size, at = a->size;
     deflateEnd(&z);
     const uint32_t crc = (uint32_t)crc32(0, data, (uInt)size);
-    put(a->bytes, &a->size, 0x04034b50, 4), put(a->bytes, &a->size, 20, 4), put(a->bytes, &a->size, deflated ? 8 : 0, 2);
-    put(a->bytes, &a->size, 0, 4), put(a->bytes, &a->size, crc, 4), put(a->bytes, &a->size, bytes, 4);
+    put(a->bytes, &a->size, 0x04034b50, 4), put(a->bytes, &a->size, 20, 4);
+    put(a->bytes, &a->size, deflated ? 8 : 0, 2), put(a->bytes, &a->size, 0, 4), put(a->bytes, &a->size, crc, 4);
+    put(a->bytes, &a->size, bytes, 4);
     put(a->bytes, &a->size, size, 4), put(a->bytes, &a->size, strlen(name), 4);
     memcpy(a->bytes + a->size, name, strlen(name));
     a->size += strlen(name);
@@ -223,8 +224,8 @@ static void end_archive(archive *a) {
 
 /* Bytes [n, 2] or [n] as an NPY file. */
 static size_t npy_of(unsigned char *to, const char *shape, const char *data, size_t n) {
-    const size_t size = (size_t)snprintf((char *)to + 10, 200, "{'descr': '|u1', 'fortran_order': False, 'shape': (%s), }\n",
-                                         shape);
+    const size_t size = (size_t)snprintf((char *)to + 10, 200, "{'descr': '|u1', 'fortran_order': False, "
+                                         "'shape': (%s), }\n", shape);
     memcpy(to, "\x93NUMPY\1\0", 8);
     to[8] = (unsigned char)size, to[9] = 0;
     memcpy(to + 10 + size, data, n);
@@ -264,7 +265,8 @@ Test(archives, stored_and_deflated_with_narrow_and_wide_sizes, .init = make_fold
     clg_dataset *d = must_open(open_archive(&a, CLG_TRAIN, NULL));
     cr_expect(has_shape(d, CLG_SHAPE(1, 2, 2)) && number(d, 1, 3) == 1);
     clg_dataset_destroy(&d);
-    expect_error(open_archive(&a, CLG_TEST, NULL), "number 1 is 2, a class that the training part does not have", "test");
+    expect_error(open_archive(&a, CLG_TEST, NULL), "number 1 is 2, a class that the training part does not have",
+                 "test");
     expect_error(open_archive(&a, CLG_TRAIN, clg_array_params(.x = "images", .y = "z")),
                  "no array of targets for the part train has that name; say which (y=NAME): train_images.npy, ", "y");
 }
@@ -304,8 +306,8 @@ Test(archives, damaged_ones_have_one_message_each, .init = make_folder, .fini = 
     expect_error(open_archive(&a, CLG_TEST, NULL), "has no parts of its own", "test");
     expect_error(open_archive(&a, CLG_VALIDATION, NULL), "a training and a test part", "validation");
     expect_error(clg_dataset_open_npz(NULL, CLG_TRAIN, NULL), "path is NULL", "NULL");
-    expect_error(open_archive(&a, CLG_TRAIN, clg_array_params(.x = "z")), "has that name; say which (x=NAME): x.npy, y.npy",
-                 "x");
+    expect_error(open_archive(&a, CLG_TRAIN, clg_array_params(.x = "z")),
+                 "has that name; say which (x=NAME): x.npy, y.npy", "x");
     a.size -= 30;
     expect_error(open_archive(&a, CLG_TRAIN, NULL), "its end is cut off", "cut");
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,6 +227,52 @@ end:
     clg_store_destroy(&store);
     clg_device_destroy(&dev);
     return status;
+}
+
+static void write_in(const char *dir, const char *name, const char *text) {
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    if (!f) return; /* then the job fails, and that is seen */
+    fputs(text, f);
+    fclose(f);
+}
+
+static void write_sources(const char *dir) {
+    static const char *const folders[] = { "pictures", "pictures/a", "pictures/b" };
+    char path[300];
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, folders[i]);
+        mkdir(path, 0700);
+    }
+    write_in(dir, "pictures/a/1.pgm", "P2 2 1 255 10 20\n");
+    write_in(dir, "pictures/a/2.pgm", "P2 2 1 255 30 40\n");
+    write_in(dir, "pictures/b/1.pgm", "P2 2 1 255 50 60\n");
+    write_in(dir, "t.csv", "id,a,\"c\",y\n1,2.5,u,no\n2,,v,yes\n3,3,u,no\n4,5,?,yes\n5,1,v,no\n6,4,u,yes\n");
+}
+
+/* Each kind of source that has a reader of its own. */
+static clg_status reading_job(const char *dir, double *value) {
+    static const char *const specs[] = { "csv:%s/t.csv,ignore=id,missing=mean,test=0.4", "folder:%s/pictures,test=0",
+        "npz:%s/numpy/parts.npz", "npy:%s/numpy/colour.npy,y=%s/numpy/one_hot.npy,test=0.4",
+        "clouds:n=20,w=1,2,3", "poly:n=20,w=1,2,features=2" };
+    char spec[700], data[300];
+    const char *root = getenv("CLGRAD_SOURCE");
+    snprintf(data, sizeof data, "%s/tests/data", root ? root : "..");
+    write_sources(dir);
+    *value = 0;
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+        const char *from = i < 2 ? dir : data;
+        double x[64], y;
+        snprintf(spec, sizeof spec, specs[i], from, from);
+        clg_dataset *d = clg_dataset_open(spec, CLG_TRAIN);
+        if (!d) return clg_error_status();
+        const clg_status status = clg_dataset_row(d, 1, x, &y);
+        *value += (double)clg_dataset_size(d) + 10 * x[0] + 100 * y;
+        clg_dataset_destroy(&d);
+        if (status < 0) return status;
+    }
+    return CLG_OK;
 }
 
 /* A run over XOR with all that allocates: slots, the best weights, a checkpoint, which another run goes on from. */
@@ -448,6 +495,10 @@ Test(fault, training_allocations, .timeout = 240) {
 
 Test(fault, data_allocations, .timeout = 240) {
     run_sweep(&(sweep){ .name = "data", .job = data_job, .allocations = true, .step = 1 }, 0, 0);
+}
+
+Test(fault, reading_allocations, .timeout = 240) {
+    run_sweep(&(sweep){ .name = "reading", .job = reading_job, .allocations = true, .step = 1 }, 0, 0);
 }
 
 Test(fault, fit_allocations, .timeout = 240) {

@@ -87,12 +87,13 @@ static const struct { const char *name, *file; clg_csv_params params; const char
     { "text in a regression", "a,y\n1,one\n2,2\n", { .task = CLG_TASK_REGRESSION },
       "line 2, column y: \"one\" is no number; regression" },
     { "missing values", "a,b,y\n1,,0\n?,2,1\nNaN,N/A,0\n3,4,\n6,6,1\n", { 0 },
-      "5 values are missing: line 2 column b, line 3 column a, line 4 column a, line 4 column b, line 5 column y; missing" },
+      "5 values are missing: line 2 column b, line 3 column a, line 4 column a, line 4 column b, line 5 column y; " },
     { "many missing values", "a,y\n,\n,\n,\n1,1\n", { 0 },
-      "6 values are missing: line 2 column a, line 2 column y, line 3 column a, line 3 column y, line 4 column a, ...;" },
+      "6 values are missing: line 2 column a, line 2 column y, line 3 column a, line 3 column y, line 4 column a, " },
     { "a missing target", "a,y\n1,0\n2,\n3,1\n", { .missing = CLG_MISSING_MEAN },
       "1 value is missing: line 3 column y; a target cannot be filled in" },
-    { "every row incomplete", "a,b,y\n1,,0\n,2,1\n", { .missing = CLG_MISSING_DROP }, "missing in every one of the 2 rows" },
+    { "every row incomplete", "a,b,y\n1,,0\n,2,1\n", { .missing = CLG_MISSING_DROP },
+      "missing in every one of the 2 rows" },
     { "an empty column", "a,b,y\n1,,0\n2,,1\n", { .missing = CLG_MISSING_MEAN }, "column b has no value in any row" },
     { "one class", "a,y\n1,3\n2,3.0\n", { 0 }, "the target y is 3 in all 2 items: there is nothing to learn" },
     { "one class of text", "a,y\n1,yes\n2,yes\n", { 0 }, "the target y is yes in all 2 rows" },
@@ -100,7 +101,7 @@ static const struct { const char *name, *file; clg_csv_params params; const char
     { "fractions for classes", "a,y\n1,0\n2,.5\n", { .task = CLG_TASK_CLASSES }, "classes must be whole numbers" },
     { "beyond doubles", "a,y\n1,0\n1e999,1\n", { 0 }, "line 3, column a: 1e999 is beyond the range of a double" },
     { "the same name twice", "a,b,a,y\n1,2,3,0\n", { 0 }, "two columns have the same name, a" },
-    { "no line of names", "5.1,3.5,0\n4.9,3,1\n", { 0 }, "numbers where names of columns should be: 5.1, ...; if the file" },
+    { "no line of names", "5.1,3.5,0\n4.9,3,1\n", { 0 }, "numbers where names of columns should be: 5.1, ...; if" },
     { "an open quote", "a,y\n1,0\n\"2,1\n", { 0 }, "line 3: a quote \" is opened and never closed" },
     { "text behind a quote", "a,y\n\"1\"2,0\n", { 0 }, "line 2: there is text behind a closing quote" },
     { "another separator", "a|y\n1|0\n", { 0 }, "no other column; is the separator another one?" },
@@ -124,8 +125,8 @@ Test(csv, mistakes_have_one_message_each, .init = make_folder, .fini = remove_fo
     cr_expect_eq(clg_error_status(), CLG_ERR_INVALID, "%s", clg_error());
 }
 
-/* A column of texts may have 100 of them, a class target 1000, and a target of whole numbers becomes one of classes up to
- * 20 different ones: each limit from both sides. */
+/* A column of texts may have 100 of them, a class target 1000, and a target of whole numbers becomes one of classes up
+ * to 20 different ones: each limit from both sides. */
 static void write_values(const char *name, const char *prefix, int n) {
     FILE *f = fopen(in_folder(name), "w");
     cr_assert_not_null(f);
@@ -135,7 +136,13 @@ static void write_values(const char *name, const char *prefix, int n) {
 }
 
 Test(csv, limits_of_the_rules, .init = make_folder, .fini = remove_folder) {
-    static const struct { const char *prefix; int n; const char *target; bool ordinal; int features, classes; } cases[] = {
+    static const struct {
+        const char *prefix;
+        int         n;
+        const char *target;
+        bool        ordinal;
+        int         features, classes;
+    } cases[] = {
         { "t", 100, "b", false, 100, 2 }, { "t", 101, "b", false, -1, 0 }, { "t", 1000, "b", true, 1, 2 },
         { "t", 1001, "b", true, -1, 0 },  { "t", 1000, "a", false, 1, 1000 }, { "t", 1001, "a", false, -1, 0 },
         { "", 20, "a", false, 1, 20 },    { "", 21, "a", false, 1, 0 },
@@ -169,7 +176,8 @@ Test(csv, the_real_tables_are_read_to_the_last_digit) {
     clg_dataset *digits = clg_dataset_open_csv(in_data("tabular/digits.csv"), NULL);
     cr_assert_not_null(digits, "%s", clg_error());
     cr_expect(clg_dataset_classes(digits) == 10 && clg_dataset_shape(digits).dim[0] == 64);
-    clg_dataset_destroy(&iris), clg_dataset_destroy(&cancer), clg_dataset_destroy(&diabetes), clg_dataset_destroy(&digits);
+    clg_dataset_destroy(&iris), clg_dataset_destroy(&cancer);
+    clg_dataset_destroy(&diabetes), clg_dataset_destroy(&digits);
 }
 
 /* --- sets made by a formula --- */

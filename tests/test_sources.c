@@ -74,7 +74,7 @@ Test(sources, options_of_tables_reach_the_reader, .init = make_folder, .fini = r
     clg_dataset_destroy(&d);
 }
 
-/* What is filled in is the mean of the training part's numbers, and its most frequent text: the test part has no say. */
+/* What is filled in is the mean of the training part's numbers: the test part has no say. */
 Test(sources, missing_values_are_filled_in_from_the_training_part, .init = make_folder, .fini = remove_folder) {
     char text[2000] = "a,c,y\n";
     for (int i = 0; i < 40; i++) {

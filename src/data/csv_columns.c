@@ -326,9 +326,10 @@ static clg_status fill(const survey *s, const clg_items *items, double *target) 
 static clg_status name_text_classes(const survey *s, clg_items *items) {
     const column *k = &s->col[s->target];
     for (int c = 0; c < k->values; c++) {
-        clg_free(items->class_name[c]);
-        items->class_name[c] = joined(k->value[c], "", "");
-        if (!items->class_name[c]) return clg_fail_nomem("names of classes");
+        char *name = joined(k->value[c], "", "");
+        if (!name) return clg_fail_nomem("names of classes");
+        clg_free(items->class_name[c]); /* lists of names end at NULL: so not before */
+        items->class_name[c] = name;
     }
     return CLG_OK;
 }

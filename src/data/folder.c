@@ -38,20 +38,26 @@ static char *join(const char *a, const char *b) {
     return NULL;
 }
 
-static bool is_folder(const char *dir, const char *name) {
+/* What is wanted of a folder: *yes says if this name is. Fails without memory. */
+typedef clg_status wanted(const char *dir, const char *name, bool *yes);
+
+static clg_status is_folder(const char *dir, const char *name, bool *yes) {
     struct stat st;
     char *path = join(dir, name);
-    const bool yes = path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    if (!path) return CLG_ERR_NOMEM;
+    *yes = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
     clg_free(path);
-    return yes;
+    return CLG_OK;
 }
 
-static bool is_picture(const char *dir, const char *name) {
+static clg_status is_picture(const char *dir, const char *name, bool *yes) {
     static const char *const ends[] = { ".png", ".pgm", ".ppm" };
     const char *dot = strrchr(name, '.');
+    bool folder = true;
     for (int i = 0; dot && i < 3; i++)
-        if (strcasecmp(dot, ends[i]) == 0) return !is_folder(dir, name);
-    return false;
+        if (strcasecmp(dot, ends[i]) == 0) CLG_TRY(is_folder(dir, name, &folder));
+    *yes = !folder;
+    return CLG_OK;
 }
 
 static char *copy_of(const char *text) {
@@ -78,14 +84,16 @@ static int by_bytes(const void *a, const void *b) {
 }
 
 /* What is wanted in a folder, sorted; hidden names are not. To be freed also on failure. */
-static clg_status list_folder(const char *dir, bool (*wanted)(const char *dir, const char *name), list *l) {
+static clg_status list_folder(const char *dir, wanted *what, list *l) {
     DIR *d = opendir(dir);
     if (!d) return clg_fail(CLG_ERR_IO, "%s: cannot open the folder: %s", dir, strerror(errno));
     clg_status status = CLG_OK;
     struct dirent *e;
     errno = 0;
     while (status == CLG_OK && (e = readdir(d)) != NULL) {
-        if (e->d_name[0] != '.' && wanted(dir, e->d_name)) status = add_name(l, e->d_name);
+        bool yes = false;
+        if (e->d_name[0] != '.') status = what(dir, e->d_name, &yes);
+        if (status == CLG_OK && yes) status = add_name(l, e->d_name);
         errno = 0;
     }
     if (status == CLG_OK && errno)
@@ -234,19 +242,22 @@ clg_dataset *clg_dataset_open_folder(const char *dir) {
     return NULL;
 }
 
-/* dir/name has folders in it: then it is a part, and no class. */
-static bool is_part(const char *dir, const char *name) {
+/* *yes: dir/name has folders in it: then it is a part, and no class. */
+static clg_status is_part(const char *dir, const char *name, bool *yes) {
     list l = { 0 };
-    char *path = is_folder(dir, name) ? join(dir, name) : NULL;
-    const bool yes = path && list_folder(path, is_folder, &l) == CLG_OK && l.n > 0;
+    char *path = join(dir, name);
+    clg_status status = path ? is_folder(dir, name, yes) : CLG_ERR_NOMEM;
+    if (status == CLG_OK && *yes) status = list_folder(path, is_folder, &l);
+    *yes = l.n > 0;
     list_free(&l);
     clg_free(path);
-    return yes;
+    return status;
 }
 
 clg_dataset *clg_open_folder(const clg_spec *s, enum clg_part part) {
-    if (!is_part(s->path, "train") || !is_part(s->path, "test"))
-        return clg_take_part(clg_dataset_open_folder(s->path), s, part);
+    bool own[2] = { false, false };
+    if (is_part(s->path, "train", &own[0]) < 0 || is_part(s->path, "test", &own[1]) < 0) return NULL;
+    if (!own[0] || !own[1]) return clg_take_part(clg_dataset_open_folder(s->path), s, part);
     if (clg_spec_text(s, "test") || clg_spec_text(s, "split")) {
         clg_fail(CLG_ERR_INVALID, "%s: the folder has parts of its own; test and split mean nothing here", s->given);
         return NULL;
