@@ -168,6 +168,7 @@ static clg_setup setup_for_size(const maker *m, int64_t size) {
     clg_setup s = *m->setup;
     const double n = (double)clg_dataset_size(m->data);
     const double share = m->cv->holdout > 0 ? 1 - m->cv->holdout : 1 - 1.0 / m->cv->k;
+    if (m->cv->full_batch) return s; /* an epoch is a step */
     if (s.fit.epochs == 0) s.fit.epochs = USUAL_EPOCHS;
     if (s.fit.batch == 0) s.fit.batch = USUAL_BATCH;
     const double batch = fmin((double)s.fit.batch, n * share);

@@ -57,7 +57,9 @@ int clg_selection_open(clg_selection *s) {
         return clg_error_status() == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
     }
     const double part = s->cv.k > 0 ? 1 - 1.0 / s->cv.k : 1 - s->cv.holdout;
+    const bool free_batch = s->o.batch == 0;
     clg_train_suit(&s->o, s->data, (int64_t)((double)clg_dataset_size(s->data) * part));
+    s->cv.full_batch = free_batch && s->o.batch < CLG_USUAL_BATCH; /* so no batch of one item is left of a fold */
     const int code = clg_selection_setup(&s->o, s->command, &s->setup, &s->model);
     if (code != CLG_EXIT_OK) return code;
     if (!s->dev) s->dev = clg_device_open(s->o.out.device, NULL);
@@ -81,8 +83,9 @@ const char *clg_selection_measure(const clg_cv_result *r) {
 }
 
 char *clg_selection_mean(char *to, size_t size, double mean, double sem) {
-    if (isnan(sem)) snprintf(to, size, "%.4f", mean);
-    else snprintf(to, size, "%.4f +- %.4f", mean, sem);
+    const bool huge = fabs(mean) >= 1e5 || fabs(sem) >= 1e5;
+    if (isnan(sem)) snprintf(to, size, huge ? "%.4g" : "%.4f", mean);
+    else snprintf(to, size, huge ? "%.4g +- %.4g" : "%.4f +- %.4f", mean, sem);
     return to;
 }
 

@@ -130,6 +130,7 @@ static int train(clg_train_run *r) {
     if (code == CLG_EXIT_OK) code = check_output("report", r->o.out.report);
     if (code == CLG_EXIT_OK) code = open_data(r);
     if (code != CLG_EXIT_OK) return code;
+    r->free_batch = r->o.batch == 0;
     clg_train_suit(&r->o, r->train, clg_dataset_size(r->train));
     code = clg_train_params(&r->o, &r->fit);
     if (code == CLG_EXIT_OK) code = check_data(r);

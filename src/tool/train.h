@@ -5,7 +5,8 @@
 
 #include "tool/network.h"
 
-enum { CLG_MAX_EPOCHS = 100000, CLG_MAX_BATCH = 65536, CLG_RECIPE_ROWS = 48, CLG_TRAIN_ROWS = 64 };
+enum { CLG_MAX_EPOCHS = 100000, CLG_MAX_BATCH = 65536, CLG_USUAL_BATCH = 64 };
+enum { CLG_RECIPE_ROWS = 48, CLG_TRAIN_ROWS = 64 };
 
 /** What is done with a run and does not belong to it: a resumed run may do something else. */
 typedef struct clg_train_output {
@@ -36,6 +37,7 @@ typedef struct clg_train_run {
     clg_device  *dev;
     clg_store   *store;
     clg_trainer *trainer;            /* its history: clg_trainer_history() */
+    bool          free_batch;        /* nobody asked for o.batch */
     clg_cv_result folds;             /* of --kfold; k is 0 without */
     clg_fit_result result;
     clg_score    test_score;         /* n is 0 until the run has ended well */

@@ -65,6 +65,7 @@ static int cross_validate(judge *j, clg_cv_result *out) {
 int clg_train_kfold(clg_train_run *r) {
     judge j = {.s = {.command = "train", .o = r->o, .kfold = r->o.out.kfold, .dev = r->dev}};
     j.s.o.out.json = NULL; /* the lines of the run */
+    if (r->free_batch) j.s.o.batch = 0;
     j.s.o.val_fraction = NAN;
     int code = clg_selection_open(&j.s);
     if (code == CLG_EXIT_OK) {

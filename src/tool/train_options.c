@@ -294,12 +294,12 @@ int clg_train_params(const clg_train_options *o, clg_fit_params *p) {
 }
 
 void clg_train_suit(clg_train_options *o, const clg_dataset *d, int64_t items) {
-    enum { BATCH = 64, STEPS = 1500, LEAST = 3, MOST = 200 };
+    enum { STEPS = 1500, LEAST = 3, MOST = 200 };
     if (!o->data) o->data = "digits";
     if (!o->optimizer) o->optimizer = "momentum";
     if (isnan(o->lr)) o->lr = clg_optimizer_default_lr(o->optimizer);
     if (!o->network.model && clg_dataset_shape(d).ndim == 1) o->network.model = "mlp";
-    if (o->batch == 0) o->batch = items < BATCH ? items : BATCH;
+    if (o->batch == 0) o->batch = items < CLG_USUAL_BATCH ? items : CLG_USUAL_BATCH;
     if (o->epochs > 0) return;
     const int64_t epochs = STEPS / ((items + o->batch - 1) / o->batch);
     o->epochs = strcmp(o->data, "digits") == 0 ? 15 : epochs < LEAST ? LEAST : epochs > MOST ? MOST : epochs;
