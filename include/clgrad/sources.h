@@ -118,8 +118,8 @@ CLG_API clg_dataset *clg_dataset_open_cifar10(const char *dir, enum clg_part par
 
 /**
  * Pictures by class: dir/CLASS/NAME.png, .pgm or .ppm. Classes and pictures are in byte order of their names, hidden
- * ones and other files are passed over. Items are [1, H, W] or [3, H, W]; transparency is left out. The part is
- * CLG_TRAIN.
+ * ones and other files are passed over. Items are [1, H, W] or [3, H, W], by clg_image_planes(): what is
+ * transparent is white. The part is CLG_TRAIN.
  * Errors: CLG_ERR_IO; CLG_ERR_FORMAT (fewer than two classes, a class without pictures, a damaged picture, the first
  *         one that is of another size or colour than the first of all, with both).
  */

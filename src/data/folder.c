@@ -1,5 +1,5 @@
 /* Folders of pictures, one for each class. Names are sorted by their bytes, so that the same folder gives the same data
- * set on every machine. Pixels of a picture lie side by side in a file, and plane behind plane in an item. */
+ * set on every machine. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -151,9 +151,7 @@ static clg_status add_image(reader *r, const char *path, const clg_image *image,
     CLG_TRY(check_size(r, path, image));
     const size_t plane = (size_t)image->width * (size_t)image->height, channels = (size_t)channels_of(image);
     CLG_TRY(make_room(r, plane * channels));
-    uint8_t *to = r->items.u8 + (size_t)r->items.n * plane * channels;
-    for (size_t c = 0; c < channels; c++)
-        for (size_t i = 0; i < plane; i++) to[c * plane + i] = image->pixels[i * (size_t)image->channels + c];
+    CLG_TRY(clg_image_planes(image, (int)channels, r->items.u8 + (size_t)r->items.n * plane * channels));
     r->items.label[r->items.n++] = label;
     return CLG_OK;
 }
