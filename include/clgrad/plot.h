@@ -36,10 +36,10 @@ typedef struct clg_series {
 } clg_series;
 
 /**
- * Axes with curves. A logarithmic axis shows positive values only: others are gaps, and an error bar that goes down to
- * 0 ends at the edge. Lines of many points are drawn with the least and the greatest value of each column of pixels, so
- * a spike is never lost; marks of more than 2000 points that fall on one pixel are drawn once. A chart without any
- * value to draw says "no data".
+ * Axes with curves. A logarithmic axis shows positive values only: others are gaps, and an error bar that goes far
+ * down, or to 0, ends at the edge. Lines of many points are drawn with the least and the greatest value of each column
+ * of pixels, so a spike is never lost; marks of more than 2000 points that fall on one pixel are drawn once. A chart
+ * without any value to draw says "no data".
  */
 typedef struct clg_chart {
     const char *title, *x_label, *y_label; /* NULL: none */

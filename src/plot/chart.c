@@ -160,7 +160,7 @@ static bool fit_axes(chart *k) {
             widen(&k->x, x_value(s, i), &x0, &x1);
             widen(&k->y, s->y[i], &y0, &y1);
             widen(&k->y, s->y[i] + e, &y0, &y1);
-            widen(&k->y, s->y[i] - e, &y0, &y1);
+            if (!k->y.log || s->y[i] - e > s->y[i] / 10) widen(&k->y, s->y[i] - e, &y0, &y1);
             k->x.whole = k->x.whole && x_value(s, i) == rint(x_value(s, i));
         }
     }
@@ -174,6 +174,9 @@ static bool fit_axes(chart *k) {
     k->x.from = clg_axes_left(&k->y, k->c->y_label) + 4;
     clg_axis_fit(&k->x, x0, x1, 7);
     if (clg_axis_label_width(&k->x) * k->x.n_ticks > 0.7 * (k->x.to - k->x.from)) clg_axis_fit(&k->x, x0, x1, 3);
+    const double room = 0.025 * (k->x.high - k->x.low); /* so that no mark lies on the other axis */
+    k->x.low -= room;
+    k->x.high += room;
     return any;
 }
 

@@ -122,8 +122,8 @@ void clg_train_show_folds(clg_album *a, const clg_train_run *run) {
     if (r->k == 0) return;
     clg_album_heading(a, "Cross-validation");
     clg_report_text(a->report, "Before this run the recipe was judged by %d-fold cross-validation on the training "
-                    "part: loss %.4f \xc2\xb1 %.4f, %s %.4f \xc2\xb1 %.4f (mean of the folds and its standard error).", r->k,
-                    r->loss, r->loss_sem, clg_selection_measure(r), r->accuracy, r->accuracy_sem);
+                    "part: loss %.4f \xc2\xb1 %.4f, %s %.4f \xc2\xb1 %.4f (mean of the folds and its standard error).",
+                    r->k, r->loss, r->loss_sem, clg_selection_measure(r), r->accuracy, r->accuracy_sem);
     put_table(a->report, r);
     if (r->classes == 0) return;
     const char **name = clg_show_class_names(run->train);
