@@ -13,6 +13,7 @@ static clg_shape picture(int64_t c, int64_t h, int64_t w) { return (clg_shape){3
 /* text, and what is canonical */
 static const struct { const char *text, *canonical; } good[] = {
     {"linear 1", "linear 1\n"},
+    {"\xef\xbb\xbflinear outputs name=a\r\n", "linear outputs name=a\n"},
     {"# all of it\n\n  model  mine # a name\r\nloss mse\ninput 1 28 28\ninit xavier\n"
      "conv 6 kernel=5 pad=2 stride=1 bias=yes\n\tsigmoid\navg_pool 2 # half\nbatch_norm momentum=.25\nflatten\n"
      "dropout 0.50\nlinear outputs\n",
@@ -172,6 +173,10 @@ Test(model, the_words_say_what_they_take) {
         }
         for (int i = 0; i < n; i++) cr_expect_str_neq(clg_model_word_at(i)->word, w->word);
     }
+    char form[20] = "";
+    cr_expect_eq(clg_model_form(clg_model_word_at(4), form, sizeof form),
+                 strlen("conv CHANNELS kernel= [stride=] [pad=] [dilation=] [groups=] [bias=] [name=]"));
+    cr_expect_str_eq(form, "conv CHANNELS kerne");
     cr_expect_gt(n, 30);
     cr_expect_null(clg_model_word_at(-1));
 }

@@ -51,7 +51,7 @@ CLG_API void       clg_model_destroy(clg_model **m);
 
 /** A value that a line takes. */
 typedef struct clg_model_arg {
-    const char *name;      /* written name=value; in capitals: the value alone, in this order */
+    const char *name;      /* "kernel=" stands before its value; "CHANNELS" for the value alone, in this order */
     enum clg_model_arg_kind {
         CLG_MODEL_WHOLE,   /* a whole number */
         CLG_MODEL_OUTPUTS, /* a whole number, or the word outputs */
@@ -77,6 +77,10 @@ typedef struct clg_model_word {
 
 /** Word i of the grammar, for manuals and editors; NULL past the last. */
 CLG_API const clg_model_word *clg_model_word_at(int i);
+
+/** Writes how a line with this word looks, "max_pool KERNEL [stride=] [pad=]", cut to size bytes with the zero; what may
+ *  be left out is in []. Returns the length without a cut. */
+CLG_API size_t clg_model_form(const clg_model_word *w, char *text, size_t size);
 
 /* --- the zoo --- */
 

@@ -195,34 +195,34 @@ static clg_tensor *add_hard_tanh(const clg_layer *l, clg_tensor *x) { return clg
 #define WHOLE(name, low, high, usual, what) {name, CLG_MODEL_WHOLE, false, low, high, usual, what}
 #define NEEDED(name, high, what)            {name, CLG_MODEL_WHOLE, true, 1, high, 0, what}
 #define REAL(name, low, high, usual, what)  {name, CLG_MODEL_REAL, false, low, high, usual, what}
-#define BIAS {"bias", CLG_MODEL_SWITCH, false, 0, 1, 1, "a number that is added to each output"}
-#define EPS  REAL("eps", 1e-12, 1, 1e-5, "added to the variance")
+#define BIAS {"bias=", CLG_MODEL_SWITCH, false, 0, 1, 1, "a number that is added to each output"}
+#define EPS  REAL("eps=", 1e-12, 1, 1e-5, "added to the variance")
 #define RATE {"P", CLG_MODEL_REAL, true, 0, 0.99, 0, "the probability"}
 
 static const clg_model_arg conv_args[] = {
-    NEEDED("CHANNELS", MOST, "planes that come out"), NEEDED("kernel", 1000, "side of the filter"),
-    WHOLE("stride", 1, 1000, 1, "step of the filter"), WHOLE("pad", 0, 1000, 0, "zeros added on each side"),
-    WHOLE("dilation", 1, 1000, 1, "distance of the filter's cells"),
-    WHOLE("groups", 1, MOST, 1, "parts of the channels that stay among themselves"), BIAS};
+    NEEDED("CHANNELS", MOST, "planes that come out"), NEEDED("kernel=", 1000, "side of the filter"),
+    WHOLE("stride=", 1, 1000, 1, "step of the filter"), WHOLE("pad=", 0, 1000, 0, "zeros added on each side"),
+    WHOLE("dilation=", 1, 1000, 1, "distance of the filter's cells"),
+    WHOLE("groups=", 1, MOST, 1, "parts of the channels that stay among themselves"), BIAS};
 static const clg_model_arg linear_args[] = {
     {"OUTPUTS", CLG_MODEL_OUTPUTS, true, 1, MOST, 0,
      "numbers that come out; the word outputs: as many as the data has classes or target values"}, BIAS};
 static const clg_model_arg residual_args[] = {NEEDED("CHANNELS", MOST, "planes that come out"),
-                                              WHOLE("stride", 1, 1000, 1, "step of the first convolution")};
+                                              WHOLE("stride=", 1, 1000, 1, "step of the first convolution")};
 static const clg_model_arg batch_norm_args[] = {
-    REAL("momentum", 1e-6, 1, 0.1, "share of the new batch in the running statistics"), EPS};
+    REAL("momentum=", 1e-6, 1, 0.1, "share of the new batch in the running statistics"), EPS};
 static const clg_model_arg eps_arg[] = {EPS};
 static const clg_model_arg group_norm_args[] = {NEEDED("GROUPS", MOST, "groups of neighbouring channels"), EPS};
 static const clg_model_arg pool_args[] = {
-    NEEDED("KERNEL", 1000, "side of the window"), WHOLE("stride", 1, 1000, 0, "step of the window; usual: as KERNEL"),
-    WHOLE("pad", 0, 1000, 0, "cells added on each side, which never count")};
+    NEEDED("KERNEL", 1000, "side of the window"), WHOLE("stride=", 1, 1000, 0, "step of the window; usual: as KERNEL"),
+    WHOLE("pad=", 0, 1000, 0, "cells added on each side, which never count")};
 static const clg_model_arg reshape_args[] = {
     NEEDED("SIZE", 1e9, "of the first axis"), WHOLE("SIZE2", 1, 1e9, 0, "of the second, if there is one"),
     WHOLE("SIZE3", 1, 1e9, 0, "of the third"), WHOLE("SIZE4", 1, 1e9, 0, "of the fourth")};
 static const clg_model_arg rate_arg[] = {RATE};
-static const clg_model_arg slope_arg[] = {REAL("slope", 0, 1, 0.01, "where x < 0")};
-static const clg_model_arg alpha_arg[] = {REAL("alpha", 1e-6, 100, 1, "-alpha is the limit at -infinity")};
-static const clg_model_arg beta_arg[] = {REAL("beta", 1e-6, 1000, 1, "sharpness of the bend")};
+static const clg_model_arg slope_arg[] = {REAL("slope=", 0, 1, 0.01, "where x < 0")};
+static const clg_model_arg alpha_arg[] = {REAL("alpha=", 1e-6, 100, 1, "-alpha is the limit at -infinity")};
+static const clg_model_arg beta_arg[] = {REAL("beta=", 1e-6, 1000, 1, "sharpness of the bend")};
 
 #define ARGS(a) sizeof(a) / sizeof *(a), a
 #define LAYER(name, names, args, what)   {{#name, what, names, false, ARGS(args)}, add_##name, false, false}
@@ -277,6 +277,21 @@ const clg_kind *clg_kind_find(const char *word) {
     for (int i = 0; i < N_KINDS; i++)
         if (strcmp(kind[i].word.word, word) == 0) return &kind[i];
     return NULL;
+}
+
+bool clg_arg_is_place(const clg_model_arg *a) {
+    return a->name[strlen(a->name) - 1] != '=';
+}
+
+size_t clg_model_form(const clg_model_word *w, char *text, size_t size) {
+    clg_str s = {0};
+    clg_str_add(&s, w->word);
+    for (int i = 0; i < w->n_args; i++) clg_str_printf(&s, w->arg[i].required ? " %s" : " [%s]", w->arg[i].name);
+    if (w->names) clg_str_add(&s, " [name=]");
+    const size_t n = s.size;
+    if (size > 0) snprintf(text, size, "%s", clg_str_text(&s));
+    clg_str_free(&s);
+    return n;
 }
 
 const clg_model_word *clg_model_word_at(int i) {

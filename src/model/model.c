@@ -13,9 +13,8 @@
 /* --- canonical text --- */
 
 static void print_value(clg_str *s, const clg_model_arg *a, double x) {
-    const bool place = a->name[0] >= 'A' && a->name[0] <= 'Z';
     char number[CLG_NUMBER_ROOM];
-    clg_str_printf(s, place ? " " : " %s=", a->name);
+    clg_str_printf(s, " %s", clg_arg_is_place(a) ? "" : a->name);
     if (a->kind == CLG_MODEL_SWITCH) clg_str_add(s, x != 0 ? "yes" : "no");
     else if (a->kind == CLG_MODEL_OUTPUTS && x == 0) clg_str_add(s, "outputs");
     else if (a->kind == CLG_MODEL_REAL) clg_str_add(s, clg_write_number(number, x));

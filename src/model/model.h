@@ -49,6 +49,9 @@ struct clg_model {
 
 /* --- kinds.c --- */
 
+/** Is the value alone written, without a name? */
+bool clg_arg_is_place(const clg_model_arg *a);
+
 /** The kind that lines beginning with word are of; NULL: none. */
 const clg_kind *clg_kind_find(const char *word);
 

@@ -76,28 +76,16 @@ static clg_status split(reader *r, const char *line, const char **next) {
 
 /* --- what is possible --- */
 
-static bool is_place(const clg_model_arg *a) { return a->name[0] >= 'A' && a->name[0] <= 'Z'; }
-
 static void list_words(clg_str *s) {
     const clg_model_word *w;
     for (int i = 0; (w = clg_model_word_at(i)) != NULL; i++) clg_str_printf(s, "%s%s", i ? ", " : "", w->word);
 }
 
-/* "conv CHANNELS kernel= [stride=] [pad=] [name=]" */
-static void list_args(clg_str *s, const clg_model_word *w) {
-    clg_str_add(s, w->word);
-    for (int i = 0; i < w->n_args; i++)
-        clg_str_printf(s, w->arg[i].required ? " %s%s" : " [%s%s]", w->arg[i].name, is_place(&w->arg[i]) ? "" : "=");
-    if (w->names) clg_str_add(s, " [name=]");
-}
-
 /* wrong() with the form of the line at its end. */
 static clg_status misused(const reader *r, int column, const clg_model_word *w, const char *text) {
-    clg_str form = {0};
-    list_args(&form, w);
-    const clg_status s = wrong(r, column, "%s; the form is: %s", text, clg_str_text(&form));
-    clg_str_free(&form);
-    return s;
+    char form[256];
+    clg_model_form(w, form, sizeof form);
+    return wrong(r, column, "%s; the form is: %s", text, form);
 }
 
 /* --- values --- */
@@ -107,7 +95,7 @@ static clg_status read_value(reader *r, const clg_model_arg *a, const char *at, 
     double x;
     if (a->kind == CLG_MODEL_SWITCH) {
         if (!is(&w, "yes") && !is(&w, "no"))
-            return wrong(r, column, "%s=%s: wants yes or no", a->name, show(at, n).text);
+            return wrong(r, column, "%s%s: wants yes or no", a->name, show(at, n).text);
         *out = is(&w, "yes");
         return CLG_OK;
     }
@@ -118,7 +106,7 @@ static clg_status read_value(reader *r, const clg_model_arg *a, const char *at, 
     const bool whole = a->kind != CLG_MODEL_REAL;
     if (!clg_read_number(at, (size_t)n, &x) || !(x >= a->low && x <= a->high) ||
         (whole && (x != floor(x) || memchr(at, '.', (size_t)n))))
-        return wrong(r, column, "%s%s%s: wants %s from %.12g to %.12g%s", a->name, is_place(a) ? " " : "=",
+        return wrong(r, column, "%s%s%s: wants %s from %.12g to %.12g%s", a->name, clg_arg_is_place(a) ? " " : "",
                      n > 0 ? show(at, n).text : "(nothing)", whole ? "a whole number" : "a number", a->low, a->high,
                      a->kind == CLG_MODEL_OUTPUTS ? ", or the word outputs" : "");
     *out = x;
@@ -144,15 +132,16 @@ static clg_status read_name(reader *r, const char *what, const char *at, int n, 
 
 /* --- layers --- */
 
+/* name: with its =. */
 static const clg_model_arg *find_arg(const clg_model_word *w, const char *name, int n) {
     for (int i = 0; i < w->n_args; i++) {
         const clg_model_arg *const a = &w->arg[i];
-        if (!is_place(a) && strlen(a->name) == (size_t)n && memcmp(a->name, name, (size_t)n) == 0) return a;
+        if (!clg_arg_is_place(a) && strlen(a->name) == (size_t)n && memcmp(a->name, name, (size_t)n) == 0) return a;
     }
     return NULL;
 }
 
-/* name=value */
+/* name=value; equals: where its = is. */
 static clg_status read_named(reader *r, clg_layer *l, const word *w, const char *equals, bool *given) {
     const clg_model_word *const k = &l->kind->word;
     const int n = (int)(equals - w->at), rest = w->n - n - 1, column = w->column + n + 1;
@@ -162,13 +151,13 @@ static clg_status read_named(reader *r, clg_layer *l, const word *w, const char 
         l->named = true;
         return read_name(r, "name=", equals + 1, rest, column, &l->name);
     }
-    const clg_model_arg *const a = find_arg(k, w->at, n);
+    const clg_model_arg *const a = find_arg(k, w->at, n + 1);
     if (!a) {
         snprintf(text, sizeof text, "%s has no %s=", k->word, show(w->at, n).text);
         return misused(r, w->column, k, text);
     }
     if (given[a - k->arg]) {
-        snprintf(text, sizeof text, "%s= is given twice", a->name);
+        snprintf(text, sizeof text, "%s is given twice", a->name);
         return misused(r, w->column, k, text);
     }
     given[a - k->arg] = true;
@@ -178,7 +167,7 @@ static clg_status read_named(reader *r, clg_layer *l, const word *w, const char 
 /* A value in its place. */
 static clg_status read_place(reader *r, clg_layer *l, const word *w, int *place, bool *given) {
     const clg_model_word *const k = &l->kind->word;
-    if (*place == k->n_args || !is_place(&k->arg[*place])) {
+    if (*place == k->n_args || !clg_arg_is_place(&k->arg[*place])) {
         char text[128];
         snprintf(text, sizeof text, "\"%s\" is too much", show(w->at, w->n).text);
         return misused(r, w->column, k, text);
@@ -205,7 +194,7 @@ static clg_status read_layer(reader *r, const clg_kind *kind) {
     for (int i = 0; i < k->n_args; i++)
         if (k->arg[i].required && !given[i]) {
             char text[128];
-            snprintf(text, sizeof text, "%s%s is missing", k->arg[i].name, is_place(&k->arg[i]) ? "" : "=");
+            snprintf(text, sizeof text, "%s is missing", k->arg[i].name);
             return misused(r, r->end, k, text);
         }
     m->n++;
@@ -352,6 +341,7 @@ clg_model *clg_model_parse(const char *name, const char *text) {
     }
     m->item.ndim = m->loss = -1;
     m->init = CLG_INIT_HE;
+    if (strncmp(text, "\xef\xbb\xbf", 3) == 0) text += 3; /* the mark that some editors put before UTF-8 */
     m->name = m->source = clg_arena_strdup(&m->arena, name && *name ? name : "model");
     reader r = {.m = m};
     if (!m->source || read_text(&r, text) < 0 || name_layers(&r) < 0 || clg_model_finish(m, CLG_ERR_FORMAT) < 0)

@@ -20,8 +20,6 @@ static const char outro[] =
 
 /* --- the words --- */
 
-static bool is_place(const clg_model_arg *a) { return a->name[0] >= 'A' && a->name[0] <= 'Z'; }
-
 /* What a value may be: "1 to 1000", and what it is if left out; nothing for words. */
 static void print_range(FILE *to, const clg_model_arg *a) {
     if (a->kind == CLG_MODEL_CHOICE) return;
@@ -33,12 +31,10 @@ static void print_range(FILE *to, const clg_model_arg *a) {
     else if (a->usual >= a->low) fprintf(to, "; usual %.12g", a->usual);
 }
 
-/* conv CHANNELS kernel= [stride=] ... */
 static void print_form(FILE *to, const clg_model_word *w) {
-    fputs(w->word, to);
-    for (int i = 0; i < w->n_args; i++)
-        fprintf(to, w->arg[i].required ? " %s%s" : " [%s%s]", w->arg[i].name, is_place(&w->arg[i]) ? "" : "=");
-    if (w->names) fputs(" [name=]", to);
+    char form[256];
+    clg_model_form(w, form, sizeof form);
+    fputs(form, to);
 }
 
 /* Text in lines that fit a terminal, each behind `indent` blanks. */
@@ -58,7 +54,7 @@ static void print_word(FILE *to, const clg_model_word *w) {
     fputc('\n', to);
     print_wrapped(to, w->what, 4);
     for (int i = 0; i < w->n_args; i++) {
-        fprintf(to, "    %s%s", w->arg[i].name, is_place(&w->arg[i]) ? "" : "=");
+        fprintf(to, "    %s", w->arg[i].name);
         if (w->arg[i].kind != CLG_MODEL_CHOICE) fputc(' ', to);
         print_range(to, &w->arg[i]);
         fputc('\n', to);
@@ -109,7 +105,7 @@ static void print_markdown_word(FILE *to, const clg_model_word *w) {
     if (w->names) fprintf(to, " Named `%s1`, `%s2`, ...", w->names, w->names);
     fputc('\n', to);
     for (int i = 0; i < w->n_args; i++) {
-        fprintf(to, "%s- `%s%s`: %s", i ? "" : "\n", w->arg[i].name, is_place(&w->arg[i]) ? "" : "=", w->arg[i].what);
+        fprintf(to, "%s- `%s`: %s", i ? "" : "\n", w->arg[i].name, w->arg[i].what);
         if (w->arg[i].kind != CLG_MODEL_CHOICE) {
             fprintf(to, " (");
             print_range(to, &w->arg[i]);
