@@ -54,8 +54,8 @@ CLG_API clg_figure *clg_figure_charts(const char *title, const clg_chart *chart,
 
 /**
  * counts [classes, classes] of (true class, answer) as a table, a row for each true class; blue: right, orange: wrong,
- * the stronger the larger a share of its row. name: classes of them; NULL: numbers. Above 24 classes there are no counts
- * in the cells, and of the names only as many as there is room for. At most 2000 classes; no count below 0.
+ * the stronger the larger a share of its row. name: classes of them; NULL: numbers. Above 24 classes there are no
+ * counts in the cells, and of the names only as many as there is room for. At most 2000 classes; no count below 0.
  */
 CLG_API clg_figure *clg_figure_confusion(const char *title, const int64_t *counts, int classes,
                                          const char *const *name);

@@ -53,7 +53,7 @@ static void put_svg(clg_str *s, const clg_figure *f) {
         height += height_of_row(f, i);
     }
     if (f->title) /* room for it, as far as it is sensible */
-        width = (int)fmax(width, fmin(MAX_WIDTH, 28 + clg_text_width(f->title, CLG_TITLE_SIZE)));
+        width = (int)fmax(width, fmin(MAX_WIDTH, 29 + clg_text_width(f->title, CLG_TITLE_SIZE)));
     clg_str_printf(s, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"clg\" width=\"%d\" height=\"%d\" "
                    "viewBox=\"0 0 %d %d\">\n", width, height, width, height);
     if (f->title) {
