@@ -324,6 +324,52 @@ end:
     return status;
 }
 
+/* Every way of judging a recipe, with all that it allocates: folds, trials, the winner, a curve; and separability. */
+static clg_status judge(clg_device *dev, clg_dataset *d, clg_dataset *test, const clg_model *m, double *value) {
+    static const char *const dims[] = { "features=1,2", "lr=0.1..1:2" };
+    const clg_setup s = { .zoo = "logistic", .fit = { .epochs = 1, .batch = 2 } };
+    const clg_cv_params two = { .k = 2, .standardize = true, .full_batch = true };
+    const clg_search_params p = { .dim = dims, .n_dims = 2, .random = 3, .cv = { .holdout = 0.25, .standardize = true },
+                                  .test = test };
+    clg_cv_result cv;
+    clg_search_result found;
+    clg_curve curve;
+    CLG_TRY(clg_cross_validate(dev, m, d, &s.fit, &two, &cv));
+    *value = cv.loss;
+    clg_cv_result_free(&cv);
+    CLG_TRY(clg_search(dev, &s, d, &p, &found));
+    *value += found.test.loss + 10 * (double)found.trial[0].number;
+    clg_search_result_free(&found);
+    CLG_TRY(clg_learning_curve(dev, &s, d, &two, (const int64_t[]){ 2, 3 }, 2, &curve));
+    *value += curve.point[1].norm;
+    clg_curve_free(&curve);
+    return CLG_OK;
+}
+
+static clg_status judge_job(const char *dir, double *value) {
+    static const double square[] = { 0, 0, 0, 1, 1, 0, 1, 1 };
+    clg_status status = CLG_ERR_DEVICE;
+    double loss = 0;
+    int64_t count = 0;
+    clg_dataset *d = clg_dataset_open("moons:n=12", CLG_TRAIN);
+    clg_dataset *test = d ? clg_dataset_open("moons:n=12", CLG_TEST) : NULL;
+    clg_model *m = test ? clg_model_zoo("logistic", NULL) : NULL;
+    clg_device *dev = m ? clg_device_open("ref", NULL) : NULL;
+    if (!dev) {
+        status = clg_error_status();
+        goto end;
+    }
+    CLG_TRY_END(judge(dev, d, test, m, &loss));
+    CLG_TRY_END(clg_count_separable(square, 4, 2, &count));
+    *value = loss + (double)count;
+end:
+    clg_device_destroy(&dev);
+    clg_model_destroy(&m);
+    clg_dataset_destroy(&test);
+    clg_dataset_destroy(&d);
+    return status;
+}
+
 /* A model of the zoo and one of a text, completed; saved, opened again, and asked for a picture. */
 static clg_status save_model(clg_device *dev, const clg_model *m, const char *path) {
     clg_store *store = clg_store_create(dev, 3);
@@ -507,4 +553,8 @@ Test(fault, fit_allocations, .timeout = 240) {
 
 Test(fault, model_allocations, .timeout = 240) {
     run_sweep(&(sweep){ .name = "model", .job = model_job, .allocations = true, .step = 1 }, 0, 0);
+}
+
+Test(fault, judge_allocations, .timeout = 240) {
+    run_sweep(&(sweep){ .name = "judge", .job = judge_job, .allocations = true, .step = 3 }, 0, 0);
 }

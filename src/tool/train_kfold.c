@@ -100,13 +100,12 @@ static void fill_row(char row[COLUMNS][CELL], const clg_fold *f, int number, boo
 }
 
 static void put_table(clg_report *to, const clg_cv_result *r) {
-    char head[COLUMNS][CELL] = {"fold", "trained on", "validated on", "epochs", "training loss", "",
-                                "validation loss", ""};
+    char head[COLUMNS][CELL] = {"fold", "trained on", "validated on", "epochs", "train loss", "", "val loss", ""};
     const int rows = r->k + 1;
     char (*text)[CELL] = calloc((size_t)rows * COLUMNS, sizeof *text);
     const char **cell = calloc((size_t)rows * COLUMNS, sizeof *cell);
-    snprintf(head[5], CELL, "training %s", clg_selection_measure(r));
-    snprintf(head[7], CELL, "validation %s", clg_selection_measure(r));
+    snprintf(head[5], CELL, "train %s", clg_selection_measure(r));
+    snprintf(head[7], CELL, "val %s", clg_selection_measure(r));
     if (text && cell) {
         memcpy(text, head, sizeof head);
         for (int i = 0; i < r->k; i++) fill_row(text + (i + 1) * COLUMNS, &r->fold[i], i + 1, r->classes > 0);
