@@ -468,7 +468,8 @@ Test(tool, tune_writes_what_it_measured, .init = set_up, .fini = tear_down) {
 
 Test(tool, help_teaches, .init = set_up, .fini = tear_down) {
     expect_run(0, "help");
-    static const char *const commands[] = {"train", "eval", "devices", "doctor", "models", "plan", "tune", "version"};
+    static const char *const commands[] = {"train",  "eval", "data", "devices", "doctor",
+                                           "models", "plan", "tune", "version"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         expect_run(0, "help");
         cr_expect(file_has("out", commands[i]));
@@ -517,4 +518,34 @@ Test(tool, models_are_texts, .init = set_up, .fini = tear_down) {
     expect_run(2, "plan mine.txt --device ref --classes 6");
     cr_expect(file_has("err", "ends in 5 outputs, but 6 classes"));
     expect_run(4, "models nosuch.txt");
+}
+
+/* One table has both targets, so that what is printed can be known to the digit. */
+Test(tool, data_says_what_is_in_a_set, .init = set_up, .fini = tear_down) {
+    FILE *f = fopen("t.csv", "w");
+    cr_assert_not_null(f);
+    fputs("size,colour,kind,price\n1,red,cat,1.5\n3,blue,dog,2.5\n5,red,dog,3.5\n7,red,cat,4.5\n", f);
+    fclose(f);
+    expect_run(0, "data");
+    cr_expect(file_has("out", "csv:FILE[,target=NAME]"));
+    cr_expect(file_has("out", "clouds[:n=200,margin=0.5"));
+    expect_run(0, "data csv:t.csv,target=kind,test=0");
+    cr_expect(file_has("out", "items      4 for training\n"));
+    cr_expect(file_has("out", "one item   4 features\n"));
+    cr_expect(file_has("out", "    1 dog                       2   50.0%\n"));
+    cr_expect(file_has("out", "  size                                4       2.2361            1            7\n"));
+    cr_expect(file_has("out", "  colour=red                       0.75      0.43301            0            1\n"));
+    cr_expect(file_has("out", "           3           1           0         2.5  ->  1 dog\n"));
+    expect_run(0, "data csv:t.csv,test=0.25,ignore=kind,encode=ordinal --rows 0 --features 1");
+    cr_expect(file_has("out", "items      3 for training, 1 for the test\n"));
+    cr_expect(file_has("out", "target     1 real number\n"));
+    cr_expect(file_has("out", "... and 1 more (--features 2 shows them)"));
+    cr_expect_not(file_has("out", "first items"));
+    expect_run(0, "data digits");
+    cr_expect(file_has("out", "6400 for training, 1000 for the test"));
+    cr_expect(file_has("out", "the first item, class 5\n"));
+    cr_expect(file_has("out", "@@@@"));
+    expect_run(1, "data csv:t.csv,target=size,test=1");
+    expect_run(4, "data csv:none.csv");
+    cr_expect(file_has("err", "none.csv: cannot open"));
 }

@@ -12,6 +12,7 @@ static const clg_command commands[] = {
     {"predict", "what a saved network takes pictures for", clg_cmd_predict},
     {"select", "try many settings, print which is best", clg_cmd_select},
     {"curve", "error against data, size of the model, or weight decay", clg_cmd_curve},
+    {"data", "what data sets there are, and what is in one", clg_cmd_data},
     {"devices", "what is here to compute on, and what would be chosen", clg_cmd_devices},
     {"doctor", "check every operation on a device against the reference", clg_cmd_doctor},
     {"filter", "lay a filter over a picture: edges, blur, your own", clg_cmd_filter},
