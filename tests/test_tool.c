@@ -518,6 +518,13 @@ Test(tool, models_are_texts, .init = set_up, .fini = tear_down) {
     expect_run(2, "plan mine.txt --device ref --classes 6");
     cr_expect(file_has("err", "ends in 5 outputs, but 6 classes"));
     expect_run(4, "models nosuch.txt");
+    write_text("mine.txt", "linear 8\ntanh # bends\nlinear outputs\n");
+    expect_run(0, "train --model mine.txt --data xor --epochs 2 --device ref --save net");
+    cr_expect(file_has("out", "model    mine.txt, 42 weights"));
+    expect_run(0, "eval --load net --device ref");
+    write_text("mine.txt", "linear 8\n  tahn\nlinear outputs\n");
+    expect_run(4, "train --model mine.txt --data xor --device ref");
+    cr_expect(file_has("err", "mine.txt:2:3: \"tahn\" is no word of a model; possible here: "));
 }
 
 /* One table has both targets, so that what is printed can be known to the digit. */
