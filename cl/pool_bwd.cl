@@ -171,32 +171,31 @@ INLINE ACC16 take_line(const line *l, const bool max, const ACC16 sum, const int
     return r;
 }
 
-/** Cells of row r of plane p, from column SW s0 on: `steps` times SW of them. */
+/** Cells of row r of a plane, from column SW s0 on: `steps` times SW of them. row: its number among all rows. */
 INLINE void gather_row(const line *lines, const bool max, __global ACC *gx, const geo g, const int r, const int s0,
-                       const int steps) {
+                       const int steps, const uint row TAIL_ARGS) {
     const int below = r + g.ph, from = below < KH ? 0 : (below - KH) / SH + 1, to = min(g.oh - 1, below / SH);
     const int last = (g.w - 16 * SW) / SW; /* the last step of a row goes back to be a full one, if it can */
     for (int i = 0; i < steps; i += 16) {
         const int s = ((g.w % SW == 0) & (s0 + i > last) & (last >= s0)) ? last - s0 : i, left = g.w - SW * (s0 + s);
         ACC16 sum[SW];
         for (int f = 0; f < SW; f++) sum[f] = (ACC16)(0);
-        for (int row = from; row <= to; row++)
+        for (int ro = from; ro <= to; ro++)
 #pragma unroll
             for (int f = 0; f < SW; f++)
-                sum[f] = take_line(lines + row % NR, max, sum[f], s, f, (below - row * SH) * KW);
-        __global ACC *to_cells = gx + SW * (s0 + s);
+                sum[f] = take_line(lines + ro % NR, max, sum[f], s, f, (below - ro * SH) * KW);
+        const int col = SW * (s0 + s), n = min(left, SW * (steps - s));
 #if SW == 1
-        store_lanes(to_cells, sum[0], min(left, steps - s));
+        store_lanes(gx + col, TAIL16(sum[0], row, col), n);
 #else
-        store_lanes(to_cells, CLG_MIX_LO(sum[0], sum[1]), min(left, 2 * (steps - s)));
-        if (min(left, 2 * (steps - s)) > 16)
-            store_lanes(to_cells + 16, CLG_MIX_HI(sum[0], sum[1]), min(left, 2 * (steps - s)) - 16);
+        store_lanes(gx + col, TAIL16(CLG_MIX_LO(sum[0], sum[1]), row, col), n);
+        if (n > 16) store_lanes(gx + col + 16, TAIL16(CLG_MIX_HI(sum[0], sum[1]), row, col + 16), n - 16);
 #endif
     }
 }
 
 INLINE void gather_plane(__global const ACC *x, __global const ACC *gy, const bool max, __global ACC *gx,
-                         const long p, const geo g) {
+                         const long p, const geo g TAIL_ARGS) {
     line lines[NR];
     const int all = (g.w + SW - 1) / SW;
     for (int s0 = 0; s0 < all; s0 += STEPS) {
@@ -205,75 +204,80 @@ INLINE void gather_plane(__global const ACC *x, __global const ACC *gy, const bo
             for (; ro <= min(g.oh - 1, (r + g.ph) / SH); ro++)
                 for (int e = 0; e < steps + HIGH - LOW; e += 16)
                     fill_line(lines + ro % NR, e, x, gy, max, p, g, ro, s0 + LOW + e);
-            gather_row(lines, max, gx + (p * g.h + r) * g.w, g, r, s0, steps);
+            gather_row(lines, max, gx + (p * g.h + r) * g.w, g, r, s0, steps, (uint)(p * g.h + r) TAIL_PASS);
         }
     }
 }
 
-KERNEL max_gather(IN(x), IN(gy), OUT(gx), const long planes, const long block, GEO) {
+KERNEL max_gather(IN(x), IN(gy), OUT(gx), const long planes, const long block, GEO TAIL_ARGS) {
     MAKE_GEO;
     const long begin = (long)get_global_id(0) * block, end = min((long)planes, begin + block);
-    for (long p = begin * d; p < end * d; p++) gather_plane(AT(x, 0), AT(gy, 0), true, AT(gx, 0), p, g);
+    for (long p = begin * d; p < end * d; p++)
+        gather_plane(AT(x, 0), AT(gy, 0), true, AT(gx, 0), p, g TAIL_PASS);
 }
 
-KERNEL avg_gather(IN(gy), OUT(gx), const long planes, const long block, GEO) {
+KERNEL avg_gather(IN(gy), OUT(gx), const long planes, const long block, GEO TAIL_ARGS) {
     MAKE_GEO;
     const long begin = (long)get_global_id(0) * block, end = min((long)planes, begin + block);
-    for (long p = begin * d; p < end * d; p++) gather_plane(AT(gy, 0), AT(gy, 0), false, AT(gx, 0), p, g);
+    for (long p = begin * d; p < end * d; p++)
+        gather_plane(AT(gy, 0), AT(gy, 0), false, AT(gx, 0), p, g TAIL_PASS);
 }
 
 #endif
 
 /* --- windows of 2 x 2, 2 apart and whole: every cell of gx is written once, without clearing --- */
 
-/** a and b in turn, to the first 2n cells. */
-INLINE void store_pairs(__global ACC *gx, const ACC16 a, const ACC16 b, const int n) {
-    clg_store_part(gx, CLG_MIX_LO(a, b), min(16, 2 * n));
-    if (n > 8) clg_store_part(gx + 16, CLG_MIX_HI(a, b), 2 * n - 16);
+/** a and b in turn, to the first 2n cells from column col of a row on; row: its number among all rows. */
+INLINE void store_pairs(__global ACC *gx, const ACC16 a, const ACC16 b, const int n, const uint row,
+                        const int col TAIL_ARGS) {
+    clg_store_part(gx + col, TAIL16(CLG_MIX_LO(a, b), row, col), min(16, 2 * n));
+    if (n > 8) clg_store_part(gx + col + 16, TAIL16(CLG_MIX_HI(a, b), row, col + 16), 2 * n - 16);
 }
 
-/** The gradients of n windows from x on; h, w are the sizes of the plane. */
-INLINE void give_pairs(__global const ACC *x, const ACC16 v, __global ACC *gx, const int w, const int n) {
-    const ACC16 a = tap(x, 0, 0), b = tap(x, 0, 1), c = tap(x, w, 0), e = tap(x, w, 1), zero = (ACC16)(0);
+/** The gradients v of n windows of two rows, from column col on; x, gx: the first of these rows, which are w long. */
+INLINE void give_pairs(__global const ACC *x, const ACC16 v, __global ACC *gx, const int w, const int n,
+                       const uint row, const int col TAIL_ARGS) {
+    const ACC16 a = tap(x, col, 0), b = tap(x, col, 1), c = tap(x, col + w, 0), e = tap(x, col + w, 1);
+    const ACC16 zero = (ACC16)(0);
     const MASK16 take_b = BEATS(b, a);
     ACC16 m = take_b ? b : a;
     const MASK16 take_c = BEATS(c, m);
     m = take_c ? c : m;
     const MASK16 take_e = BEATS(e, m);
     const ACC16 to_abc = take_e ? zero : v, to_ab = take_c ? zero : to_abc;
-    store_pairs(gx, take_b ? zero : to_ab, take_b ? to_ab : zero, n);
-    store_pairs(gx + w, take_c ? to_abc : zero, take_e ? v : zero, n);
+    store_pairs(gx, take_b ? zero : to_ab, take_b ? to_ab : zero, n, row, col TAIL_PASS);
+    store_pairs(gx + w, take_c ? to_abc : zero, take_e ? v : zero, n, row + 1, col TAIL_PASS);
 }
 
-/** What the windows of row ro leave out where the size of the plane is odd. gx: the first of its two rows. */
-INLINE void clear_rest(__global ACC *gx, const geo g, const int ro) {
-    if (g.w & 1) gx[g.w - 1] = gx[2 * g.w - 1] = 0;
-    if ((g.h & 1) && ro == g.oh - 1) clear(gx + 2 * g.w, g.w);
+/** What the windows of row ro leave out where the size of the plane is odd. gx: the first of its two rows, number
+ *  row. */
+INLINE void clear_rest(__global ACC *gx, const geo g, const int ro, const uint row TAIL_ARGS) {
+    if (g.w & 1)
+        for (int i = 0; i < 2; i++) gx[(i + 1) * g.w - 1] = TAIL((ACC)0, row + i, g.w - 1);
+    if (!(g.h & 1) || ro < g.oh - 1) return;
+    for (int i = 0; i < g.w; i += 16)
+        clg_store_part(gx + 2 * g.w + i, TAIL16((ACC16)(0), row + 2, i), min(16, g.w - i));
 }
 
-KERNEL max_pairs(IN(x), IN(gy), OUT(gx), const long rows, const long block, GEO) {
-    MAKE_GEO;
-    FOR_ROWS(rows, block) {
-        const long at = ((p * od + zo) * h + 2 * ro) * w;
-        for (int o = 0; o < ow; o += 16) {
-            const int first = ow >= 16 ? min(o, ow - 16) : 0;
-            give_pairs(AT(x, at + 2 * first), LOAD16(gy, row * ow + first), AT(gx, at + 2 * first), w,
-                      min(16, ow - first));
-        }
-        clear_rest(AT(gx, at), g, ro);
+/* Rows of windows of a work-item, each with the number of the first of its two rows of cells. */
+#define FOR_PAIRS(body)                                                          \
+    MAKE_GEO;                                                                    \
+    FOR_ROWS(rows, block) {                                                      \
+        const long cells = (p * od + zo) * h + 2 * ro, at = cells * w;           \
+        for (int o = 0; o < ow; o += 16) {                                       \
+            const int first = ow >= 16 ? min(o, ow - 16) : 0, n = min(16, ow - first); \
+            body                                                                 \
+        }                                                                        \
+        clear_rest(AT(gx, at), g, ro, (uint)cells TAIL_PASS);                    \
     }
+
+KERNEL max_pairs(IN(x), IN(gy), OUT(gx), const long rows, const long block, GEO TAIL_ARGS) {
+    FOR_PAIRS(give_pairs(AT(x, at), LOAD16(gy, row * ow + first), AT(gx, at), w, n, (uint)cells,
+                         2 * first TAIL_PASS);)
 }
 
-KERNEL avg_pairs(IN(gy), OUT(gx), const long rows, const long block, GEO) {
-    MAKE_GEO;
-    FOR_ROWS(rows, block) {
-        const long at = ((p * od + zo) * h + 2 * ro) * w;
-        for (int o = 0; o < ow; o += 16) {
-            const int first = ow >= 16 ? min(o, ow - 16) : 0;
-            const ACC16 v = QUARTER * LOAD16(gy, row * ow + first);
-            store_pairs(AT(gx, at + 2 * first), v, v, min(16, ow - first));
-            store_pairs(AT(gx, at + 2 * first + w), v, v, min(16, ow - first));
-        }
-        clear_rest(AT(gx, at), g, ro);
-    }
+KERNEL avg_pairs(IN(gy), OUT(gx), const long rows, const long block, GEO TAIL_ARGS) {
+    FOR_PAIRS(const ACC16 v = QUARTER * LOAD16(gy, row * ow + first);
+              store_pairs(AT(gx, at), v, v, n, (uint)cells, 2 * first TAIL_PASS);
+              store_pairs(AT(gx, at + w), v, v, n, (uint)cells + 1, 2 * first TAIL_PASS);)
 }

@@ -54,7 +54,7 @@ INLINE span windows(const int i, const int stride, const int kernel_size, const 
     const span a = windows(at / w / h, SD, KD, DLD, pd, d, od), b = windows(at / w % h, SH, KH, DLH, ph, h, oh), \
                c = windows(at % w, SW, KW, DLW, pw, w, ow)
 
-KERNEL max_bwd(IN(x), IN(gy), OUT(gx), const long n, GEO) {
+KERNEL max_bwd(IN(x), IN(gy), OUT(gx), const long n, GEO TAIL_ARGS) {
     MAKE_GEO;
     const size_t i = get_global_id(0);
     if (i >= (size_t)n) return;
@@ -65,10 +65,10 @@ KERNEL max_bwd(IN(x), IN(gy), OUT(gx), const long n, GEO) {
             for (int o = c.from; o < c.to; o++)
                 if (argmax(AT(x, p * plane), g, CELLS_D(zo), CELLS_H(ro), CELLS_W(o)) == at)
                     sum += LOAD(gy, ((p * od + zo) * oh + ro) * ow + o);
-    STORE(gx, i, sum);
+    STORE(gx, i, TAIL(sum, (uint)(i / w), at % w));
 }
 
-KERNEL avg_bwd(IN(gy), OUT(gx), const long n, GEO) {
+KERNEL avg_bwd(IN(gy), OUT(gx), const long n, GEO TAIL_ARGS) {
     MAKE_GEO;
     const size_t i = get_global_id(0);
     if (i >= (size_t)n) return;
@@ -78,5 +78,5 @@ KERNEL avg_bwd(IN(gy), OUT(gx), const long n, GEO) {
         for (int ro = b.from; ro < b.to; ro++)
             for (int o = c.from; o < c.to; o++)
                 sum += LOAD(gy, ((p * od + zo) * oh + ro) * ow + o) / (ACC)count_cells(g, zo, ro, o);
-    STORE(gx, i, sum);
+    STORE(gx, i, TAIL(sum, (uint)(i / w), at % w));
 }

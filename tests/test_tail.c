@@ -74,6 +74,26 @@ static clg_tensor *up(clg_tensor *x, clg_tensor *w) { /* conv_bwd_data, a phase 
     return clg_conv_transpose(x, w, NULL, clg_conv_transpose_params(.stride = { 2, 2 }));
 }
 
+/* gradients of pooling at x for gy */
+static clg_tensor *pooled_back(clg_tensor *x, clg_tensor *y, clg_tensor *gy) {
+    clg_tensor *gx = NULL;
+    clg_vjp(y, gy, CLG_LIST(x), &gx);
+    return gx;
+}
+static clg_tensor *max_back_2(clg_tensor *x, clg_tensor *gy) {
+    return pooled_back(x, clg_max_pool(x, clg_pool_params(.kernel = { 2, 2 })), gy);
+}
+static clg_tensor *max_back_3(clg_tensor *x, clg_tensor *gy) {
+    const clg_pool_params *p = clg_pool_params(.kernel = { 3, 3 }, .stride = { 2, 2 }, .pad = { 1, 1 });
+    return pooled_back(x, clg_max_pool(x, p), gy);
+}
+static clg_tensor *max_back_apart(clg_tensor *x, clg_tensor *gy) { /* adds to cells: no tail */
+    return pooled_back(x, clg_max_pool(x, clg_pool_params(.kernel = { 2, 2 }, .dilation = { 2, 2 })), gy);
+}
+static clg_tensor *avg_back_2(clg_tensor *x, clg_tensor *gy) {
+    return pooled_back(x, clg_avg_pool(x, clg_pool_params(.kernel = { 2, 2 })), gy);
+}
+
 typedef struct head {
     const char *name, *impl;
     clg_tensor *(*make)(clg_tensor *, clg_tensor *);
@@ -82,7 +102,8 @@ typedef struct head {
     unsigned chains; /* bits: each is a program to build */
 } head;
 
-enum { ALL = (1 << N_CHAINS) - 1, FEW = 1 << 2 | 1 << 4 | 1 << 6 | 1 << 8, F64 = FEW | 1 << 11 };
+enum { ALL = (1 << N_CHAINS) - 1, FEW = 1 << 2 | 1 << 4 | 1 << 6 | 1 << 8, F64 = FEW | 1 << 11,
+       ROWS = 1 << 4 | 1 << 8 }; /* of a view of rows, which takes others than planes do */
 
 static const head heads[] = {
     { "matmul", "matmul.tile_cpu", product, { { 3, { 3, 7, 5 } }, { 3, { 3, 5, 70 } } }, true, FEW },
@@ -99,6 +120,14 @@ static const head heads[] = {
     { "conv 1x1", "conv.pointwise", conv_1, { { 4, { 2, 6, 5, 7 } }, { 4, { 10, 6, 1, 1 } } }, true, FEW },
     { "conv gemm", "conv.gemm", conv, { { 4, { 2, 3, 5, 6 } }, { 4, { 5, 3, 3, 3 } } }, false, FEW },
     { "conv_bwd_data", "conv_bwd_data.direct_cpu", up, { { 4, { 2, 3, 5, 6 } }, { 4, { 3, 4, 3, 3 } } }, true, FEW },
+    { "max pool back", "max_pool_bwd.cpu", max_back_2, { { 4, { 2, 3, 9, 11 } }, { 4, { 2, 3, 4, 5 } } }, true, ROWS },
+    { "max pool 3 back", "max_pool_bwd.cpu", max_back_3, { { 4, { 2, 3, 9, 41 } }, { 4, { 2, 3, 5, 21 } } }, true,
+      ROWS },
+    { "max pool back by adding", "max_pool_bwd.cpu", max_back_apart, { { 4, { 1, 2, 5, 7 } }, { 4, { 1, 2, 2, 3 } } },
+      false, 1 << 4 },
+    { "max pool back gpu", "max_pool_bwd.gpu", max_back_2, { { 4, { 1, 2, 5, 7 } }, { 4, { 1, 2, 2, 3 } } }, true,
+      ROWS },
+    { "avg pool back", "avg_pool_bwd.cpu", avg_back_2, { { 4, { 2, 3, 8, 38 } }, { 4, { 2, 3, 4, 19 } } }, true, ROWS },
 };
 
 /* --- running --- */

@@ -66,6 +66,7 @@ typedef struct clg_pool_launch {
     int n_from;
     const char *many; /* "rows", "planes": a block of them for each work-item; "n": one for each */
     int64_t items, work;
+    int64_t tail_cols; /* as in clg_launch */
 } clg_pool_launch;
 
 clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_launch *l);

@@ -104,13 +104,13 @@ typedef struct ways { const char *scatter, *gather, *pairs; } ways;
 
 static clg_status emit_cpu(clg_emit *e, const clg_node *n, ways w) {
     const clg_pool_geo g = geometry(n);
-    const bool pairs = is_pairs(&g);
+    const bool pairs = is_pairs(&g), scatters = !pairs && !is_planar(&g); /* scatters add to cells: no tail */
     const clg_tensor *x = n->in[0], *gy = n->in[n->n_in - 1], *gx = n->out[0];
     const int64_t rows = g.out[0] * g.out[1];
-    const char *const kernel = pairs ? w.pairs : is_planar(&g) ? w.gather : w.scatter;
+    const char *const kernel = pairs ? w.pairs : scatters ? w.scatter : w.gather;
     clg_pool_launch l = {.kernel = kernel, .from = {IN(x), IN(gy)}, .n_from = n->n_in,
         .to = OUT(gx), .many = pairs ? "rows" : "planes", .items = pairs ? g.planes * rows : g.planes,
-        .work = pairs ? work(&g) : work(&g) * rows};
+        .work = pairs ? work(&g) : work(&g) * rows, .tail_cols = scatters ? 0 : g.in[2]};
     if (n->n_in == 1) l.from[0] = l.from[1];
     return clg_pool_emit(e, &g, &l);
 }
@@ -119,7 +119,7 @@ static clg_status emit_gpu(clg_emit *e, const clg_node *n, const char *kernel) {
     const clg_pool_geo g = geometry(n);
     const clg_tensor *x = n->in[0], *gy = n->in[n->n_in - 1], *gx = n->out[0];
     clg_pool_launch l = {.kernel = kernel, .from = {IN(x), IN(gy)}, .n_from = n->n_in, .to = OUT(gx), .many = "n",
-        .items = out_elems(n, 0)};
+        .items = out_elems(n, 0), .tail_cols = g.in[2]};
     if (n->n_in == 1) l.from[0] = l.from[1];
     return clg_pool_emit(e, &g, &l);
 }
@@ -150,7 +150,7 @@ const clg_op clg_op_max_pool_bwd = {
     .formula = "gx[n,c,i] = sum of gy[n,c,o] over the windows o whose greatest cell of x is i",
     .gradient = "g gy = max_pool_at(x, g gx); none for x",
     .shapes = "x [N,C,S...], gy [N,C,S'...] -> [N,C,S...]",
-    .min_in = 2, .max_in = 2, .n_out = 1, .attr_size = sizeof(clg_pool_attr),
+    .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TAIL, .attr_size = sizeof(clg_pool_attr),
     .infer = infer_max, .ref = ref_max, .vjp = vjp_max, .cost = cost, .impls = max_impls,
 };
 
@@ -159,6 +159,6 @@ const clg_op clg_op_avg_pool_bwd = {
     .formula = "gx[n,c,i] = sum of gy[n,c,o] / number(o) over the windows o that cover i",
     .gradient = "g gy = avg_pool(g gx)",
     .shapes = "gy [N,C,S'...] -> [N,C,S...]",
-    .min_in = 1, .max_in = 1, .n_out = 1, .attr_size = sizeof(clg_pool_attr),
+    .min_in = 1, .max_in = 1, .n_out = 1, .flags = CLG_OP_TAIL, .attr_size = sizeof(clg_pool_attr),
     .infer = infer_avg, .ref = ref_avg, .vjp = vjp_avg, .cost = cost, .impls = avg_impls,
 };

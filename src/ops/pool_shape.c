@@ -203,5 +203,5 @@ clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_laun
         clg_emit_options(e, "-DKD=%d -DKH=%d -DKW=%d -DSD=%d -DSH=%d -DSW=%d -DPW=%d -DWHOLE=%d%s", (int)a->kernel[0],
                          (int)a->kernel[1], (int)a->kernel[2], (int)a->stride[0], (int)a->stride[1],
                          (int)a->stride[2], (int)a->pad[2], clg_pool_whole(g), rare_options(e, g)),
-        {(size_t)((l->items + block - 1) / block)}, {group}, args});
+        {(size_t)((l->items + block - 1) / block)}, {group}, args, l->tail_cols});
 }
