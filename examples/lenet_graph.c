@@ -1,6 +1,6 @@
 /* LeNet as a graph, on one page, without models and trainers: `lenet_graph [IMAGES LABELS]`, the files in IDX format,
- * gzipped or not. Without files it takes the digits inside the library. Saves lenet.safetensors in the present
- * directory. */
+ * gzipped or not. Without files it takes the digits inside the library. Saves lenet_graph.safetensors in the
+ * present directory. */
 #include <clgrad/clgrad.h>
 
 #include <stdio.h>
@@ -33,7 +33,7 @@ int main(int argc, char **argv) {
         if (i % 50 == 0) printf("%5d  loss %.4f  %3.0f %% of the batch right\n", i, l, 100 * share);
         sum += i > 200 ? share / 100 : 0;             /* mean over the last 100 batches */
     }
-    const bool ok = !clg_error_status() && !clg_store_save(weights, "lenet.safetensors", NULL);
+    const bool ok = !clg_error_status() && !clg_store_save(weights, "lenet_graph.safetensors", NULL);
     if (!ok) fprintf(stderr, "%s\n", clg_error());
     clg_plan_destroy(&plan); clg_graph_destroy(&g); clg_store_destroy(&weights); clg_dataset_destroy(&data);
     clg_device_destroy(&dev);

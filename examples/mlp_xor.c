@@ -8,7 +8,7 @@ enum { N = 200, GRID = 160 };
 static void draw(clg_trainer *t, clg_dataset *d, const char *title, const char *folder, const char *name) {
     static double  x[GRID * GRID][2], px[N], py[N];
     static int32_t region[GRID * GRID], zero[GRID * GRID], label[N];
-    static float   out[GRID * GRID][2];
+    static float   out[GRID * GRID * 2];
     clg_score score;
     for (int i = 0; i < GRID * GRID; i++) {
         x[i][0] = -0.5 + 2 * (i % GRID + 0.5) / GRID;
@@ -17,8 +17,8 @@ static void draw(clg_trainer *t, clg_dataset *d, const char *title, const char *
     clg_dataset *grid = need(clg_dataset_create(clg_dataset_params(
         .n = GRID * GRID, .item = CLG_SHAPE(2), .x = x[0], .label = zero, .classes = 2, .part = CLG_VALIDATION)));
     const bool one = clg_model_outputs(clg_trainer_model(t)) == 1;
-    must(clg_evaluate(t, grid, &score, NULL, out[0]));
-    for (int i = 0; i < GRID * GRID; i++) region[i] = one ? out[0][i] > 0 : out[i][1] > out[i][0];
+    must(clg_evaluate(t, grid, &score, NULL, out));
+    for (int i = 0; i < GRID * GRID; i++) region[i] = one ? out[i] > 0 : out[2 * i + 1] > out[2 * i];
     for (int i = 0; i < N; i++) {
         double xi[2], class;
         must(clg_dataset_row(d, i, xi, &class));
