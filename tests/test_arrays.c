@@ -126,6 +126,34 @@ Test(arrays, every_type_and_order_of_bytes, .init = make_folder, .fini = remove_
     clg_dataset_destroy(&d);
 }
 
+/* Rows are one-hot only with exactly one 1; axes of 3 at both sides do not say where the channels are. */
+Test(arrays, what_is_no_class_and_no_channel, .init = make_folder, .fini = remove_folder) {
+    static const char rows[] = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }\n";
+    static const char images[] = "{'descr': '|i1', 'fortran_order': False, 'shape': (2, 3, 2, 3), }\n";
+    static const struct { const char *y; int classes, targets; } cases[] = {
+        { "\1\0\0\0\0\1", 3, 0 }, { "\1\0\0\0\0\0", 0, 3 }, { "\1\0\1\0\0\1", 0, 3 }, { "\2\0\0\0\0\1", 0, 3 },
+    };
+    static const char x[36] = { 0, 1, 2 };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        clg_dataset *d = must_open(clg_dataset_open_npy(write_npy("x.npy", 1, images, x, 36),
+                                                        write_npy("y.npy", 1, rows, cases[i].y, 6), NULL));
+        cr_expect(has_shape(d, CLG_SHAPE(3, 2, 3)) && number(d, 0, 1) == 1, "case %zu", i);
+        cr_expect_eq(clg_dataset_classes(d), cases[i].classes, "case %zu", i);
+        cr_expect_eq(clg_dataset_targets(d), cases[i].targets, "case %zu", i);
+        clg_dataset_destroy(&d);
+    }
+    expect_error(clg_dataset_open_npy(in_folder("x.npy"), in_folder("y.npy"),
+                                      clg_array_params(.task = CLG_TASK_CLASSES)),
+                 "rows of 3 numbers are classes only if", "classes");
+    clg_dataset *d = must_open(clg_dataset_open_npy(in_folder("x.npy"), in_folder("y.npy"),
+                               clg_array_params(.layout = CLG_LAYOUT_CHANNELS_LAST)));
+    cr_expect(has_shape(d, CLG_SHAPE(3, 3, 2)));
+    clg_dataset_destroy(&d);
+    expect_error(clg_dataset_open_npy(in_folder("y.npy"), in_folder("y.npy"),
+                                      clg_array_params(.layout = CLG_LAYOUT_CHANNELS_LAST)),
+                 "an array of 2 axes", "axes");
+}
+
 #define BYTES(shape) "{'descr': '|u1', 'fortran_order': False, 'shape': " shape ", }\n"
 
 Test(arrays, damaged_files_have_one_message_each, .init = make_folder, .fini = remove_folder) {

@@ -135,6 +135,9 @@ Test(sources, synthetic_sets_have_defaults_and_options) {
     clg_dataset *d = open_part("poly:w=1,2,noise=0,test=0", CLG_TRAIN);
     cr_expect_float_eq(number(d, 7, -1), 1 + 2 * number(d, 7, 0), 1e-15);
     clg_dataset_destroy(&d);
+    d = open_part("xor:test=0", CLG_TRAIN);
+    cr_expect(fabs(number(d, 0, 0)) > 1e-9 && fabs(number(d, 0, 0)) < 0.5, "noise 0.1 unless another one is asked for");
+    clg_dataset_destroy(&d);
     clg_dataset *other = open_part("moons:seed=1", CLG_TRAIN);
     d = open_part("moons", CLG_TRAIN);
     cr_expect_neq(number(d, 0, 0), number(other, 0, 0));
