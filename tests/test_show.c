@@ -202,3 +202,22 @@ Test(show, mistakes, .init = set_up, .fini = tear_down) {
     expect_run(4, "show --device ref --load m --out nowhere/x.html");
     cr_expect(!there("x"));
 }
+
+Test(show, reports_of_a_search_and_of_a_curve, .init = set_up, .fini = tear_down) {
+    expect_run(0, "select --device ref --data moons:n=60 --hidden 4 --epochs 2 --batch 10 --kfold 3 --search lr=0.01,1 "
+                  "--search optimizer=sgd,adam --test --report s.html");
+    cr_expect(file_has("s.html", "4 trials, the best first. Searched: lr=0.01,1, optimizer=sgd,adam"));
+    cr_expect(file_has("s.html", "Judged by 3-fold cross-validation"));
+    cr_expect(file_has("s.html", ">optimizer: 1 "));
+    cr_expect_float_eq(number_behind("s.html", "test accuracy "), number_behind("out", "test accuracy "), 1e-9);
+    cr_expect_eq(look_at("s.html").marks, 2 * 4, "two charts of four trials");
+    expect_run(0, "curve capacity --device ref --data moons:n=60 --over hidden=1/2/8 --epochs 2 --batch 10 "
+                  "--val-fraction 0.2 --report c.html --plot c.svg");
+    cr_expect(file_has("c.html", "held out once"));
+    cr_expect(file_has("c.html", "hidden=1/2/8"));
+    cr_expect_eq(look_at("c.html").marks, 2 * (2 * 3 + 2), "two charts of two curves of three, and legends");
+    cr_expect_eq(look_at("c.svg").marks, 16);
+    expect_run(4, "curve learning --report nowhere/c.html");
+    expect_run(4, "select --search lr=1,2 --report nowhere/s.html");
+    cr_expect(file_has("err", "--report nowhere/s.html: cannot write there"));
+}

@@ -132,7 +132,7 @@ void clg_report_figure(clg_report *r, const clg_figure *f, const char *caption) 
 /* Digits with what may stand beside them: "0.9871", "-3e-05", "98.2 %", "1.31 s". */
 static bool is_number(const char *cell) {
     const char *p = cell + strspn(cell, "+-");
-    return isdigit((unsigned char)*p) && strlen(p) < 16 && strspn(p, "0123456789.,eE+-% \xc2\xb1msx") == strlen(p);
+    return isdigit((unsigned char)*p) && strlen(p) < 24 && strspn(p, "0123456789.,eE+-% \xc2\xb1msx") == strlen(p);
 }
 
 /* Short texts stay on a line. */

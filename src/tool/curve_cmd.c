@@ -36,7 +36,7 @@ static const char *const kind_names[] = {"learning", "capacity", "decay"};
 typedef struct request {
     clg_selection s;
     enum kind     kind;
-    const char   *over, *sizes, *plot;
+    const char   *over, *sizes, *plot, *report;
     int64_t       size[MAX_SIZES];
     int           n_sizes;
 } request;
@@ -184,12 +184,11 @@ static clg_chart path_chart(const clg_curve *c, const columns *k, clg_series *s,
                        .x_label = c->name, .series = s, .n_series = n, .log_x = k->log_x};
 }
 
-static int draw(const request *q, const clg_curve *c) {
-    char title[160];
+static clg_figure *draw(const request *q, const clg_curve *c, const char *title) {
     columns k;
     clg_series pair[3][2], paths[MAX_PATHS];
     double *room = calloc((size_t)c->n * (10 + MAX_PATHS), sizeof *room);
-    if (!room) return clg_tool_error(CLG_EXIT_FAILED, "--plot %s: no memory", q->plot);
+    if (!room) return NULL;
     fill_columns(c, room, &k);
     double *norm = room + 9 * c->n;
     for (int i = 0; i < c->n; i++) norm[i] = c->point[i].norm;
@@ -204,13 +203,36 @@ static int draw(const request *q, const clg_curve *c) {
         charts[1].y_low = -1;
         charts[1].y_high = 1;
     }
+    clg_figure *f = clg_figure_charts(title, charts, q->kind != DECAY ? 2 : c->n_path > 0 ? 4 : 3);
+    free(room);
+    return f;
+}
+
+static int report(const request *q, const clg_curve *c, const clg_figure *f, const char *title) {
+    char text[300];
+    clg_judged j = {.title = title, .text = text, .head = &c->name, .n_labels = 1, .n = c->n,
+                    .caption = "Means over the folds with their standard errors."};
+    snprintf(text, sizeof text, "Error on the training and on the validation part against %s",
+             q->kind == LEARNING ? "the number of training items." : q->over);
+    j.row = calloc((size_t)c->n, sizeof *j.row);
+    if (!j.row) return clg_tool_error(CLG_EXIT_FAILED, "no memory");
+    for (int i = 0; i < c->n; i++) j.row[i] = (struct clg_judged_row){&c->point[i].value, &c->point[i].cv};
+    const int code = clg_selection_report(&q->s, &j, f, q->report);
+    free(j.row);
+    return code;
+}
+
+static int show(const request *q, const clg_curve *c) {
+    char title[160];
+    if (!q->plot && !q->report) return CLG_EXIT_OK;
     snprintf(title, sizeof title, "%s curve of %s on %s", kind_names[q->kind],
              q->s.setup.zoo ? q->s.setup.zoo : q->s.o.network.model, q->s.o.data ? q->s.o.data : "digits");
-    clg_figure *f = clg_figure_charts(title, charts, q->kind != DECAY ? 2 : c->n_path > 0 ? 4 : 3);
-    const clg_status status = f ? clg_figure_save(f, q->plot) : clg_error_status();
+    clg_figure *f = draw(q, c, title);
+    int code = f ? CLG_EXIT_OK : clg_tool_error(CLG_EXIT_FAILED, "no memory for the drawing");
+    if (f && q->plot && clg_figure_save(f, q->plot) < 0) code = clg_tool_fail();
+    if (code == CLG_EXIT_OK && q->report) code = report(q, c, f, title);
     clg_figure_destroy(&f);
-    free(room);
-    return status < 0 ? clg_tool_fail() : CLG_EXIT_OK;
+    return code;
 }
 
 /* --- running --- */
@@ -229,7 +251,9 @@ static clg_status make_curve(request *q, clg_curve *c) {
 
 static int run(request *q) {
     clg_curve c;
-    int code = clg_selection_open(&q->s);
+    int code = clg_tool_check_output("plot", q->plot);
+    if (code == CLG_EXIT_OK) code = clg_tool_check_output("report", q->report);
+    if (code == CLG_EXIT_OK) code = clg_selection_open(&q->s);
     if (code == CLG_EXIT_OK && q->kind == LEARNING) code = read_sizes(q);
     if (code != CLG_EXIT_OK) return code;
     if (q->kind != LEARNING && !q->over) q->over = usual_dimension(q);
@@ -244,7 +268,7 @@ static int run(request *q) {
     print_table(q, &c);
     print_reading(q, &c);
     code = write_json(q, &c);
-    if (code == CLG_EXIT_OK && q->plot) code = draw(q, &c);
+    if (code == CLG_EXIT_OK) code = show(q, &c);
     clg_curve_free(&c);
     return code;
 }
@@ -272,6 +296,7 @@ int clg_cmd_curve(int argc, char **argv) {
         CLG_SELECTION_OPTIONS(q.s),
         {CLG_OPT_TITLE, .help = "What comes of it"},
         {CLG_OPT_TEXT, "plot", "FILE", &q.plot, "draw the curves (SVG)"},
+        {CLG_OPT_TEXT, "report", "FILE", &q.report, "write one HTML page with table, curves and recipe"},
         {CLG_OPT_TEXT, "json", "FILE", &q.s.o.out.json, "a JSON line for each point; - is stdout"},
         {CLG_OPT_TEXT, "device", "D", &q.s.o.out.device, "see clgrad devices"},
         {CLG_OPT_END}};

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- failing --- */
 
@@ -211,6 +212,20 @@ static int read_option(const clg_usage *u, int argc, char **argv, int *i) {
         value = argv[++*i];
     }
     return clg_opt_set(o, command, value);
+}
+
+int clg_tool_check_output(const char *option, const char *path) {
+    if (!path) return CLG_EXIT_OK;
+    const char *slash = strrchr(path, '/');
+    const int n = slash ? (int)(slash - path) : 0;
+    char *dir = malloc((size_t)n + 2);
+    if (!dir) return clg_tool_error(CLG_EXIT_FAILED, "no memory");
+    snprintf(dir, (size_t)n + 2, "%.*s", slash ? (n ? n : 1) : 1, slash ? path : ".");
+    const bool ok = access(dir, W_OK | X_OK) == 0;
+    const int error = errno;
+    free(dir);
+    return ok ? CLG_EXIT_OK
+              : clg_tool_error(CLG_EXIT_FILE, "--%s %s: cannot write there: %s", option, path, strerror(error));
 }
 
 const char *clg_opt_text(const clg_opt *o, char text[CLG_OPT_TEXT_SIZE]) {

@@ -38,6 +38,7 @@ typedef struct request {
     const char   *dim[MAX_SEARCH + 1];
     int64_t       random, top;
     bool          by_loss, test;
+    const char   *report;
 } request;
 
 /* --- the table --- */
@@ -114,6 +115,31 @@ static int write_winner(request *q, const clg_search_result *r) {
         clg_json_real(t->cv.classes ? r->test.accuracy : r->test.r2)));
 }
 
+/* --- report --- */
+
+static int write_report(const request *q, const clg_search_result *r) {
+    char title[160], text[1000];
+    const char *measure = clg_selection_measure(&r->trial[0].cv);
+    const double score = r->trial[0].cv.classes ? r->test.accuracy : r->test.r2;
+    int n = snprintf(text, sizeof text, "%lld trials, the best first.", (long long)r->n);
+    for (int k = 0; q->dim[k] && n < 600; k++)
+        n += snprintf(text + n, 100, "%s%.80s", k ? ", " : " Searched: ", q->dim[k]);
+    if (q->test)
+        snprintf(text + n, sizeof text - (size_t)n, "\nThe best, trained anew on all items of the training part: test "
+                 "loss %.4f, test %s %.4f.", r->test.loss, measure, score);
+    snprintf(title, sizeof title, "search on %s", q->s.o.data ? q->s.o.data : "digits");
+    clg_judged j = {.title = title, .text = text, .head = r->name, .n_labels = r->n_dims, .n = (int)r->n,
+                    .caption = "A point a trial."};
+    clg_figure *f = clg_selection_draw_search(r, "Validation score by setting");
+    j.row = calloc((size_t)r->n, sizeof *j.row);
+    int code = f && j.row ? CLG_EXIT_OK : clg_tool_error(CLG_EXIT_FAILED, "no memory for the report");
+    for (int i = 0; j.row && i < j.n; i++) j.row[i] = (struct clg_judged_row){r->trial[i].value, &r->trial[i].cv};
+    if (code == CLG_EXIT_OK) code = clg_selection_report(&q->s, &j, f, q->report);
+    clg_figure_destroy(&f);
+    free(j.row);
+    return code;
+}
+
 /* --- running --- */
 
 static int run_search(request *q, clg_dataset *test) {
@@ -131,14 +157,16 @@ static int run_search(request *q, clg_dataset *test) {
     }
     print_table(q, &r);
     print_winner(q, &r);
-    const int code = write_winner(q, &r);
+    int code = write_winner(q, &r);
+    if (code == CLG_EXIT_OK && q->report) code = write_report(q, &r);
     clg_search_result_free(&r);
     return code;
 }
 
 static int run(request *q) {
     clg_dataset *test = NULL;
-    int code = clg_selection_open(&q->s);
+    int code = clg_tool_check_output("report", q->report);
+    if (code == CLG_EXIT_OK) code = clg_selection_open(&q->s);
     if (code != CLG_EXIT_OK) return code;
     if (q->test) {
         test = clg_dataset_open(q->s.o.data ? q->s.o.data : "digits", CLG_TEST);
@@ -162,6 +190,7 @@ int clg_cmd_select(int argc, char **argv) {
         {CLG_OPT_TITLE, .help = "What comes of it"},
         {CLG_OPT_INT, "top", "N", &q.top, "rows of the table", 1, 100000},
         {CLG_OPT_FLAG, "test", NULL, &q.test, "train the best anew on all training data and test it"},
+        {CLG_OPT_TEXT, "report", "FILE", &q.report, "write one HTML page with table, drawings and recipe"},
         {CLG_OPT_TEXT, "json", "FILE", &q.s.o.out.json, "a JSON line for each trial and one for the best;\n- is "
          "stdout"},
         {CLG_OPT_TEXT, "device", "D", &q.s.o.out.device, "see clgrad devices"},

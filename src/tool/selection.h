@@ -45,6 +45,23 @@ const char *clg_selection_measure(const clg_cv_result *r);
 /** "0.9712 +- 0.0021"; without a standard error "0.9712". Returns to. */
 char *clg_selection_mean(char *to, size_t size, double mean, double sem);
 
+/** Results as a report shows them. */
+typedef struct clg_judged {
+    const char *title, *text, *caption; /* caption: of the figure */
+    const char *const *head;            /* [n_labels] of the columns before the scores */
+    int n_labels, n;
+    struct clg_judged_row {
+        const char *const *label;       /* [n_labels] */
+        const clg_cv_result *cv;
+    } *row;                             /* [n] */
+} clg_judged;
+
+/** Writes a page with results, figure and recipe. Returns 0 or an exit code after explaining. */
+int clg_selection_report(const clg_selection *s, const clg_judged *j, const clg_figure *f, const char *path);
+
+/** The validation score of each trial over each of the first four settings. NULL: no memory. */
+clg_figure *clg_selection_draw_search(const clg_search_result *r, const char *title);
+
 /** The summary of a result as a JSON object, to which the caller adds. */
 json_t *clg_selection_json(const clg_cv_result *r);
 

@@ -75,6 +75,10 @@ int clg_opt_parse(const clg_usage *u, int argc, char **argv);
 /** Sets one option from a text. Returns -1, or the exit code after explaining; command stands before the message. */
 int clg_opt_set(const clg_opt *o, const char *command, const char *text);
 
+/** A file that will be written at the end should not turn out to be impossible only then: looks whether its folder can
+ *  be written to. path NULL: no file. Returns 0 or an exit code after explaining. */
+int clg_tool_check_output(const char *option, const char *path);
+
 /** The value of an option as text; "" if it was not given: NULL, NaN, 0, no flag. Returns text. */
 enum { CLG_OPT_TEXT_SIZE = 400 };
 const char *clg_opt_text(const clg_opt *o, char text[CLG_OPT_TEXT_SIZE]);

@@ -1,24 +1,7 @@
 /* `clgrad train`: from the command line to a run: options, data, model, device, trainer; then clg_train_run_all(). */
 #include "tool/train.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* A file that will be written at the end should not turn out to be impossible only then. */
-static int check_output(const char *option, const char *path) {
-    if (!path) return CLG_EXIT_OK;
-    const char *slash = strrchr(path, '/');
-    const int n = slash ? (int)(slash - path) : 0;
-    char *dir = malloc((size_t)n + 2);
-    if (!dir) return clg_tool_error(CLG_EXIT_FAILED, "no memory");
-    snprintf(dir, (size_t)n + 2, "%.*s", slash ? (n ? n : 1) : 1, slash ? path : ".");
-    const bool ok = access(dir, W_OK | X_OK) == 0;
-    const int error = errno;
-    free(dir);
-    return ok ? CLG_EXIT_OK
-              : clg_tool_error(CLG_EXIT_FILE, "--%s %s: cannot write there: %s", option, path, strerror(error));
-}
 
 /* --- data --- */
 
@@ -125,9 +108,9 @@ static int train(clg_train_run *r) {
     if (!r->o.data) r->o.data = "digits";
     if (r->o.out.kfold > 0 && r->o.out.resume)
         return clg_tool_error(CLG_EXIT_USAGE, "train: --kfold begins anew, --resume goes on: give one of them");
-    code = check_output("save", r->o.out.save);
-    if (code == CLG_EXIT_OK) code = check_output("plot", r->o.out.plot);
-    if (code == CLG_EXIT_OK) code = check_output("report", r->o.out.report);
+    code = clg_tool_check_output("save", r->o.out.save);
+    if (code == CLG_EXIT_OK) code = clg_tool_check_output("plot", r->o.out.plot);
+    if (code == CLG_EXIT_OK) code = clg_tool_check_output("report", r->o.out.report);
     if (code == CLG_EXIT_OK) code = open_data(r);
     if (code != CLG_EXIT_OK) return code;
     r->free_batch = r->o.batch == 0;

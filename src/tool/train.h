@@ -96,6 +96,9 @@ void clg_train_show_folds(struct clg_album *a, const clg_train_run *r);
 /** Writes what --plot and --report ask for, of whatever the run has come to. Returns an exit code. */
 int clg_train_draw(const clg_train_run *r);
 
+/** The options of a recipe as a table. */
+void clg_train_put_options(clg_report *to, const clg_train_options *o);
+
 /* --- train_save.c --- */
 
 /** Puts the recipe, and the number of training items, into the store's texts. Returns an exit code. */

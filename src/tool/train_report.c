@@ -72,16 +72,17 @@ static void put_result(clg_report *to, const clg_train_run *r, facts *f) {
     put(f, to, r->test_score.n > 0 ? NULL : "Without a test, since the run did not come to its end.");
 }
 
-static void put_configuration(clg_report *to, const clg_train_run *r, facts *f) {
+void clg_train_put_options(clg_report *to, const clg_train_options *o) {
     clg_opt table[CLG_TRAIN_ROWS];
-    clg_train_options o = r->o;
+    clg_train_options copy = *o;
     char text[CLG_OPT_TEXT_SIZE];
-    clg_train_recipe(&o, table);
-    add(f, "option", "value");
-    for (const clg_opt *row = table; row->kind != CLG_OPT_END; row++)
+    facts *f = calloc(1, sizeof *f);
+    clg_train_recipe(&copy, table);
+    if (f) add(f, "option", "value");
+    for (const clg_opt *row = table; f && row->kind != CLG_OPT_END; row++)
         if (row->name && *clg_opt_text(row, text)) add(f, row->name, "%s", text);
-    clg_report_heading(to, "Configuration");
-    put(f, to, "The options of clgrad train with which this run can be repeated.");
+    if (f) put(f, to, "Options of clgrad train; those that are not here are as by default.");
+    free(f);
 }
 
 static void put_model(clg_report *to, const clg_train_run *r) {
@@ -152,7 +153,8 @@ static void put_machine(clg_report *to, const clg_train_run *r, facts *f) {
     add(f, "programs", "%d built in %.1f s, %d from the cache", s.programs_built, s.build_seconds, s.programs_cached);
     if (!isnan(r->first_step)) add(f, "from the start to the first step", "%.2f s", r->first_step);
     if (r->result.epochs > 0 && isfinite(r->result.last.seconds)) /* not known of epochs before a resume */
-        add(f, "last epoch", "%.2f s, %.0f %s a second", r->result.last.seconds, r->result.last.items_per_second, r->unit);
+        add(f, "last epoch", "%.2f s, %.0f %s a second", r->result.last.seconds, r->result.last.items_per_second,
+            r->unit);
     add(f, "in all", "%.1f s", clg_tool_uptime());
     if (gmtime_r(&t, &utc) && strftime(now, sizeof now, "%Y-%m-%d %H:%M UTC", &utc) > 0) add(f, "finished", "%s", now);
     clg_report_heading(to, "Device and times");
@@ -203,7 +205,8 @@ static int write_report(const clg_train_run *r) {
     put_result(a.report, r, f);
     clg_train_show_folds(&a, r);
     put_pictures(&a, r);
-    put_configuration(a.report, r, f);
+    clg_report_heading(a.report, "Configuration");
+    clg_train_put_options(a.report, &r->o);
     put_model(a.report, r);
     put_data(a.report, r, f);
     put_machine(a.report, r, f);
