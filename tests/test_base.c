@@ -8,12 +8,12 @@
 #include "base/number.h"
 #include "base/philox.h"
 #include "base/str.h"
+#include "support/german.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <float.h>
-#include <locale.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -468,16 +468,6 @@ static void check_numbers(const char *locale) {
         char text[CLG_NUMBER_ROOM];
         cr_expect_str_eq(clg_write_number(text, written[i].value), written[i].text, "%s in %s", text, locale);
     }
-}
-
-/* A locale that writes 0,5: the system's, else one made for the test; false: the system cannot make one. */
-static bool set_german(const char *folder) {
-    char command[400];
-    if (setlocale(LC_ALL, "de_DE.UTF-8")) return true;
-    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 '%s/de_DE.UTF-8' >'%s/log' 2>&1", folder, folder);
-    if (system(command) != 0) return false;
-    setenv("LOCPATH", folder, 1);
-    return setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
 }
 
 Test(number, is_the_nearest_double_in_every_locale) {

@@ -1,6 +1,7 @@
 /* Figures and reports: every one is well-formed, has all marks inside, and draws as many points, cells and tiles, in
  * the colours, that its numbers say; hostile texts and numbers; what cannot be drawn is refused. */
 #include "support/files.h"
+#include "support/german.h"
 #include "support/xml.h"
 
 #include <clgrad/clgrad.h>
@@ -453,6 +454,25 @@ Test(plot, what_cannot_be_drawn_is_refused) {
     cr_expect(refuses(clg_figure_tiles("t", &both), "diverge"));
     cr_expect_eq(clg_figure_save(NULL, "/tmp/none.svg"), CLG_ERR_INVALID);
     cr_expect_not_null(strstr(clg_error(), "/tmp/none.svg: clg_figure_tiles"), "%s", clg_error());
+}
+
+static clg_figure *draw_numbers(bool table) {
+    const double y[] = {0.5, 1.25, 3e-7};
+    const int64_t counts[] = {7, 2, 1, 3};
+    if (table) return clg_figure_confusion("t", counts, 2, NULL);
+    return one_chart((clg_series){.x = y, .y = y, .error = y, .n = 3}, true, false);
+}
+
+Test(plot, the_same_bytes_in_every_locale, .init = make_folder, .fini = remove_folder) {
+    clg_figure *here[] = {draw_numbers(false), draw_numbers(true)};
+    char text[8];
+    if (set_german(folder)) cr_expect(snprintf(text, 8, "%.1f", 0.5) && text[1] == ',', "else this shows nothing");
+    for (int i = 0; i < 2; i++) {
+        clg_figure *there = draw_numbers(i);
+        cr_expect_str_eq(clg_figure_svg(there), clg_figure_svg(here[i]));
+        clg_figure_destroy(&there);
+        clg_figure_destroy(&here[i]);
+    }
 }
 
 /* --- reports --- */
