@@ -7,9 +7,6 @@
 #include <clgrad/clgrad.h>
 #include <criterion/criterion.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { DEPTH = 32, MAX_PICTURES = 32 };
@@ -513,6 +510,7 @@ Test(plot, report, .init = make_folder, .fini = remove_folder) {
     static const char *const parts[] = {"<title>a &lt;report&gt;</title>", "<h1>a &lt;report&gt;</h1>",
         "<a href=\"#part1\">Part 1 &amp; more</a>", "<h2 id=\"part2\">Part 2</h2>", 
         "<p>3 epochs<br/>\nin &lt;two&gt; lines</p>",
+        "aria-label=\"curves &amp; more\">",
         "<figcaption><b>curves &amp; more</b>. The loss of &lt;each&gt; epoch.</figcaption>",
         "<figcaption>a table</figcaption>",
         "<td class=\"n\">0.01</td>", "<td class=\"s\">&lt;b&gt;</td>", "linear 10 # a &lt; b\n</pre>",

@@ -102,10 +102,13 @@ void clg_report_text(clg_report *r, const char *fmt, ...) {
     va_end(ap);
 }
 
-static void put_panel(clg_str *s, const clg_panel *p) {
+/* name: for those who cannot see it */
+static void put_panel(clg_str *s, const clg_panel *p, const char *name) {
     const int least = p->width < 340 ? p->width : p->width * 3 / 4 > 340 ? p->width * 3 / 4 : 340;
     clg_str_printf(s, "<div class=\"panel\"><svg class=\"clg\" viewBox=\"0 0 %d %d\" style=\"width:min(%dpx,"
-                   "max(%dpx,100vw - 2rem))\" role=\"img\">\n", p->width, p->height, p->width, least);
+                   "max(%dpx,100vw - 2rem))\" role=\"img\" aria-label=\"", p->width, p->height, p->width, least);
+    clg_put_escaped(s, name);
+    clg_str_add(s, "\">\n");
     clg_str_add(s, clg_str_text(&p->body));
     clg_str_add(s, "</svg></div>\n");
 }
@@ -118,7 +121,8 @@ void clg_report_figure(clg_report *r, const clg_figure *f, const char *caption) 
         return;
     }
     clg_str_add(&r->body, "<figure>\n<div class=\"panels\">\n");
-    for (int i = 0; i < f->n; i++) put_panel(&r->body, &f->panel[i]);
+    const char *name = f->title ? f->title : caption ? caption : "figure";
+    for (int i = 0; i < f->n; i++) put_panel(&r->body, &f->panel[i], name);
     clg_str_add(&r->body, "</div>\n<figcaption>");
     if (f->title) {
         clg_str_add(&r->body, "<b>");
