@@ -1,11 +1,10 @@
 /* The perceptron: its rule against numbers worked out elsewhere, Novikoff's bound on separable data, data that no line
- * separates, and the equality with SGD on max(0, -y (<w, x> + b)) step by step. */
+ * separates, the equality with SGD on max(0, -y (<w, x> + b)) step by step, and the command. */
+#include "support/program.h"
+#include "support/xml.h"
+
 #include <clgrad/clgrad.h>
-#include <criterion/criterion.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { MAX_ROWS = 200, MAX_DIM = 4 };
 
@@ -282,4 +281,43 @@ Test(perceptron, bad_input) {
     BOUND("|(w, b)| is nan", good, y, 2, 2, w_nan, 0);
     cr_expect(r.updates == 77 && bound.radius == 77, "outputs were touched");
     clg_perceptron_result_free(NULL);
+}
+
+/* --- the command --- */
+
+typedef struct drawing { int pictures, marks; } drawing;
+
+static void count(void *user, const xml_element *e) {
+    drawing *d = user;
+    d->pictures += strcmp(e->name, "image") == 0;
+    d->marks += xml_is(e, "class", "m");
+}
+
+Test(perceptron, command, .init = set_up, .fini = tear_down) {
+    const char *root = getenv("CLGRAD_SOURCE");
+    drawing d = {0};
+    expect_run(0, "perceptron --data csv:%s/tests/data/tabular/iris.csv,test=0 --class 0 --json result", root);
+    cr_expect(file_has("out", "updates  2 + 2 + 1 + 0 = 5\n"));
+    cr_expect(file_has("out", "converged: pass 4 has no update, all 150 rows are right\n"));
+    cr_expect(file_has("out", "w        1.3 4.1 -5.2 -2.2\nb        1\n"));
+    cr_expect(file_has("result", "\"end\":\"converged\",\"passes\":4,\"updates\":5,\"pass_updates\":[2,2,1,0]"));
+    expect_run(0, "perceptron --data xor:n=40,noise=0,test=0");
+    cr_expect(file_has("out", "the weights are what they were before"));
+    cr_expect(file_has("out", "no plane separates the classes"));
+    expect_run(0, "perceptron --data clouds:n=50,margin=0.02,test=0 --max-passes 1 --plot c.svg");
+    cr_expect(file_has("out", "not reached after 1 passes"));
+    cr_expect(file_has("out", "a plane separates the classes"));
+    char *svg = slurp("c.svg", NULL);
+    const char *wrong = xml_read(svg, count, &d);
+    cr_expect_null(wrong, "%s", wrong);
+    cr_expect(d.pictures == 1 && d.marks == 50 + 2, "%d pictures, %d marks", d.pictures, d.marks);
+    free(svg);
+    expect_run(2, "perceptron --data digits");
+    cr_expect(file_has("err", "digits has 10 classes; say by --class which one is +1"));
+    expect_run(2, "perceptron --data xor --class red");
+    cr_expect(file_has("err", "--class red is no class of xor"));
+    expect_run(1, "perceptron --data linear");
+    cr_expect(file_has("err", "linear has real targets"));
+    expect_run(2, "perceptron --data digits --class 1 --plot d.svg");
+    cr_expect(file_has("err", "--plot draws rows of 2 numbers; those of digits have 784"));
 }

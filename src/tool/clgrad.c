@@ -13,6 +13,7 @@ static const clg_command commands[] = {
     {"select", "try many settings, print which is best", clg_cmd_select},
     {"curve", "error against data, size of the model, or weight decay", clg_cmd_curve},
     {"data", "what data sets there are, and what is in one", clg_cmd_data},
+    {"perceptron", "its own rule on a data set, with the bound on its mistakes", clg_cmd_perceptron},
     {"devices", "what is here to compute on, and what would be chosen", clg_cmd_devices},
     {"doctor", "check every operation on a device against the reference", clg_cmd_doctor},
     {"filter", "lay a filter over a picture: edges, blur, your own", clg_cmd_filter},
@@ -34,7 +35,7 @@ static const clg_command *find(const char *name) {
 static void print_usage(FILE *to) {
     fprintf(to, "usage: clgrad COMMAND [OPTIONS]\n\n"
                 "Deep learning on any OpenCL device. To see it work: clgrad train\n\nCommands\n");
-    for (int i = 0; i < N_COMMANDS; i++) fprintf(to, "  %-10s%s\n", commands[i].name, commands[i].summary);
+    for (int i = 0; i < N_COMMANDS; i++) fprintf(to, "  %-12s%s\n", commands[i].name, commands[i].summary);
     fprintf(to, "\nEvery command has --help.\n\nEnvironment\n"
                 "  CLGRAD_DEVICE     the device, as --device (see clgrad devices --help)\n"
                 "  CLGRAD_CACHE_DIR  where built programs and tuning records are kept (default ~/.cache/clgrad)\n"

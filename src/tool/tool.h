@@ -138,6 +138,7 @@ int clg_cmd_eval(int argc, char **argv);
 int clg_cmd_show(int argc, char **argv); /* show_cmd.c */
 int clg_cmd_models(int argc, char **argv); /* models.c */
 int clg_cmd_ops(int argc, char **argv);
+int clg_cmd_perceptron(int argc, char **argv); /* perceptron_cmd.c */
 int clg_cmd_plan(int argc, char **argv);
 int clg_cmd_predict(int argc, char **argv); /* predict_cmd.c */
 int clg_cmd_select(int argc, char **argv); /* select_cmd.c */
