@@ -164,6 +164,28 @@ Test(judge, learning_curve, .init = begin, .fini = tear_down) {
     json_decref(j);
 }
 
+/* --- separable --- */
+
+Test(judge, vc_experiment_and_data, .init = begin, .fini = tear_down) {
+    size_t n;
+    expect_run(0, "separable --points 5 --json j");
+    json_t *j = lines_of("j", &n);
+    cr_assert_eq(n, 5);
+    cr_expect(number(j, 2, "separable") == 8 && number(j, 3, "separable") == 14 && number(j, 4, "separable") == 22);
+    cr_expect(file_has("out", "shattered: 3 points"));
+    char *out = slurp("out", NULL), first[8] = "", second[8] = "", third[8] = "";
+    const char *impossible = strstr(out, "impossible for 4 points:");
+    cr_assert_not_null(impossible);
+    cr_expect_eq(sscanf(impossible + 24, "%7s %7s %7s", first, second, third), 2, "of 16 labelings 2 are impossible");
+    for (int i = 0; i < 4; i++) cr_expect(first[i] && first[i] != second[i], "opposites: %s %s", first, second);
+    free(out);
+    json_decref(j);
+    expect_run(0, "separable --data csv:%s/tests/data/tabular/iris.csv --class 0", getenv("CLGRAD_SOURCE"));
+    cr_expect(file_has("out", "(120 items of 4 numbers): separable, by"));
+    expect_run(0, "separable --data xor");
+    cr_expect(file_has("out", "not separable\n4 items prove it"));
+}
+
 /* --- mistakes --- */
 
 Test(judge, mistakes_are_explained, .init = begin, .fini = tear_down) {
@@ -181,6 +203,9 @@ Test(judge, mistakes_are_explained, .init = begin, .fini = tear_down) {
         {"curve capacity --data moons --model softmax", "--over features=1,2,4"},
         {"curve learning --data moons --sizes 10,x", "50,100,200"},
         {"curve learning --data moons:n=20 --sizes 500 --kfold 2", "size 500"},
+        {"separable --data digits", "no rows of numbers"},
+        {"separable --data moons --class 2", "have 2 classes"},
+        {"separable --dim 9", "from 1 to 8"},
         {"train --data moons:n=20 --kfold 17", "17"},
         {"train --data moons --kfold 1", "from 2"},
     };

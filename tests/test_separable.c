@@ -119,6 +119,27 @@ Test(separable, both_certificates) {
     cr_expect(split > 5 && split < 35, "%d of 40 separable", split);
 }
 
+/* Decimals of 53 bits, 1 or more apart: the plane must be good in doubles, not only in exact numbers. */
+Test(separable, a_plane_survives_rounding) {
+    double x[50 * 3], w[4];
+    int32_t y[50];
+    bool yes;
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < 50; i++) {
+            y[i] = i % 2;
+            for (int k = 0; k < 3; k++) x[i * 3 + k] = 0.1 * (double)(next() % 80);
+            x[i * 3 + round % 3] = 100 + (y[i] ? 1.1 : 0.1) * (1 + (double)(next() % 9)) * (y[i] ? 1 : -1);
+        }
+        cr_assert_eq(clg_separable(x, y, 50, 3, &yes, w, NULL), CLG_OK, "%s", clg_error());
+        cr_assert(yes);
+        for (int k = 0; k < 3; k++) cr_expect(fabs(w[k]) < 100, "w %g", w[k]);
+        for (int i = 0; i < 50; i++) {
+            const double f = w[0] * x[3 * i] + w[1] * x[3 * i + 1] + w[2] * x[3 * i + 2] + w[3];
+            cr_expect((y[i] ? f : -f) > 0.999, "round %d, point %d: %g", round, i, f);
+        }
+    }
+}
+
 /* A point on the segment of the other class, exactly or by one unit in the last place: 0.1 + 0.2 != 0.3. */
 Test(separable, the_last_bit_decides) {
     const int32_t y[] = {1, 0, 1};

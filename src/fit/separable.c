@@ -16,11 +16,12 @@
 
 enum { MAX_LABELS = 62 };
 
-/* Rows: sum l = 1, the features, sum l y = 0, and last the reduced costs. Columns: the points, an artificial variable
- * a row, and last the right side. */
+/* Rows: sum l = 1, the features, sum l y = 0 (the first and the last times 2^bits), and last the reduced costs.
+ * Columns: the points, an artificial variable a row, and last the right side. */
 typedef struct programme {
     int64_t  n, dim;     /* points that are there */
-    clg_big *x;          /* [n, dim], scaled */
+    clg_big *x;          /* [n, dim], scaled: below 2^bits */
+    int      bits;
     int     *exponent;   /* [dim]: true coordinate = x 2^exponent */
     int32_t *y;          /* [n] of -1 and 1 */
     int64_t  rows, columns, points; /* of the tableau in use; points: how many take part */
@@ -47,44 +48,44 @@ static void split(double v, int64_t *m, int *e) {
     for (; *m != 0 && *m % 2 == 0; *m /= 2) ++*e;
 }
 
-/* Feature k of all points; the bits of the largest number go to *bits. */
-static void scale_feature(programme *p, const double *x, int64_t k, int *bits) {
-    int low = 0, high = 0, e;
+/* The binary digits of feature k, from the highest of any point (which goes to *top) to the lowest. */
+static int digits(const programme *p, const double *x, int64_t k, int *top) {
+    int low = 0, e;
     int64_t m;
     bool any = false;
+    *top = 0;
     for (int64_t i = 0; i < p->n; i++) {
         const double v = x[i * p->dim + k];
         if (v == 0) continue;
         split(v, &m, &e);
-        const int top = ilogb(v) + 1;
         if (!any || e < low) low = e;
-        if (!any || top > high) high = top;
+        if (!any || ilogb(v) + 1 > *top) *top = ilogb(v) + 1;
         any = true;
     }
-    p->exponent[k] = low;
-    *bits = high - low;
-    for (int64_t i = 0; i < p->n && *bits < CLG_BIG_BITS; i++) {
-        clg_big *to = &p->x[i * p->dim + k];
-        split(x[i * p->dim + k], &m, &e);
-        clg_big_set(to, m);
-        clg_big_shift(to, m ? e - low : 0);
-    }
+    return *top - low;
 }
 
-/* No entry exceeds a minor of dim + 3 rows, the costs among them; a product of two must fit. */
+/* Every feature gets the same highest digit, p->bits, as do the rows of ones: a plane is then found whose coefficients
+ * are moderate, so that it survives rounding to doubles. No entry of the tableau exceeds a minor of its dim + 3 rows,
+ * the costs among them; a product of two must fit. */
 static clg_status scale(programme *p, const char *call, const double *x) {
-    int64_t sum = 0, most = 1, width = 1;
+    int64_t m, width = 1;
+    int e;
+    p->bits = 1;
     for (int64_t k = 0; k < p->dim; k++) {
-        int bits;
-        scale_feature(p, x, k, &bits);
-        sum += bits;
-        if (bits > most) most = bits;
+        const int bits = digits(p, x, k, &p->exponent[k]);
+        if (bits > p->bits) p->bits = bits;
     }
     while ((int64_t)1 << width < p->rows + 1) width++;
-    if (2 * (sum + most + (p->rows + 2) * (width + 1)) + 64 > CLG_BIG_BITS)
-        return clg_fail(CLG_ERR_UNSUP, "%s: the %lld features span %lld binary digits together: too many to decide "
-                        "exactly; round the coordinates or take fewer features", call, (long long)p->dim,
-                        (long long)sum);
+    if (2 * (p->rows + 1) * ((int64_t)p->bits + width + 1) + 64 > CLG_BIG_BITS)
+        return clg_fail(CLG_ERR_UNSUP, "%s: %lld features of up to %d binary digits are too many to decide exactly; "
+                        "round the coordinates or take fewer features", call, (long long)p->dim, p->bits);
+    for (int64_t k = 0; k < p->dim; k++) p->exponent[k] -= p->bits;
+    for (int64_t i = 0; i < p->n * p->dim; i++) {
+        split(x[i], &m, &e);
+        clg_big_set(&p->x[i], m);
+        clg_big_shift(&p->x[i], m ? e - p->exponent[i % p->dim] : 0);
+    }
     return CLG_OK;
 }
 
@@ -122,17 +123,19 @@ static clg_big *cell(const programme *p, int64_t row, int64_t column) {
 static void fill_column(programme *p, int64_t i) {
     clg_big *cost = cell(p, p->rows, i);
     clg_big_set(cell(p, 0, i), 1);
+    clg_big_shift(cell(p, 0, i), p->bits);
     for (int64_t k = 0; k < p->dim; k++) {
         clg_big *c = cell(p, 1 + k, i);
         *c = p->x[i * p->dim + k];
         c->sign *= p->y[i];
     }
     clg_big_set(cell(p, p->rows - 1, i), p->y[i]);
+    clg_big_shift(cell(p, p->rows - 1, i), p->bits);
     clg_big_set(cost, 0);
     for (int64_t r = 0; r < p->rows; r++) clg_big_sub(cost, cell(p, r, i));
 }
 
-/* The artificial variables are the first basis: their sum, which is 1, is what is to be minimised. */
+/* The artificial variables are the first basis: their sum, 2^bits at first, is what is to be minimised. */
 static void begin(programme *p, int64_t points) {
     p->points = points;
     p->columns = points + p->rows + 1;
@@ -141,6 +144,7 @@ static void begin(programme *p, int64_t points) {
     for (int64_t r = 0; r <= p->rows; r++) {
         for (int64_t c = 0; c < p->rows; c++) clg_big_set(cell(p, r, points + c), r == c);
         clg_big_set(cell(p, r, p->columns - 1), r == 0 ? 1 : r == p->rows ? -1 : 0);
+        clg_big_shift(cell(p, r, p->columns - 1), p->bits);
         if (r < p->rows) p->basis[r] = points + r;
     }
 }
@@ -205,7 +209,7 @@ static void write_plane(programme *p, double *w) {
     for (int64_t k = 0; k <= p->dim; k++) {
         *of_row = *cell(p, p->rows, first + 1 + k);
         clg_big_sub(of_row, p->denominator);
-        w[k] = ldexp(clg_big_ratio(of_row, of_sum), k < p->dim ? -p->exponent[k] : 0);
+        w[k] = ldexp(clg_big_ratio(of_row, of_sum), k < p->dim ? -p->exponent[k] - p->bits : 0);
     }
 }
 

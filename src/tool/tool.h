@@ -143,6 +143,7 @@ int clg_cmd_plan(int argc, char **argv);
 int clg_cmd_predict(int argc, char **argv); /* predict_cmd.c */
 int clg_cmd_select(int argc, char **argv); /* select_cmd.c */
 int clg_cmd_curve(int argc, char **argv);  /* curve_cmd.c */
+int clg_cmd_separable(int argc, char **argv); /* separable_cmd.c */
 int clg_cmd_tune(int argc, char **argv); /* tune_cmd.c */
 int clg_cmd_filter(int argc, char **argv);
 
