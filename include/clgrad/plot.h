@@ -84,7 +84,7 @@ CLG_API clg_figure *clg_figure_regions(const char *title, const clg_region_param
 typedef struct clg_tiles_params {
     const float *plane;     /* [n, h, w]; rgb: [n, 3, h, w] */
     int     n, h, w;        /* n up to 4096, sides up to 4096, 2^24 numbers in all */
-    int     columns;        /* 0: as many as fit */
+    int     columns;        /* 0: as many as fit, in rows about equally full */
     bool    diverging, rgb;
     float   low, high;      /* both 0: each by itself */
     const char *const *caption; /* [n] texts below the pictures, of up to three lines; NULL: none */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { MAX_TILES = 4096, MAX_SIDE = 4096, MAX_NUMBERS = 1 << 24 };
-enum { WIDTH = 680, EDGE = 14, GAP = 10, TILE = 72, CAPTION = 17, LINE = 200, MAX_LINES = 3 };
+enum { WIDTH = 780, EDGE = 14, GAP = 10, TILE = 72, CAPTION = 17, LINE = 200, MAX_LINES = 3 };
 
 typedef struct range {
     double low, high;
@@ -98,6 +98,13 @@ static void put_caption(clg_str *s, const char *text, double x, double y, double
         if (*caption_line(text, k, line)) clg_put_text(s, x, y + 14 + k * CAPTION, px, "t", line);
 }
 
+/* As many as are wanted or fit; else as many that the rows are about equally full. */
+static int columns_of(const clg_tiles_params *p, double cell) {
+    const int fit = (int)fmax(1, (WIDTH - 2 * EDGE + GAP) / cell), rows = (p->n + fit - 1) / fit;
+    const int columns = p->columns ? p->columns : (p->n + rows - 1) / rows;
+    return columns < p->n ? columns : p->n;
+}
+
 /* Whole pixels of the screen for one number where it is enlarged. */
 static double zoom(const clg_tiles_params *p) {
     const double side = p->h > p->w ? p->h : p->w;
@@ -111,8 +118,7 @@ clg_figure *clg_figure_tiles(const char *title, const clg_tiles_params *p) {
     const int lines = measure_captions(p, &widest);
     const double k = zoom(p), w = k * p->w, h = k * p->h, cell = fmax(w, widest) + GAP;
     const double row = h + GAP + lines * CAPTION;
-    const int fit = (int)((WIDTH - 2 * EDGE + GAP) / cell), want = p->columns ? p->columns : fit < 1 ? 1 : fit;
-    const int columns = want < p->n ? want : p->n, rows = (p->n + columns - 1) / columns;
+    const int columns = columns_of(p, cell), rows = (p->n + columns - 1) / columns;
     uint8_t *rgba = clg_alloc(4 * plane);
     clg_panel panel = { .width = (int)ceil(fmax(200, 2 * EDGE - GAP + columns * cell)),
                         .height = (int)ceil(2 * EDGE - GAP + rows * row) };
