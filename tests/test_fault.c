@@ -348,6 +348,8 @@ static clg_status judge(clg_device *dev, clg_dataset *d, clg_dataset *test, cons
 
 static clg_status judge_job(const char *dir, double *value) {
     static const double square[] = { 0, 0, 0, 1, 1, 0, 1, 1 };
+    static const int32_t and[] = { -1, -1, -1, 1 };
+    clg_perceptron_result rule = {0};
     clg_status status = CLG_ERR_DEVICE;
     double loss = 0;
     int64_t count = 0;
@@ -361,8 +363,10 @@ static clg_status judge_job(const char *dir, double *value) {
     }
     CLG_TRY_END(judge(dev, d, test, m, &loss));
     CLG_TRY_END(clg_count_separable(square, 4, 2, &count));
-    *value = loss + (double)count;
+    CLG_TRY_END(clg_perceptron_fit(square, and, 4, 2, NULL, &rule));
+    *value = loss + (double)count + (double)rule.updates;
 end:
+    clg_perceptron_result_free(&rule);
     clg_device_destroy(&dev);
     clg_model_destroy(&m);
     clg_dataset_destroy(&test);

@@ -103,8 +103,8 @@ static void print_end(const request *r) {
     if (p->end == CLG_PERCEPTRON_CONVERGED)
         fprintf(r->table, "end      converged: pass %lld has no update, all %lld rows are right\n", passes, rows);
     else if (p->end == CLG_PERCEPTRON_CYCLE)
-        fprintf(r->table, "end      never: after pass %lld the weights are what they were before; %lld of %lld rows right\n",
-                passes, right, rows);
+        fprintf(r->table, "end      never: the weights came back after pass %lld; %lld of %lld rows right\n", passes,
+                right, rows);
     else
         fprintf(r->table, "end      not reached after %lld passes: %lld of %lld rows right\n", passes, right, rows);
     if (p->end == CLG_PERCEPTRON_CONVERGED) return;
