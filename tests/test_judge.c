@@ -89,6 +89,12 @@ Test(judge, search_finds_and_tests_the_best, .init = begin, .fini = tear_down) {
     cr_expect(number(j, 9, "test_accuracy") > 0.8 && diverged > 0);
     cr_expect(file_has("out", "best: lr=0.1 hidden=") && file_has("out", "trained anew on all 96 items: test loss"));
     json_decref(j);
+    char *out = slurp("out", NULL), *command = strstr(out, "train it: clgrad train ");
+    cr_assert(command && strstr(command, " --lr 0.1") && strstr(command, " --epochs 40"), "%s", out);
+    command[strcspn(command, "\n")] = 0;
+    expect_run(0, "%s", command + strlen("train it: clgrad "));
+    free(out);
+    expect_run(0, "select --data moons:n=60 --hidden 2 --epochs 3 --patience 1 --kfold 2 --search lr=0.1");
     expect_run(0, "%s --top 2", what);
     cr_expect(file_has("out", "... and 7 more (--top)") && count_in("out", "test loss") == 0);
 }

@@ -105,6 +105,29 @@ Test(select, folds_share_plans_and_start_alike) {
     clg_device_destroy(&dev);
 }
 
+/* Folds that keep their best weights are validated with those, and say after how many epochs they were; the winner of a
+ * search is trained for as many, on average. */
+Test(select, early_stopping_sets_the_epochs_of_the_winner) {
+    clg_device *dev = device();
+    clg_dataset *d = made("moons", clg_synthetic_params(.n = 60, .noise = 0.4));
+    const char *const dim[] = {"hidden=32"};
+    clg_setup s = {.zoo = "mlp", .fit = {.epochs = 60, .batch = 16, .optim = {.lr = 0.5}, .patience = 5}};
+    const clg_cv_params cv = {.k = 3};
+    clg_search_result r;
+    int64_t sum = 0;
+    OK(clg_search(dev, &s, d, clg_search_params(.dim = dim, .n_dims = 1, .cv = cv, .refit = true), &r));
+    for (int i = 0; i < 3; i++) {
+        const clg_fold *f = &r.trial[0].cv.fold[i];
+        sum += f->epochs;
+        cr_expect(f->end == CLG_FIT_EARLY && f->epochs >= 1 && f->epochs <= 55, "fold %d: %d epochs", i, (int)f->epochs);
+    }
+    cr_expect_eq(clg_trainer_history(r.winner, NULL), (sum + 1) / 3, "%d epochs in 3 folds", (int)sum);
+    cr_expect(isnan(r.test.loss));
+    clg_search_result_free(&r);
+    clg_dataset_destroy(&d);
+    clg_device_destroy(&dev);
+}
+
 Test(select, hold_out_is_one_fold) {
     clg_device *dev = device();
     clg_dataset *d = made("linear", clg_synthetic_params(.n = 50));

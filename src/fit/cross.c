@@ -2,6 +2,7 @@
  * that its plans are compiled once. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/philox.h"
 #include "fit/select.h"
 
 #include <math.h>
@@ -86,18 +87,19 @@ static int by_place(const void *a, const void *b) {
     return p->draw != q->draw ? (p->draw < q->draw ? -1 : 1) : p->item < q->item ? -1 : 1;
 }
 
-/* Source: Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195 (SplitMix64), by its counter. */
-static uint64_t splitmix(uint64_t key, uint64_t counter) {
-    uint64_t z = key + (counter + 1) * 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+/* 64 bits that depend on seed and item alone. */
+static uint64_t draw(uint64_t seed, int64_t item) {
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    const uint32_t counter[4] = {(uint32_t)item, (uint32_t)((uint64_t)item >> 32), 0, 0};
+    uint32_t bits[4];
+    clg_philox(counter, key, bits);
+    return (uint64_t)bits[1] << 32 | bits[0];
 }
 
 static clg_status make_places(const clg_dataset *d, uint64_t seed, place *at, int64_t n) {
     const bool classes = clg_dataset_classes(d) > 0;
     for (int64_t i = 0; i < n; i++) {
-        at[i] = (place){.draw = splitmix(seed, (uint64_t)i), .item = i};
+        at[i] = (place){.draw = draw(seed, i), .item = i};
         if (classes) CLG_TRY(clg_dataset_item(d, i, NULL, &at[i].label));
     }
     qsort(at, (size_t)n, sizeof *at, by_draw);

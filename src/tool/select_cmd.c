@@ -75,6 +75,46 @@ static void print_table(const request *q, const clg_search_result *r) {
     if (r->n > q->top) fprintf(to, "... and %lld more (--top)\n", (long long)(r->n - q->top));
 }
 
+/* The option of `clgrad train` for a dimension. */
+static void option_of(const char *name, char to[40]) {
+    snprintf(to, 40, "%s", strcmp(name, "max_norm2") == 0 ? "max-norm" : name);
+    for (char *c = to; *c; c++)
+        if (*c == '_') *c = '-';
+}
+
+/* Which dimension sets an option; -1: none. */
+static int dimension_of(const clg_search_result *r, const char *option) {
+    char name[40];
+    for (int k = 0; k < r->n_dims; k++) {
+        option_of(r->name[k], name);
+        if (strcmp(name, option) == 0) return k;
+    }
+    return -1;
+}
+
+/* The command that trains the best setup: the recipe with its values. Nothing is said where train has no such option,
+ * or where the folds decided what a run alone cannot: when to stop, or that all is one batch. */
+static void print_command(const request *q, const clg_search_result *r) {
+    clg_opt table[CLG_TRAIN_ROWS];
+    clg_train_options o = q->s.o;
+    char text[CLG_OPT_TEXT_SIZE];
+    int found = 0;
+    clg_train_recipe(&o, table);
+    for (const clg_opt *row = table; row->kind != CLG_OPT_END; row++)
+        found += row->name && dimension_of(r, row->name) >= 0;
+    if (found < r->n_dims || o.patience > 0 || o.keep_best || q->s.cv.full_batch) return;
+    o.val_fraction = NAN;
+    fprintf(q->s.table, "train it: clgrad train");
+    for (const clg_opt *row = table; row->kind != CLG_OPT_END; row++) {
+        const int k = row->name ? dimension_of(r, row->name) : -1;
+        if (k >= 0) fprintf(q->s.table, " --%s %s", row->name, r->trial[0].value[k]);
+        else if (row->name && (row->kind != CLG_OPT_SEED || o.seed_given) && *clg_opt_text(row, text))
+            fprintf(q->s.table, " --%s%s%s", row->name, row->kind == CLG_OPT_FLAG ? "" : " ",
+                    row->kind == CLG_OPT_FLAG ? "" : text);
+    }
+    fprintf(q->s.table, "\n");
+}
+
 static void print_winner(const request *q, const clg_search_result *r) {
     FILE *to = q->s.table;
     const clg_trial *t = &r->trial[0];
@@ -157,6 +197,7 @@ static int run_search(request *q, clg_dataset *test) {
     }
     print_table(q, &r);
     print_winner(q, &r);
+    print_command(q, &r);
     int code = write_winner(q, &r);
     if (code == CLG_EXIT_OK && q->report) code = write_report(q, &r);
     clg_search_result_free(&r);
