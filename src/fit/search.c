@@ -182,6 +182,7 @@ static void without_validation(clg_fit_params *fit, const clg_cv_result *cv) {
     if (fit->epochs < 1) fit->epochs = 1;
     fit->patience = 0;
     fit->keep_best = false;
+    if (fit->schedule.kind == CLG_LR_PLATEAU) fit->schedule.kind = CLG_LR_CONSTANT;
 }
 
 /* Standardises both by all of d; the scaler goes with the weights. Handles of our own: those of the caller stay. */
