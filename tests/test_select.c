@@ -198,6 +198,11 @@ Test(select, a_setup_is_set_by_names) {
     cr_expect(s.fit.optim.momentum == 0.9 && s.fit.batch == 32 && s.fit.epochs == 7 && s.zoo_params.dropout == 0.25);
     cr_expect(strcmp(s.zoo_params.hidden, "8,4") == 0 && strcmp(s.fit.optimizer, "adam") == 0);
     cr_expect_eq(s.fit.schedule.kind, CLG_LR_COSINE);
+    clg_setup none = {.zoo = "cifar"}; /* which has a dropout of its own */
+    OK(clg_setup_set(&none, "dropout", "0"));
+    clg_model *m = clg_model_zoo(none.zoo, &none.zoo_params);
+    cr_expect(m && !strstr(clg_model_text(m), "dropout"), "%s", m ? clg_model_text(m) : clg_error());
+    clg_model_destroy(&m);
     int n = 0;
     for (const clg_setup_name *k; (k = clg_setup_name_at(n)) != NULL; n++) cr_expect(k->name && k->help);
     cr_expect(n > 20 && !clg_setup_name_at(-1));
@@ -247,6 +252,23 @@ Test(select, grid_search_finds_what_is_planted) {
     clg_search_result_free(&r);
     clg_dataset_destroy(&test);
     clg_dataset_destroy(&all);
+    clg_dataset_destroy(&d);
+    clg_device_destroy(&dev);
+}
+
+/* A plateau looks at a validation part, early stopping too: the winner, which has none, is trained nevertheless. */
+Test(select, the_winner_is_trained_without_validation) {
+    const char *const dim[] = {"schedule=plateau"};
+    clg_device *dev = device();
+    clg_dataset *d = made("moons", clg_synthetic_params(.n = 40, .noise = 0.1));
+    const clg_setup s = {.zoo = "logistic", .fit = {.epochs = 4, .batch = 8, .patience = 2, .keep_best = true}};
+    const clg_cv_params cv = {.k = 2};
+    const clg_epoch *e;
+    clg_search_result r = search(dev, d, &s, clg_search_params(.dim = dim, .n_dims = 1, .cv = cv, .refit = true));
+    cr_assert_not_null(r.winner);
+    const int64_t n = clg_trainer_history(r.winner, &e);
+    cr_expect(n >= 1 && isnan(e[n - 1].val.loss) && e[n - 1].lr == 0.01, "%d epochs, lr %g", (int)n, e[n - 1].lr);
+    clg_search_result_free(&r);
     clg_dataset_destroy(&d);
     clg_device_destroy(&dev);
 }

@@ -87,8 +87,8 @@ typedef struct clg_setup_name {
 CLG_API const clg_setup_name *clg_setup_name_at(int i);
 
 /**
- * Sets a field by name and text; 0 is the field's default, as in the params. Texts are kept: value must live as long as
- * the setup.
+ * Sets a field by name and text; 0 is the field's default, as in the params, but for dropout, where it is none.
+ * Texts are kept: value must live as long as the setup.
  * Errors: CLG_ERR_INVALID for an unknown name (lists the known ones), a value that is no number or out of range, or an
  *         option of the zoo for a setup with a model of one's own.
  */
@@ -140,7 +140,8 @@ typedef struct clg_search_params {
 
 /**
  * Judges setups that differ from s in the dimensions, by validation, and sorts them; those that diverged come last. The
- * refit trains as many epochs as the winner's folds took on average, where they were stopped early.
+ * refit trains as many epochs as the winner's folds took on average, where they were stopped early, and has no
+ * validation part: a plateau schedule is a constant rate there.
  * Trials that differ in nothing that is compiled (learning rate, epochs, seed) share their plans.
  * Errors: CLG_ERR_INVALID for a dimension that cannot be read, none, or more than 100,000 trials; and as
  *         clg_cross_validate(), then with the trial's values. out is written if all went well, and is to be freed.

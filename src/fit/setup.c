@@ -121,7 +121,7 @@ clg_status clg_setup_set(clg_setup *s, const char *name, const char *value) {
     if (f->kind == TEXT || f->kind == ZOO_TEXT) *(const char **)to = value;
     else if (f->kind == COUNT) *(int64_t *)to = (int64_t)number;
     else if (f->kind == SCHEDULE) return read_schedule(value, to);
-    else *(double *)to = number;
+    else *(double *)to = f->kind == ZOO_REAL && number == 0 ? -1 : number; /* dropout 0 is none, not the model's own */
     return CLG_OK;
 }
 
@@ -152,7 +152,7 @@ static clg_dataset *first_features(clg_dataset *d, int64_t k, int64_t all) {
     for (int64_t i = 0; status == CLG_OK && i < n; i++) {
         status = clg_dataset_row(d, i, row, target + i * t);
         memcpy(x + i * k, row, (size_t)k * sizeof *x);
-        label[i] = (int32_t)target[i * t];
+        if (targets == 0) label[i] = (int32_t)target[i * t];
     }
     if (status == CLG_OK)
         out = clg_dataset_create(clg_dataset_params(.n = n, .item = CLG_SHAPE(k), .x = x,

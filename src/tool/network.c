@@ -8,10 +8,16 @@ bool clg_network_given(const clg_network_options *o) {
     return o->model || o->activation || o->pooling || o->hidden || o->init || !isnan(o->dropout) || !isnan(o->width);
 }
 
-static bool in_zoo(const char *name) {
+bool clg_network_in_zoo(const char *name) {
     for (int i = 0; clg_model_zoo_name(i); i++)
         if (strcmp(clg_model_zoo_name(i), name) == 0) return true;
     return false;
+}
+
+clg_zoo_params clg_network_zoo(const clg_network_options *o) {
+    return (clg_zoo_params){.activation = o->activation, .pooling = o->pooling, .hidden = o->hidden, .init = o->init,
+                            .width = isnan(o->width) ? 0 : o->width,
+                            .dropout = isnan(o->dropout) ? 0 : o->dropout == 0 ? -1 : o->dropout};
 }
 
 static int unknown(const char *name, const char *command) {
@@ -26,7 +32,7 @@ static int unknown(const char *name, const char *command) {
 
 int clg_network_open(const clg_network_options *o, const char *command, clg_model **out) {
     const char *const name = o->model ? o->model : "lenet";
-    if (!in_zoo(name)) {
+    if (!clg_network_in_zoo(name)) {
         clg_network_options rest = *o;
         rest.model = NULL;
         if (!strpbrk(name, "./") && access(name, F_OK) != 0) return unknown(name, command);
@@ -36,9 +42,8 @@ int clg_network_open(const clg_network_options *o, const char *command, clg_mode
         *out = clg_model_read(name);
         return *out ? CLG_EXIT_OK : clg_tool_fail();
     }
-    *out = clg_model_zoo(name, clg_zoo_params(.activation = o->activation, .pooling = o->pooling, .hidden = o->hidden,
-                                              .init = o->init, .width = isnan(o->width) ? 0 : o->width,
-                                              .dropout = isnan(o->dropout) ? 0 : o->dropout == 0 ? -1 : o->dropout));
+    const clg_zoo_params p = clg_network_zoo(o);
+    *out = clg_model_zoo(name, &p);
     if (*out) return CLG_EXIT_OK;
     const int code = clg_tool_fail();
     return clg_error_status() == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;

@@ -39,6 +39,12 @@ typedef struct clg_network_options {
 /** Was anything about the model given, besides input and classes? */
 bool clg_network_given(const clg_network_options *o);
 
+/** Is this the name of a model of the zoo? */
+bool clg_network_in_zoo(const char *name);
+
+/** What the options change about a model of the zoo. */
+clg_zoo_params clg_network_zoo(const clg_network_options *o);
+
 /** The model that the options describe, open as its text leaves it. Returns 0 or an exit code after explaining. */
 int clg_network_open(const clg_network_options *o, const char *command, clg_model **out);
 

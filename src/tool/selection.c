@@ -6,12 +6,6 @@
 
 /* --- setup --- */
 
-static bool in_zoo(const char *name) {
-    for (int i = 0; clg_model_zoo_name(i); i++)
-        if (strcmp(clg_model_zoo_name(i), name) == 0) return true;
-    return false;
-}
-
 int clg_selection_setup(const clg_train_options *o, const char *command, clg_setup *to, clg_model **own) {
     const clg_network_options *n = &o->network;
     const char *name = n->model ? n->model : "lenet";
@@ -20,15 +14,13 @@ int clg_selection_setup(const clg_train_options *o, const char *command, clg_set
     const int code = clg_train_params(o, &to->fit);
     if (code != CLG_EXIT_OK) return code;
     to->fit.save = NULL;
-    if (!in_zoo(name)) {
+    if (!clg_network_in_zoo(name)) {
         const int open = clg_network_open(n, command, own);
         to->model = *own;
         return open;
     }
     to->zoo = name;
-    to->zoo_params = (clg_zoo_params){.activation = n->activation, .pooling = n->pooling, .hidden = n->hidden,
-                                      .init = n->init, .dropout = isnan(n->dropout) ? 0 : n->dropout,
-                                      .width = isnan(n->width) ? 0 : n->width};
+    to->zoo_params = clg_network_zoo(n);
     return CLG_EXIT_OK;
 }
 
