@@ -314,7 +314,7 @@ Test(perceptron, equals_a_trained_model_step_by_step) {
 Test(perceptron, bad_input) {
     const double x[] = {1, 2, 3, NAN}, big[] = {1e308, -1e308}, w[] = {0, 0}, w_nan[] = {NAN, 1};
     const int32_t y[] = {1, -1}, y0[] = {1, 0};
-    const double good[] = {1, 2, 3, 4};
+    const double good[] = {1, 2, 3, 4}, vast[] = {1e308, 1e308}, steep[] = {10, -10};
     clg_perceptron_result r = { .updates = 77 };
     clg_mistake_bound bound = { .radius = 77 };
 #define SAYS(call, text) \
@@ -331,6 +331,9 @@ Test(perceptron, bad_input) {
     BOUND("label of row 1 is 0", good, y0, 2, 2, w, 1);
     BOUND("|(w, b)| is 0", good, y, 2, 2, w, 0);
     BOUND("|(w, b)| is nan", good, y, 2, 2, w_nan, 0);
+    BOUND("<w, x> + b of row 0 is", vast, y, 1, 2, steep, 0);
+    SAYS(clg_perceptron_fit(good, y, 2, 2, NULL, NULL), "result is NULL");
+    SAYS(clg_perceptron_bound(good, y, 2, 2, good, 0, NULL), "result is NULL");
     cr_expect(r.updates == 77 && bound.radius == 77, "outputs were touched");
     clg_perceptron_result_free(NULL);
 }

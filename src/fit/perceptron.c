@@ -89,6 +89,7 @@ clg_status clg_perceptron_fit(const double *x, const int32_t *y, int64_t n, int6
     const int64_t most = r.p->max_passes ? r.p->max_passes : 1000;
     enum clg_perceptron_end end = CLG_PERCEPTRON_PASSES;
     clg_status status;
+    if (!out) return clg_fail(CLG_ERR_INVALID, "perceptron_fit(): the result is NULL");
     CLG_TRY(check_rows("perceptron_fit()", x, y, n, dim));
     if (most < 1 || most > INT32_MAX)
         return clg_fail(CLG_ERR_INVALID, "perceptron_fit(): max_passes is %lld; give 1 to %d, or 0 for 1000",
@@ -119,6 +120,7 @@ void clg_perceptron_result_free(clg_perceptron_result *r) {
 
 clg_status clg_perceptron_bound(const double *x, const int32_t *y, int64_t n, int64_t dim, const double *w, double b,
                                 clg_mistake_bound *out) {
+    if (!out) return clg_fail(CLG_ERR_INVALID, "perceptron_bound(): the result is NULL");
     CLG_TRY(check_rows("perceptron_bound()", x, y, n, dim));
     double length = fabs(b), radius = 0, margin = INFINITY;
     for (int64_t j = 0; w && j < dim; j++) length = hypot(length, w[j]);
@@ -128,8 +130,12 @@ clg_status clg_perceptron_bound(const double *x, const int32_t *y, int64_t n, in
     for (int64_t i = 0; i < n; i++) {
         double norm = 0;
         for (int64_t j = 0; j < dim; j++) norm = hypot(norm, x[i * dim + j]);
+        const double s = score(w, b, x + i * dim, dim);
+        if (!isfinite(s))
+            return clg_fail(CLG_ERR_INVALID, "perceptron_bound(): <w, x> + b of row %lld is %g: the numbers are too "
+                            "large for double; scale the columns", (long long)i, s);
         radius = fmax(radius, norm);
-        margin = fmin(margin, y[i] * score(w, b, x + i * dim, dim) / length);
+        margin = fmin(margin, y[i] * s / length);
     }
     *out = (clg_mistake_bound){ radius, margin, margin > 0 ? (radius * radius + 1) / (margin * margin) : INFINITY };
     return CLG_OK;
