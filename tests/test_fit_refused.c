@@ -35,6 +35,7 @@ Test(fit_refused, mistakes_are_named) {
         {"reals", .train = REALS, .val = -1, .message = {"0 classes", "1 to 2"}},
         {"pictures", .val = PICTURES, .message = {"validation part are 1x2", "is for 2"}},
         {"negative epochs", .p = {.epochs = -1}, .val = -1, .message = {"epochs = -1", "at least 1"}},
+        {"endless epochs", .p = {.epochs = INT64_MAX}, .val = -1, .message = {"epochs = 9223372036854775807", "at most"}},
         {"optimizer", .p = {.optimizer = "sgdd"}, .val = -1, .message = {"sgdd", "momentum"}},
         {"type", .p = {.type = CLG_F16}, .val = -1, .message = {"f16", "f32 or f64"}},
         {"schedule", .p = {.schedule = {.warmup = -1}}, .val = -1, .message = {"warmup", ""}},

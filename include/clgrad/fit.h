@@ -45,7 +45,7 @@ typedef enum clg_fit_action (*clg_step_fn)(void *user, const clg_fit_state *s);
 typedef enum clg_fit_action (*clg_epoch_fn)(void *user, const clg_fit_state *s, const clg_epoch *e);
 
 typedef struct clg_fit_params {
-    int64_t     epochs;            /* default 10 */
+    int64_t     epochs;            /* default 10; below 2^31 */
     int64_t     batch;             /* default 64; the last batch of an epoch may be smaller. Larger than the training
                                       part is an error that says both */
     int64_t     accumulate;        /* batches whose gradients are averaged before a step; default optim.accumulate */

@@ -27,6 +27,7 @@ static void params_free(clg_fit_params *p) {
 }
 
 static clg_status check_params(const clg_fit_params *p) {
+    const int64_t most = INT32_MAX; /* steps of all epochs are counted in 64 bits */
     const struct { const char *field; int64_t value, least; } check[] = {
         {"epochs", p->epochs, 1}, {"batch", p->batch, 1}, {"accumulate", p->accumulate, 1},
         {"patience", p->patience, 0}, {"check_every", p->check_every, 1},
@@ -35,6 +36,9 @@ static clg_status check_params(const clg_fit_params *p) {
         if (check[i].value < check[i].least)
             return clg_fail(CLG_ERR_INVALID, "trainer: %s = %lld is out of range: give at least %lld", check[i].field,
                             (long long)check[i].value, (long long)check[i].least);
+    if (p->epochs > most)
+        return clg_fail(CLG_ERR_INVALID, "trainer: epochs = %lld is out of range: give at most %lld",
+                        (long long)p->epochs, (long long)most);
     if (p->type != CLG_F32 && p->type != CLG_F64)
         return clg_fail(CLG_ERR_INVALID, "trainer: type %s: models are trained in f32 or f64", clg_dtype_name(p->type));
     return clg_schedule_check(&p->schedule);
