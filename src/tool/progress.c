@@ -37,8 +37,8 @@ static void draw(clg_progress *p, int64_t done) {
     memset(bar, '#', (size_t)(full < 0 ? 0 : full > BAR ? BAR : full));
     bar[BAR] = 0;
     time_text(rate > 0 ? (double)(p->total - done) / rate : 0, rest, sizeof rest);
-    fprintf(stderr, "\r%s [%s] %lld/%lld  %.0f %s/s  %s left\033[K", p->label, bar, (long long)done,
-            (long long)p->total, rate, p->unit, rest);
+    fprintf(stderr, "\r%s [%s] %lld/%lld  %.*f %s/s  %s left\033[K", p->label, bar, (long long)done,
+            (long long)p->total, rate < 10 ? 1 : 0, rate, p->unit, rest);
     fflush(stderr);
     p->drawn = now;
 }
