@@ -49,14 +49,13 @@ static void look_inside(clg_device *dev, clg_trainer *t, clg_dataset *d, const c
     clg_graph  *g = clg_graph_create(dev, clg_trainer_store(t));
     clg_tensor *in = clg_input(g, "x", CLG_F32, CLG_SHAPE(1, 1, SIDE, SIDE));
     clg_model_build_all(m, in, layer);
-    printf("layer by layer:");
+    printf("its layers, and what one digit becomes\n");
     for (int i = 0; i < clg_model_layers(m); i++) {
-        const clg_shape s = clg_tensor_shape(layer[i]);
-        printf("%s %s [", i ? "," : "", clg_model_layer(m, i));
-        for (int a = 1; a < s.ndim; a++) printf("%s%lld", a > 1 ? " " : "", (long long)s.dim[a]);
-        printf("]");
+        const clg_shape s = clg_model_layer_shape(m, i);
+        printf("  %-24s", clg_model_layer(m, i));
+        for (int a = 0; a < s.ndim; a++) printf(a ? " x %lld" : "%lld", (long long)s.dim[a]);
+        printf("\n");
     }
-    printf("\n");
     clg_plan *plan = need(clg_compile(g, CLG_LIST(layer[1]), clg_plan_params(.inference = true)));
     must(clg_write(plan, in, x, sizeof x));
     must(clg_run(plan));

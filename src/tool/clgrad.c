@@ -13,7 +13,7 @@ static const clg_command commands[] = {
     {"select", "try many settings, print which is best", clg_cmd_select},
     {"curve", "error against data, size of the model, or weight decay", clg_cmd_curve},
     {"data", "what data sets there are, and what is in one", clg_cmd_data},
-    {"perceptron", "its own rule on a data set, with the bound on its mistakes", clg_cmd_perceptron},
+    {"perceptron", "train a perceptron by its own rule; the bound on its mistakes", clg_cmd_perceptron},
     {"separable", "which labelings a linear classifier can realise at all", clg_cmd_separable},
     {"devices", "what is here to compute on, and what would be chosen", clg_cmd_devices},
     {"doctor", "check every operation on a device against the reference", clg_cmd_doctor},
