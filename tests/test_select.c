@@ -119,7 +119,8 @@ Test(select, early_stopping_sets_the_epochs_of_the_winner) {
     for (int i = 0; i < 3; i++) {
         const clg_fold *f = &r.trial[0].cv.fold[i];
         sum += f->epochs;
-        cr_expect(f->end == CLG_FIT_EARLY && f->epochs >= 1 && f->epochs <= 55, "fold %d: %d epochs", i, (int)f->epochs);
+        cr_expect(f->end == CLG_FIT_EARLY && f->epochs >= 1 && f->epochs <= 55, "fold %d: %d epochs", i,
+                  (int)f->epochs);
     }
     cr_expect_eq(clg_trainer_history(r.winner, NULL), (sum + 1) / 3, "%d epochs in 3 folds", (int)sum);
     cr_expect(isnan(r.test.loss));
