@@ -169,6 +169,10 @@ void clg_buffer_destroy(clg_buffer **buffer) {
     clg_buffer *b = *buffer;
     clg_device *d = b->device;
     *buffer = NULL;
+    if (b->size == 0) { /* of the application */
+        buffer_free(b);
+        return;
+    }
     pthread_mutex_lock(&d->lock);
     d->stats.mem_used -= b->size;
     if (b->size > d->pool_limit) {

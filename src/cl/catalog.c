@@ -175,6 +175,19 @@ static bool fill_row(clg_device_row *row, cl_device_id id) {
     return ok;
 }
 
+clg_status clg_catalog_describe(cl_device_id id, clg_device_row *row) {
+    cl_int err = CL_SUCCESS;
+    *row = (clg_device_row){ 0 };
+    get(id, CL_DEVICE_PLATFORM, &row->platform, sizeof row->platform, &err);
+    if (err == CL_SUCCESS)
+        err = platform_text(row->platform, CL_PLATFORM_NAME, row->platform_name, sizeof row->platform_name);
+    if (err == CL_SUCCESS)
+        err = platform_text(row->platform, CL_PLATFORM_VERSION, row->platform_version, sizeof row->platform_version);
+    if (err != CL_SUCCESS) return clg_cl_fail(NULL, err, "clGetDeviceInfo", "clg_device_wrap: what is id?");
+    (void)fill_row(row, id); /* a failure stands in row->unusable */
+    return CLG_OK;
+}
+
 /* All devices of one platform. false: a driver call failed. */
 static bool add_platform(cl_platform_id p) {
     clg_device_row row = { .platform = p };

@@ -67,6 +67,7 @@ static clg_status set_options(clg_device *d, const clg_device_params *p) {
 }
 
 static clg_status open_opencl(clg_device *d, const clg_device_params *p) {
+    const bool own_queue = d->queue == NULL;
     const cl_context_properties props[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)d->row.platform, 0 };
     cl_int err = CL_SUCCESS;
     if (*d->row.unusable)
@@ -75,14 +76,14 @@ static clg_status open_opencl(clg_device *d, const clg_device_params *p) {
     /* Lets the path of discrete devices be tested on a CPU. */
     if (getenv("CLGRAD_FORCE_DISCRETE")) d->caps.unified = false;
     d->pool_limit = d->row.info.mem_total / 8 < (1u << 30) ? d->row.info.mem_total / 8 : (1u << 30);
-    d->context = clCreateContext(props, 1, &d->row.id, NULL, NULL, &err);
+    if (!d->context) d->context = clCreateContext(props, 1, &d->row.id, NULL, NULL, &err);
     if (err != CL_SUCCESS) {
         d->context = NULL;
         return clg_cl_fail(d, err, "clCreateContext", "the driver cannot open it; name another device (clgrad devices "
                            "lists them) or use CLGRAD_DEVICE=ref");
     }
     CLG_TRY(clg_queues_create(d));
-    return clg_awake_create(d, p->active_wait_us);
+    return own_queue ? clg_awake_create(d, p->active_wait_us) : CLG_OK;
 }
 
 static void device_free(clg_device *d) {
@@ -98,24 +99,21 @@ static void device_free(clg_device *d) {
     clg_free(d);
 }
 
-clg_device *clg_device_open(const char *which, const clg_device_params *params) {
+clg_device *clg_device_create(const clg_device_row *row, cl_context context, cl_command_queue queue,
+                              const clg_device_params *params) {
     static const clg_device_params none = { 0 };
-    const int i = clg_device_find(which);
-    if (i < 0) return NULL;
     clg_device *d = clg_calloc(1, sizeof *d);
     if (!d) {
         clg_fail_nomem("device");
         return NULL;
     }
-    if (!clg_catalog_copy(i, &d->row)) {
-        clg_fail(CLG_ERR_DEVICE, "device %d has disappeared", i);
-        clg_free(d);
-        return NULL;
-    }
+    d->row = *row;
     clg_row_link(&d->row);
     d->caps = d->row.caps;
     atomic_init(&d->refs, 1);
     pthread_mutex_init(&d->lock, NULL);
+    if (context && clRetainContext(context) == CL_SUCCESS) d->context = context;
+    if (queue && clRetainCommandQueue(queue) == CL_SUCCESS) d->queue = queue;
     if (!params) params = &none;
     clg_status status = set_options(d, params);
     if (status == CLG_OK && !d->caps.ref) status = open_opencl(d, params);
@@ -123,10 +121,19 @@ clg_device *clg_device_open(const char *which, const clg_device_params *params) 
         device_free(d);
         return NULL;
     }
-    clg_log_msg(CLG_LOG_DEBUG, "device %d: %s (%s, driver %s), class %s, cache %s%s%s", i, d->row.name,
-            d->row.platform_name, d->row.driver, d->caps.cls == CLG_CLASS_GPU ? "gpu" : "cpu",
-            d->cache_dir ? d->cache_dir : "off", *d->row.quirk_text ? "; known faults: " : "", d->row.quirk_text);
+    clg_log_msg(CLG_LOG_DEBUG, "device %s (%s, driver %s), class %s, cache %s%s%s", d->row.name, d->row.platform_name,
+            d->row.driver, d->caps.cls == CLG_CLASS_GPU ? "gpu" : "cpu", d->cache_dir ? d->cache_dir : "off",
+            *d->row.quirk_text ? "; known faults: " : "", d->row.quirk_text);
     return d;
+}
+
+clg_device *clg_device_open(const char *which, const clg_device_params *params) {
+    clg_device_row row;
+    const int i = clg_device_find(which);
+    if (i < 0) return NULL;
+    if (clg_catalog_copy(i, &row)) return clg_device_create(&row, NULL, NULL, params);
+    clg_fail(CLG_ERR_DEVICE, "device %d has disappeared", i);
+    return NULL;
 }
 
 void clg_device_destroy(clg_device **dev) {

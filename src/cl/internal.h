@@ -37,6 +37,9 @@ clg_status clg_catalog_load(int *n);
 bool clg_catalog_copy(int i, clg_device_row *row); /* false: no such row. The strings in row->info are the table's */
 void clg_row_link(clg_device_row *row);            /* points row->info at the row's own strings */
 
+/** A row for any device, also one that is not in the table. */
+clg_status clg_catalog_describe(cl_device_id id, clg_device_row *row);
+
 /* --- quirks.c --- */
 enum clg_quirk {
     CLG_QUIRK_AVOID       = 1 << 0, /* never chosen unless asked for by name */
@@ -73,6 +76,11 @@ struct clg_device {
 
 pthread_mutex_t *clg_build_lock(void);
 
+/** Opens what row describes, on a context and a queue of the application, or on new ones where they are NULL; NULL:
+ *  reported. */
+clg_device *clg_device_create(const clg_device_row *row, cl_context context, cl_command_queue queue,
+                              const clg_device_params *params);
+
 /* --- queue.c --- */
 
 /** Translates an OpenCL code: "clX: CL_Y (-n) on device 'd': what". what may be "". */
@@ -102,7 +110,7 @@ struct clg_buffer {
     cl_mem      mem;
     double     *host;  /* "ref" only */
     size_t      bytes; /* asked for */
-    size_t      size;  /* allocated: bytes + slack, rounded up to a size class */
+    size_t      size;  /* allocated: bytes + slack, rounded up to a size class; 0: the memory is the application's */
 };
 
 void clg_pool_trim(clg_device *d, uint64_t keep); /* frees pooled buffers, oldest first, until `keep` bytes are left */

@@ -172,6 +172,12 @@ end:
     return status;
 }
 
+clg_status clg_kernel_set_buffer(clg_kernel *k, int at, clg_buffer *b, uint64_t offset) {
+    const clg_bind a = { .kind = CLG_BIND_BUFFER, .buffer = b, .offset = offset };
+    const cl_int err = set_arg(k, &a, (cl_uint)at);
+    return err == CL_SUCCESS ? CLG_OK : fail_kernel(k, err, "clSetKernelArg");
+}
+
 /* Takes the kernel off the list of timed ones; the lock is held. */
 static void forget(clg_kernel *k) {
     clg_kernel **at = &k->device->timed;

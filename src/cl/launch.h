@@ -26,6 +26,9 @@ typedef struct clg_bind {
 clg_status clg_kernel_create(clg_program *p, const char *function, const clg_bind *args, int n, clg_kernel **out);
 void       clg_kernel_destroy(clg_kernel **k);
 
+/** Binds a buffer argument anew. at: its place among the OpenCL arguments, where each buffer before it counts twice. */
+clg_status clg_kernel_set_buffer(clg_kernel *k, int at, clg_buffer *b, uint64_t offset);
+
 /** Checks that this local size fits the device and the kernel; global is rounded up by the caller. */
 clg_status clg_kernel_set_range(clg_kernel *k, const size_t global[3], const size_t local[3]);
 

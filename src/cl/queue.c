@@ -49,7 +49,7 @@ clg_status clg_cl_fail(const clg_device *d, cl_int code, const char *call, const
 clg_status clg_queues_create(clg_device *d) {
     const cl_command_queue_properties props = d->caps.profiling ? CL_QUEUE_PROFILING_ENABLE : 0;
     cl_int err = CL_SUCCESS;
-    d->queue = clCreateCommandQueue(d->context, d->row.id, props, &err);
+    if (!d->queue) d->queue = clCreateCommandQueue(d->context, d->row.id, props, &err);
     if (err != CL_SUCCESS) {
         d->queue = NULL;
         return clg_cl_fail(d, err, "clCreateCommandQueue", "compute queue");

@@ -46,6 +46,7 @@ typedef struct clg_value {
     clg_buffer *buffer;
     uint64_t    offset;    /* elements */
     clg_upload *upload;    /* of an input */
+    clg_buffer *own;       /* the plan's memory, while buffer is the application's (interop.c); else NULL */
 } clg_value;
 
 /** Who chose an implementation: the rules of select.c, the library's defaults for a class of devices, a measurement on
@@ -241,6 +242,12 @@ clg_status clg_plan_prepare(clg_plan *p);
 clg_status clg_plan_batch(clg_plan *p);
 clg_status clg_plan_memory(clg_plan *p);
 clg_status clg_plan_bind(clg_plan *p);
+
+/** Gives a bound step the present buffers of the values that live in `mem`. */
+clg_status clg_step_rebind(clg_plan *p, clg_step *s, int mem);
+
+/** What a target is read from; NULL: t is none. */
+const clg_target *clg_plan_target(const clg_plan *p, const clg_tensor *t);
 
 /* --- fuse.c --- */
 static inline bool clg_reaches(const clg_plan *p, int u, int v) {

@@ -86,6 +86,16 @@ static void bind_gemm(const clg_plan *p, clg_step *s) {
                           .a_stride = g->a_stride, .b_stride = g->b_stride, .c_stride = g->c_stride };
 }
 
+clg_status clg_step_rebind(clg_plan *p, clg_step *s, int mem) {
+    if (s->kind == CLG_STEP_GEMM) bind_gemm(p, s);
+    for (int i = 0, at = 0; s->kernel && i < s->n_args; at += clg_arg_touches(&s->args[i++]) ? 2 : 1) {
+        const clg_step_arg *a = &s->args[i];
+        if (!clg_arg_touches(a) || clg_value_mem(p, a->value) != mem) continue;
+        CLG_TRY(clg_kernel_set_buffer(s->kernel, at, p->values[a->value].buffer, p->values[a->value].offset));
+    }
+    return CLG_OK;
+}
+
 clg_status clg_plan_bind(clg_plan *p) {
     clg_str source = { 0 };
     clg_status status = CLG_OK;
@@ -175,10 +185,13 @@ clg_status clg_write(clg_plan *p, clg_tensor *input, const void *data, size_t by
                         bytes);
     }
     clg_upload *u = input->id < p->n_tensors ? p->values[input->id].upload : NULL;
+    if (u && p->values[input->id].own)
+        return clg_fail(CLG_ERR_INVALID, "clg_write: %s is in memory of the application: write there, or give it back "
+                        "by clg_plan_use(plan, input, NULL, 0)", clg_tensor_name(input));
     return u && bytes > 0 ? clg_upload_write(u, data) : CLG_OK; /* NULL: this plan does not need it */
 }
 
-static const clg_target *find_target(const clg_plan *p, const clg_tensor *t) {
+const clg_target *clg_plan_target(const clg_plan *p, const clg_tensor *t) {
     for (int i = 0; i < p->n_targets; i++)
         if (p->targets[i].t == t) return &p->targets[i];
     return NULL;
@@ -187,7 +200,7 @@ static const clg_target *find_target(const clg_plan *p, const clg_tensor *t) {
 clg_status clg_read(clg_plan *p, clg_tensor *t, void *data, size_t bytes) {
     if (!p || !t || (!data && bytes > 0))
         return clg_fail(CLG_ERR_INVALID, "clg_read: the %s is NULL", !p ? "plan" : !t ? "target" : "memory");
-    const clg_target *target = find_target(p, t);
+    const clg_target *target = clg_plan_target(p, t);
     if (!target)
         return clg_fail(CLG_ERR_INVALID, "clg_read: %s is no target of the plan; list it in clg_compile()",
                         t->graph == p->graph ? clg_tensor_name(t) : "a tensor of another graph");
@@ -221,6 +234,7 @@ void clg_plan_destroy(clg_plan **plan) {
     for (int i = 0; i < p->n_values; i++) {
         clg_upload_destroy(&p->values[i].upload);
         if (p->values[i].place == CLG_PLACE_FIXED) clg_buffer_destroy(&p->values[i].buffer);
+        clg_buffer_destroy(&p->values[i].own);
     }
     for (int i = 0; p->arenas && i < p->n_arenas; i++) clg_buffer_destroy(&p->arenas[i]);
     clg_free(p->values);
