@@ -1,5 +1,6 @@
 /* Signed integers of up to 4096 bits, for decisions that must be exact. The caller knows a bound for what it computes
- * and keeps within it; there is no check here. */
+ * and keeps within it; there is no check here. Not GMP: it ends the program where there is no memory, and this library
+ * never does; numbers of one size need no memory of their own, and few operations. */
 #ifndef CLG_FIT_BIGINT_H_
 #define CLG_FIT_BIGINT_H_
 

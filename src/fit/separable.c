@@ -99,19 +99,20 @@ static clg_status programme_init(programme *p, const char *call, const double *x
             return clg_fail(CLG_ERR_INVALID, "%s: feature %lld of point %lld is %g", call, (long long)(i % dim),
                             (long long)(i / dim), x[i]);
     *p = (programme){.n = n, .dim = dim, .rows = dim + 2};
-    const size_t cells = (size_t)(p->rows + 1) * (size_t)(n + p->rows + 1);
     p->x = clg_calloc((size_t)n * (size_t)dim, sizeof *p->x);
     p->exponent = clg_calloc((size_t)dim, sizeof *p->exponent);
     p->y = clg_calloc((size_t)n, sizeof *p->y);
-    p->t = clg_calloc(cells, sizeof *p->t);
     p->denominator = clg_calloc(3, sizeof *p->denominator);
     p->basis = clg_calloc((size_t)p->rows, sizeof *p->basis);
-    if (!p->x || !p->exponent || !p->y || !p->t || !p->denominator || !p->basis)
-        return clg_fail(CLG_ERR_NOMEM, "%s: no host memory for %zu exact numbers of %lld points", call, cells,
-                        (long long)n);
+    if (!p->x || !p->exponent || !p->y || !p->denominator || !p->basis)
+        return clg_fail(CLG_ERR_NOMEM, "%s: no host memory for %lld points", call, (long long)n);
     p->a = p->denominator + 1;
     p->b = p->denominator + 2;
-    return scale(p, call, x);
+    CLG_TRY(scale(p, call, x)); /* refuses many features before the tableau, which grows with their square, is made */
+    const size_t cells = (size_t)(p->rows + 1) * (size_t)(n + p->rows + 1);
+    p->t = clg_calloc(cells, sizeof *p->t);
+    return p->t ? CLG_OK : clg_fail(CLG_ERR_NOMEM, "%s: no host memory for %zu exact numbers of %lld points", call,
+                                    cells, (long long)n);
 }
 
 /* --- the simplex method --- */
