@@ -371,7 +371,7 @@ Test(perceptron, command, .init = set_up, .fini = tear_down) {
     cr_expect(file_has("err", "digits has 10 classes; say by --class which one is +1"));
     expect_run(2, "perceptron --data xor --class red");
     cr_expect(file_has("err", "--class red is no class of xor"));
-    expect_run(1, "perceptron --data linear");
+    expect_run(2, "perceptron --data linear");
     cr_expect(file_has("err", "linear has real targets"));
     expect_run(2, "perceptron --data digits --class 1 --plot d.svg");
     cr_expect(file_has("err", "--plot draws rows of 2 numbers; those of digits have 784"));

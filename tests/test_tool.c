@@ -373,75 +373,76 @@ Test(tool, data_that_do_not_fit_the_model, .init = set_up, .fini = tear_down) {
     expect_run(0, "train --resume three --epochs 2 --data mnist:moved");
 }
 
+static const struct { const char *arguments, *want; } wrong_lines[] = {
+    {"", "usage: clgrad COMMAND"},
+    {"trian", "trian is no command"},
+    {"train --epcohs 3", "perhaps meant as --epochs"},
+    {"train --zzzzzzzzzz 3", "unknown option --zzzzzzzzzz;"},
+    {"train --epochs", "wants a value"},
+    {"train --epochs three", "--epochs three: wants a whole number"},
+    {"train --epochs 3.5", "wants a whole number"},
+    {"train --epochs 0", "from 1 to"},
+    {"train --epochs 99999999999999999999", "from 1 to"},
+    {"train --lr 0", "wants a number from"},
+    {"train --lr nan", "wants a number from"},
+    {"train --lr=-1", "wants a number from"},
+    {"train --lr 1e", "wants a number from"},
+    {"train --seed -1", "2^64"},
+    {"train --seed 18446744073709551616", "2^64"},
+    {"train --dropout 1", "from 0 to 0.99"},
+    {"train --val-fraction 1", "from 0 to 0.9"},
+    {"train --model lenet5", "lenet5 is no model and no file; there are linear"},
+    {"train --activation ''", "not empty"},
+    {"train --activation relux", "relux"},
+    {"train --save ''", "not empty"},
+    {"train lenet", "unexpected \"lenet\""},
+    {"train --hidden 12", "hidden has no meaning for this model; it is for mlp"},
+    {"train --model mlp --pooling avg", "pooling has no meaning"},
+    {"train --model softmax --dropout 0.5", "dropout has no meaning"},
+    {"train --model mlp --hidden 12,", "hidden 12,:"},
+    {"train --data nosuch", "known are digits"},
+    {"train --batch 6401", "--batch 6401 is larger than the training part, 6400 pictures"},
+    {"train --preset mnist", "there are lenet, lenet-course, mlp, mlp-dropout, mnist-99"},
+    {"train --schedule stairs", "is none of constant, step, cosine"},
+    {"train --schedule step,evry=3", "\"evry=3\" is not known; there may be every=, gamma="},
+    {"train --schedule step,gamma=x", "\"gamma=x\" has no value that fits"},
+    {"train --schedule cosine,floor=2", "floor"},
+    {"train --augment shift=2,turn", "\"turn\" is not known; there may be shift=, crop=, flip, noise="},
+    {"train --data moons --augment flip", "only pictures are moved and flipped"},
+    {"train --patience 3", "--patience looks at the validation loss: give --val-fraction too"},
+    {"train --schedule plateau", "give --val-fraction too"},
+    {"train --resume good --model mlp", "--model mlp, but good was made with --model softmax"},
+    {"train --resume good --lr 0.02", "--lr 0.02, but good was made with --lr 0.01"},
+    {"train --resume good --seed 3", "made with --seed 1"},
+    {"eval", "--load FILE is missing"},
+    {"eval --load good --part both", "is none of test|train"},
+    {"plan", "give a model, as in clgrad plan lenet"},
+    {"plan resnet", "resnet is no model and no file; there are linear, logistic, softmax"},
+    {"plan lenet --input 1,2,", "--input 1,2,: wants 1 to 5 sizes"},
+    {"plan lenet --input 1,4,4", "lenet:6:1: conv 16 kernel=5: conv("},
+    {"models --classes 3", "want its name too"},
+    {"models ./good --width 2", "change ./good itself"},
+    {"plan lenet mlp", "unexpected \"mlp\""},
+    {"devices --json=", "not empty"},
+    {"data nosuch", "known are digits"},
+    {"perceptron --data nosuch", "known are digits"},
+    {"tune --budget soon", "wants a time"},
+    {"tune --budget -3s", "wants a time"},
+    {"tune --budget 5d", "wants a time"},
+    {"tune --model resnet", "resnet is no model and no file"},
+    {"tune --model softmax --dropout 0.5", "model softmax: dropout has no meaning for this model; it is for mlp"},
+    {"tune --dropout 0.5", "want --model too"},
+    {"tune --suite all", "is none of bench"},
+    {"tune lenet", "unexpected \"lenet\""},
+    {"help nothing", "nothing is no command"},
+    {"version --inference", "unknown option"},
+};
+
 Test(tool, wrong_command_lines_exit_2, .init = set_up, .fini = tear_down) {
     expect_run(0, "train --model softmax --epochs 1 --save good");
-    static const struct {
-        const char *arguments, *want;
-    } cases[] = {
-        {"", "usage: clgrad COMMAND"},
-        {"trian", "trian is no command"},
-        {"train --epcohs 3", "perhaps meant as --epochs"},
-        {"train --zzzzzzzzzz 3", "unknown option --zzzzzzzzzz;"},
-        {"train --epochs", "wants a value"},
-        {"train --epochs three", "--epochs three: wants a whole number"},
-        {"train --epochs 3.5", "wants a whole number"},
-        {"train --epochs 0", "from 1 to"},
-        {"train --epochs 99999999999999999999", "from 1 to"},
-        {"train --lr 0", "wants a number from"},
-        {"train --lr nan", "wants a number from"},
-        {"train --lr=-1", "wants a number from"},
-        {"train --lr 1e", "wants a number from"},
-        {"train --seed -1", "2^64"},
-        {"train --seed 18446744073709551616", "2^64"},
-        {"train --dropout 1", "from 0 to 0.99"},
-        {"train --val-fraction 1", "from 0 to 0.9"},
-        {"train --model lenet5", "lenet5 is no model and no file; there are linear"},
-        {"train --activation ''", "not empty"},
-        {"train --activation relux", "relux"},
-        {"train --save ''", "not empty"},
-        {"train lenet", "unexpected \"lenet\""},
-        {"train --hidden 12", "hidden has no meaning for this model; it is for mlp"},
-        {"train --model mlp --pooling avg", "pooling has no meaning"},
-        {"train --model softmax --dropout 0.5", "dropout has no meaning"},
-        {"train --model mlp --hidden 12,", "hidden 12,:"},
-        {"train --data nosuch", "known are digits"},
-        {"train --batch 6401", "--batch 6401 is larger than the training part, 6400 pictures"},
-        {"train --preset mnist", "there are lenet, lenet-course, mlp, mlp-dropout, mnist-99"},
-        {"train --schedule stairs", "is none of constant, step, cosine"},
-        {"train --schedule step,evry=3", "\"evry=3\" is not known; there may be every=, gamma="},
-        {"train --schedule step,gamma=x", "\"gamma=x\" has no value that fits"},
-        {"train --schedule cosine,floor=2", "floor"},
-        {"train --augment shift=2,turn", "\"turn\" is not known; there may be shift=, crop=, flip, noise="},
-        {"train --data moons --augment flip", "only pictures are moved and flipped"},
-        {"train --patience 3", "--patience looks at the validation loss: give --val-fraction too"},
-        {"train --schedule plateau", "give --val-fraction too"},
-        {"train --resume good --model mlp", "--model mlp, but good was made with --model softmax"},
-        {"train --resume good --lr 0.02", "--lr 0.02, but good was made with --lr 0.01"},
-        {"train --resume good --seed 3", "made with --seed 1"},
-        {"eval", "--load FILE is missing"},
-        {"eval --load good --part both", "is none of test|train"},
-        {"plan", "give a model, as in clgrad plan lenet"},
-        {"plan resnet", "resnet is no model and no file; there are linear, logistic, softmax"},
-        {"plan lenet --input 1,2,", "--input 1,2,: wants 1 to 5 sizes"},
-        {"plan lenet --input 1,4,4", "lenet:6:1: conv 16 kernel=5: conv("},
-        {"models --classes 3", "want its name too"},
-        {"models ./good --width 2", "change ./good itself"},
-        {"plan lenet mlp", "unexpected \"mlp\""},
-        {"devices --json=", "not empty"},
-        {"tune --budget soon", "wants a time"},
-        {"tune --budget -3s", "wants a time"},
-        {"tune --budget 5d", "wants a time"},
-        {"tune --model resnet", "resnet is no model and no file"},
-        {"tune --model softmax --dropout 0.5", "model softmax: dropout has no meaning for this model; it is for mlp"},
-        {"tune --dropout 0.5", "want --model too"},
-        {"tune --suite all", "is none of bench"},
-        {"tune lenet", "unexpected \"lenet\""},
-        {"help nothing", "nothing is no command"},
-        {"version --inference", "unknown option"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        expect_run(2, "%s", cases[i].arguments);
-        cr_expect(file_has("err", cases[i].want), "clgrad %s", cases[i].arguments);
+    for (size_t i = 0; i < sizeof wrong_lines / sizeof wrong_lines[0]; i++) {
+        expect_run(2, "%s", wrong_lines[i].arguments);
+        cr_expect(file_has("err", wrong_lines[i].want), "clgrad %s", wrong_lines[i].arguments);
     }
 }
 
@@ -552,7 +553,7 @@ Test(tool, data_says_what_is_in_a_set, .init = set_up, .fini = tear_down) {
     cr_expect(file_has("out", "6400 for training, 1000 for the test"));
     cr_expect(file_has("out", "the first item, class 5\n"));
     cr_expect(file_has("out", "@@@@"));
-    expect_run(1, "data csv:t.csv,target=size,test=1");
+    expect_run(2, "data csv:t.csv,target=size,test=1");
     expect_run(4, "data csv:none.csv");
     cr_expect(file_has("err", "none.csv: cannot open"));
 }

@@ -261,10 +261,7 @@ static int run(request *q) {
         return clg_tool_error(CLG_EXIT_USAGE, "curve: say what makes this model larger, as in --over features=1,2,4");
     const clg_status status = make_curve(q, &c);
     clg_progress_end(&q->s.bar);
-    if (status < 0) {
-        code = clg_tool_fail();
-        return status == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
-    }
+    if (status < 0) return clg_tool_fail_usage();
     print_table(q, &c);
     print_reading(q, &c);
     code = write_json(q, &c);

@@ -101,7 +101,7 @@ static int scan(view *v, clg_dataset *d, int part) {
 
 static int open_view(view *v) {
     v->train = clg_dataset_open(v->spec, CLG_TRAIN);
-    if (!v->train) return clg_tool_fail();
+    if (!v->train) return clg_tool_fail_usage();
     v->test = clg_dataset_open(v->spec, CLG_TEST);
     if (!v->test && !strstr(clg_error(), "test=0")) return clg_tool_fail();
     v->shape = clg_dataset_shape(v->train);

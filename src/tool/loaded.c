@@ -13,9 +13,7 @@ static int read_options(clg_loaded *l, const char *command) {
 
 static int open_data(clg_loaded *l) {
     l->set = clg_dataset_open(l->data, l->part[1] == 'r' ? CLG_TRAIN : CLG_TEST);
-    if (l->set) return CLG_EXIT_OK;
-    const int code = clg_tool_fail();
-    return clg_error_status() == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
+    return l->set ? CLG_EXIT_OK : clg_tool_fail_usage();
 }
 
 /* A mistake of shapes is one of a file here. */

@@ -44,9 +44,7 @@ int clg_network_open(const clg_network_options *o, const char *command, clg_mode
     }
     const clg_zoo_params p = clg_network_zoo(o);
     *out = clg_model_zoo(name, &p);
-    if (*out) return CLG_EXIT_OK;
-    const int code = clg_tool_fail();
-    return clg_error_status() == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
+    return *out ? CLG_EXIT_OK : clg_tool_fail_usage();
 }
 
 /* "1,28,28"; false: it is no shape of an item. */

@@ -23,6 +23,11 @@ int clg_tool_fail(void) {
     return code == CLG_EXIT_OK ? CLG_EXIT_FAILED : code;
 }
 
+int clg_tool_fail_usage(void) {
+    const int code = clg_tool_fail();
+    return clg_error_status() == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
+}
+
 int clg_tool_error(int code, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);

@@ -45,7 +45,7 @@ typedef struct request {
 static int find_class(request *r) {
     const int classes = clg_dataset_classes(r->d);
     if (classes < 2)
-        return clg_tool_error(CLG_EXIT_FAILED, "perceptron: %s has real targets or one class; it takes two classes or "
+        return clg_tool_error(CLG_EXIT_USAGE, "perceptron: %s has real targets or one class; it takes two classes or "
                               "more", r->data);
     if (!r->class && classes > 2)
         return clg_tool_error(CLG_EXIT_USAGE, "perceptron: %s has %d classes; say by --class which one is +1", r->data,
@@ -71,7 +71,7 @@ static int find_class(request *r) {
 
 static int load(request *r) {
     r->d = clg_dataset_open(r->data, CLG_TRAIN);
-    if (!r->d) return clg_tool_fail();
+    if (!r->d) return clg_tool_fail_usage();
     const int code = find_class(r);
     if (code != CLG_EXIT_OK) return code;
     const clg_shape s = clg_dataset_shape(r->d);

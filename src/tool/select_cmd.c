@@ -191,10 +191,7 @@ static int run_search(request *q, clg_dataset *test) {
     clg_selection_begin(&q->s, clg_search_size(&p) * (q->s.cv.k ? q->s.cv.k : 1));
     const clg_status status = clg_search(q->s.dev, &q->s.setup, q->s.data, &p, &r);
     clg_progress_end(&q->s.bar);
-    if (status < 0) {
-        const int code = clg_tool_fail();
-        return status == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
-    }
+    if (status < 0) return clg_tool_fail_usage();
     print_table(q, &r);
     print_winner(q, &r);
     print_command(q, &r);

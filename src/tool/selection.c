@@ -44,10 +44,7 @@ int clg_selection_open(clg_selection *s) {
                             .folds = s->modulo ? CLG_FOLD_MODULO : CLG_FOLD_AUTO, .standardize = s->o.standardize,
                             .on_fold = on_fold, .user = s};
     s->data = clg_dataset_open(s->o.data ? s->o.data : "digits", CLG_TRAIN);
-    if (!s->data) {
-        const int code = clg_tool_fail();
-        return clg_error_status() == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
-    }
+    if (!s->data) return clg_tool_fail_usage();
     const double part = s->cv.k > 0 ? 1 - 1.0 / s->cv.k : 1 - s->cv.holdout;
     const bool free_batch = s->o.batch == 0;
     clg_train_suit(&s->o, s->data, (int64_t)((double)clg_dataset_size(s->data) * part));

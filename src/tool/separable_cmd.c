@@ -100,10 +100,7 @@ static int decide(const request *r, const clg_dataset *d) {
 
 static int run_data(const request *r) {
     clg_dataset *d = clg_dataset_open(r->data, CLG_TRAIN);
-    if (!d) {
-        const int failed = clg_tool_fail();
-        return clg_error_status() == CLG_ERR_INVALID ? CLG_EXIT_USAGE : failed;
-    }
+    if (!d) return clg_tool_fail_usage();
     int code = check_data(r, d);
     if (code == CLG_EXIT_OK) code = decide(r, d);
     clg_dataset_destroy(&d);

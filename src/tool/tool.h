@@ -29,6 +29,9 @@ int clg_tool_exit(clg_status s);
 /** Prints "clgrad: <clg_error()>" to stderr and returns the exit code of clg_error_status(). */
 int clg_tool_fail(void);
 
+/** The same for a call whose arguments stood on the command line: CLG_ERR_INVALID is CLG_EXIT_USAGE then. */
+int clg_tool_fail_usage(void);
+
 /** Prints "clgrad: <text>" to stderr; returns code. */
 int clg_tool_error(int code, const char *fmt, ...) CLG_FMT(2, 3);
 

@@ -10,9 +10,9 @@ static int open_data(clg_train_run *r) {
     clg_dataset *all = clg_dataset_open(o->data, CLG_TRAIN);
     r->test = all ? clg_dataset_open(o->data, CLG_TEST) : NULL;
     if (!r->test) {
-        const int code = clg_tool_fail();
+        const int code = clg_tool_fail_usage();
         clg_dataset_destroy(&all);
-        return clg_error_status() == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
+        return code;
     }
     r->unit = clg_dataset_shape(all).ndim == 3 ? "pictures" : "items";
     if (isnan(o->val_fraction) || o->val_fraction == 0) {

@@ -57,9 +57,7 @@ static int cross_validate(judge *j, clg_cv_result *out) {
                                                  &j->s.cv, out);
     clg_progress_end(&j->s.bar);
     clg_model_destroy(&m);
-    if (status == CLG_OK) return CLG_EXIT_OK;
-    const int code = clg_tool_fail();
-    return status == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
+    return status == CLG_OK ? CLG_EXIT_OK : clg_tool_fail_usage();
 }
 
 int clg_train_kfold(clg_train_run *r) {

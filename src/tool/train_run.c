@@ -233,8 +233,8 @@ static int fit(clg_train_run *r, watch *w) {
         s = clg_fit(r->trainer, r->train, r->val, &r->result); /* with the last step: only what ends a run is left */
     clg_progress_note(NULL);
     if (s < 0) {
-        const int code = clg_tool_fail();
-        return s == CLG_ERR_SHAPE ? CLG_EXIT_FILE : s == CLG_ERR_INVALID ? CLG_EXIT_USAGE : code;
+        const int code = clg_tool_fail_usage();
+        return s == CLG_ERR_SHAPE ? CLG_EXIT_FILE : code;
     }
     if (r->result.end == CLG_FIT_DIVERGED) return diverged(r);
     return r->result.end == CLG_FIT_STOPPED ? stopped(r, w) : w->code;
