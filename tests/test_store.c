@@ -347,66 +347,67 @@ Test(store, files_of_others_are_read) {
 
 #define T(dtype, shape, offsets) "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
+static const struct { const char *json; size_t data; const char *says; } hostile[] = {
+    { "", 0, "claims a header of 0 bytes" },
+    { "{", 0, "claims a header of 1 bytes" },
+    { "[]", 0, "does not start with" },
+    { " {}", 0, "does not start with" },
+    { "{ ", 0, "no JSON" },
+    { "{}x", 0, "no JSON" },
+    { "{\"w\":1}", 0, "no JSON object" },
+    { "{\"\":" T("F32", "[]", "[0,4]") "}", 4, "empty name" },
+    { "{\"w\":{}}", 0, "no text \"dtype\"" },
+    { "{\"w\":{\"dtype\":7}}", 0, "no text \"dtype\"" },
+    { "{\"w\":" T("F33", "[1]", "[0,4]") "}", 4, "unknown dtype \"F33\"" },
+    { "{\"w\":" T("f32", "[1]", "[0,4]") "}", 4, "unknown dtype" },
+    { "{\"w\":" T("BOOL", "[4]", "[0,4]") "}", 4, "has dtype BOOL" },
+    { "{\"w\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "no array \"shape\"" },
+    { "{\"w\":" T("F32", "1", "[0,4]") "}", 4, "no array \"shape\"" },
+    { "{\"w\":" T("F32", "[1,1,1,1,1,1,1]", "[0,4]") "}", 4, "has 7 axes" },
+    { "{\"w\":" T("F32", "[-1]", "[0,4]") "}", 4, "size 0 of its shape" },
+    { "{\"w\":" T("F32", "[1.0]", "[0,4]") "}", 4, "size 0 of its shape" },
+    { "{\"w\":" T("F32", "[1,\"1\"]", "[0,4]") "}", 4, "size 1 of its shape" },
+    { "{\"w\":" T("F32", "[99999999999999999999]", "[0,4]") "}", 4, "no JSON" },
+    { "{\"w\":" T("F32", "[4611686018427387905]", "[0,4]") "}", 4, "does not fit its 4 bytes" },
+    { "{\"w\":" T("F32", "[4294967296,4294967296]", "[0,0]") "}", 0, "does not fit its 0 bytes" },
+    { "{\"w\":" T("F32", "[4611686018427387904,4,0]", "[0,0]") "}", 0, "does not fit its 0 bytes" },
+    { "{\"w\":" T("F32", "[2]", "[0,4]") "}", 4, "F32[2] does not fit its 4 bytes" },
+    { "{\"w\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "are not two whole numbers" },
+    { "{\"w\":" T("F32", "[1]", "[0]") "}", 4, "are not two whole numbers" },
+    { "{\"w\":" T("F32", "[1]", "[0,4,8]") "}", 4, "are not two whole numbers" },
+    { "{\"w\":" T("F32", "[1]", "[0,4.0]") "}", 4, "are not two whole numbers" },
+    { "{\"w\":" T("F32", "[1]", "{\"0\":0}") "}", 4, "are not two whole numbers" },
+    { "{\"w\":" T("F32", "[1]", "[-4,0]") "}", 4, "do not lie in the 4 bytes" },
+    { "{\"w\":" T("F32", "[1]", "[4,0]") "}", 4, "do not lie in the 4 bytes" },
+    { "{\"w\":" T("F32", "[1]", "[4,8]") "}", 4, "do not lie in the 4 bytes" },
+    { "{\"w\":" T("F32", "[1]", "[0,9223372036854775807]") "}", 4, "do not lie in" },
+    { "{\"w\":" T("F32", "[1]", "[0,4]") "}", 8, "fill 4 of 8 bytes" },
+    { "{}", 1, "fill 0 of 1 bytes" },
+    { "{\"v\":" T("F32", "[1]", "[0,4]") ",\"w\":" T("F32", "[1]", "[8,12]") "}", 12, "leave a hole" },
+    { "{\"v\":" T("F32", "[1]", "[0,4]") ",\"w\":" T("F32", "[2]", "[0,8]") "}", 8, "overlap" },
+    { "{\"v\":" T("F32", "[2]", "[0,8]") ",\"w\":" T("F32", "[1]", "[4,8]") "}", 8, "overlap" },
+    { "{\"w\":" T("F32", "[1]", "[0,4]") ",\"w\":" T("F32", "[1]", "[0,4]") "}", 4, "duplicate" },
+    { "{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, "duplicate" },
+    { "{\"__metadata__\":[]}", 0, "__metadata__ is no JSON object" },
+    { "{\"__metadata__\":{\"step\":3}}", 0, "the value of \"step\" is no text" },
+    { "{\"a\\u0000b\":" T("F32", "[1]", "[0,4]") "}", 4, "no JSON" },
+    { "{\"\xff\":" T("F32", "[1]", "[0,4]") "}", 4, "no JSON" },
+    { "{\"new\":" T("F32", "[1]", "[0,4]") ",\"w\":" T("F32", "[3]", "[4,16]") "}", 16,
+      "\"w\" is f32[3] in the file and f32[2] in the store" },
+    { "{\"new\":" T("F32", "[1]", "[0,4]") ",\"w\":" T("I32", "[2]", "[4,12]") "}", 12,
+      "\"w\" is i32[2] in the file and f32[2] in the store" },
+};
+
 Test(store, hostile_headers_are_refused_and_nothing_changes) {
-    static const struct { const char *json; size_t data; const char *says; } cases[] = {
-        { "", 0, "claims a header of 0 bytes" },
-        { "{", 0, "claims a header of 1 bytes" },
-        { "[]", 0, "does not start with" },
-        { " {}", 0, "does not start with" },
-        { "{ ", 0, "no JSON" },
-        { "{}x", 0, "no JSON" },
-        { "{\"w\":1}", 0, "no JSON object" },
-        { "{\"\":" T("F32", "[]", "[0,4]") "}", 4, "empty name" },
-        { "{\"w\":{}}", 0, "no text \"dtype\"" },
-        { "{\"w\":{\"dtype\":7}}", 0, "no text \"dtype\"" },
-        { "{\"w\":" T("F33", "[1]", "[0,4]") "}", 4, "unknown dtype \"F33\"" },
-        { "{\"w\":" T("f32", "[1]", "[0,4]") "}", 4, "unknown dtype" },
-        { "{\"w\":" T("BOOL", "[4]", "[0,4]") "}", 4, "has dtype BOOL" },
-        { "{\"w\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "no array \"shape\"" },
-        { "{\"w\":" T("F32", "1", "[0,4]") "}", 4, "no array \"shape\"" },
-        { "{\"w\":" T("F32", "[1,1,1,1,1,1,1]", "[0,4]") "}", 4, "has 7 axes" },
-        { "{\"w\":" T("F32", "[-1]", "[0,4]") "}", 4, "size 0 of its shape" },
-        { "{\"w\":" T("F32", "[1.0]", "[0,4]") "}", 4, "size 0 of its shape" },
-        { "{\"w\":" T("F32", "[1,\"1\"]", "[0,4]") "}", 4, "size 1 of its shape" },
-        { "{\"w\":" T("F32", "[99999999999999999999]", "[0,4]") "}", 4, "no JSON" },
-        { "{\"w\":" T("F32", "[4611686018427387905]", "[0,4]") "}", 4, "does not fit its 4 bytes" },
-        { "{\"w\":" T("F32", "[4294967296,4294967296]", "[0,0]") "}", 0, "does not fit its 0 bytes" },
-        { "{\"w\":" T("F32", "[4611686018427387904,4,0]", "[0,0]") "}", 0, "does not fit its 0 bytes" },
-        { "{\"w\":" T("F32", "[2]", "[0,4]") "}", 4, "F32[2] does not fit its 4 bytes" },
-        { "{\"w\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "are not two whole numbers" },
-        { "{\"w\":" T("F32", "[1]", "[0]") "}", 4, "are not two whole numbers" },
-        { "{\"w\":" T("F32", "[1]", "[0,4,8]") "}", 4, "are not two whole numbers" },
-        { "{\"w\":" T("F32", "[1]", "[0,4.0]") "}", 4, "are not two whole numbers" },
-        { "{\"w\":" T("F32", "[1]", "{\"0\":0}") "}", 4, "are not two whole numbers" },
-        { "{\"w\":" T("F32", "[1]", "[-4,0]") "}", 4, "do not lie in the 4 bytes" },
-        { "{\"w\":" T("F32", "[1]", "[4,0]") "}", 4, "do not lie in the 4 bytes" },
-        { "{\"w\":" T("F32", "[1]", "[4,8]") "}", 4, "do not lie in the 4 bytes" },
-        { "{\"w\":" T("F32", "[1]", "[0,9223372036854775807]") "}", 4, "do not lie in" },
-        { "{\"w\":" T("F32", "[1]", "[0,4]") "}", 8, "fill 4 of 8 bytes" },
-        { "{}", 1, "fill 0 of 1 bytes" },
-        { "{\"v\":" T("F32", "[1]", "[0,4]") ",\"w\":" T("F32", "[1]", "[8,12]") "}", 12, "leave a hole" },
-        { "{\"v\":" T("F32", "[1]", "[0,4]") ",\"w\":" T("F32", "[2]", "[0,8]") "}", 8, "overlap" },
-        { "{\"v\":" T("F32", "[2]", "[0,8]") ",\"w\":" T("F32", "[1]", "[4,8]") "}", 8, "overlap" },
-        { "{\"w\":" T("F32", "[1]", "[0,4]") ",\"w\":" T("F32", "[1]", "[0,4]") "}", 4, "duplicate" },
-        { "{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, "duplicate" },
-        { "{\"__metadata__\":[]}", 0, "__metadata__ is no JSON object" },
-        { "{\"__metadata__\":{\"step\":3}}", 0, "the value of \"step\" is no text" },
-        { "{\"a\\u0000b\":" T("F32", "[1]", "[0,4]") "}", 4, "no JSON" },
-        { "{\"\xff\":" T("F32", "[1]", "[0,4]") "}", 4, "no JSON" },
-        { "{\"new\":" T("F32", "[1]", "[0,4]") ",\"w\":" T("F32", "[3]", "[4,16]") "}", 16,
-          "\"w\" is f32[3] in the file and f32[2] in the store" },
-        { "{\"new\":" T("F32", "[1]", "[0,4]") ",\"w\":" T("I32", "[2]", "[4,12]") "}", 12,
-          "\"w\" is i32[2] in the file and f32[2] in the store" },
-    };
     clg_store *s = clg_store_create(dev, 3);
     clg_graph *g = clg_graph_create(dev, s);
     clg_param(g, "w", CLG_F32, CLG_SHAPE(2), CLG_INIT_ONE);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        spill_json("bad", cases[i].json, cases[i].data);
+    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
+        spill_json("bad", hostile[i].json, hostile[i].data);
         const clg_status status = clg_store_load(s, "bad", NULL);
-        cr_expect_eq(status, strstr(cases[i].says, "in the store") ? CLG_ERR_SHAPE : CLG_ERR_FORMAT, "case %zu: %s", i,
-                     clg_status_name(status));
-        cr_expect(strstr(clg_error(), cases[i].says), "case %zu: %s", i, clg_error());
+        cr_expect_eq(status, strstr(hostile[i].says, "in the store") ? CLG_ERR_SHAPE : CLG_ERR_FORMAT, "case %zu: %s",
+                     i, clg_status_name(status));
+        cr_expect(strstr(clg_error(), hostile[i].says), "case %zu: %s", i, clg_error());
         cr_expect_eq(strncmp(clg_error(), "bad: ", 5), 0, "case %zu: %s", i, clg_error());
         float w[2];
         values(s, "w", w, 2);

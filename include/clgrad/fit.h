@@ -121,9 +121,9 @@ typedef struct clg_fit_result {
  * result->end is CLG_FIT_DIVERGED. A run that was over goes on if it is called again with more epochs.
  *
  * train must not be a test part, nor have items of one (clg_dataset_test_items()). val may be NULL; a validation part
- * decides about early stopping, the best weights and CLG_LR_PLATEAU, while a test part may be watched and decide nothing.
- * result may be NULL; divergence is then an error, CLG_ERR_INVALID. The position of train and val in their items is used
- * and changed.
+ * decides about early stopping, the best weights and CLG_LR_PLATEAU, while a test part may be watched and decide
+ * nothing. result may be NULL; divergence is then an error, CLG_ERR_INVALID. The position of train and val in their
+ * items is used and changed.
  *
  * Errors: CLG_ERR_INVALID: a test part, a batch larger than train, patience, keep_best or a plateau without val or by a
  * test part; CLG_ERR_SHAPE: items or classes that the model is not for.
@@ -136,8 +136,8 @@ CLG_API int64_t clg_trainer_history(const clg_trainer *t, const clg_epoch **e);
 /**
  * Scores the present weights on a data set, in its own order, without training. confusion (classes x classes of the
  * data set, row: true class, column: answer; answers of other classes are not counted) and output ([n, outputs]: logits
- * or values) may be NULL; after a failure they are unspecified. Logs a note (CLG_LOG_WARN) at the second evaluation of a
- * test part: if choices are made by it, it is no test any more.
+ * or values) may be NULL; after a failure they are unspecified. Logs a note (CLG_LOG_WARN) at the second evaluation of
+ * a test part: if choices are made by it, it is no test any more.
  */
 CLG_API CLG_CHECK clg_status clg_evaluate(clg_trainer *t, clg_dataset *d, clg_score *score, int64_t *confusion,
                                           float *output);

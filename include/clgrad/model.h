@@ -78,8 +78,8 @@ typedef struct clg_model_word {
 /** Word i of the grammar, for manuals and editors; NULL past the last. */
 CLG_API const clg_model_word *clg_model_word_at(int i);
 
-/** Writes how a line with this word looks, "max_pool KERNEL [stride=] [pad=]", cut to size bytes with the zero; what may
- *  be left out is in []. Returns the length without a cut. */
+/** Writes how a line with this word looks, "max_pool KERNEL [stride=] [pad=]", cut to size bytes with the zero; what
+ *  may be left out is in []. Returns the length without a cut. */
 CLG_API size_t clg_model_form(const clg_model_word *w, char *text, size_t size);
 
 /* --- the zoo --- */

@@ -21,9 +21,9 @@ CLG_API clg_tensor *clg_dropout_channels(clg_tensor *x, double p);
 CLG_API clg_tensor *clg_gaussian_noise(clg_tensor *x, double sigma);
 
 /** Moves each picture of x [N,C,H,W] by whole pixels, -pixels to +pixels along each axis, every move alike likely,
- *  others in each training run; zeros move in from outside, and what leaves is lost. To pad by `pixels` zeros and to cut
- *  a window of the old size out at random is the same. Identity in inference plans. Gradient: gy moved back. Random words
- *  as for clg_dropout().
+ *  others in each training run; zeros move in from outside, and what leaves is lost. To pad by `pixels` zeros and to
+ *  cut a window of the old size out at random is the same. Identity in inference plans. Gradient: gy moved back. Random
+ *  words as for clg_dropout().
  *
  *  Errors: CLG_ERR_SHAPE if x has other axes, or a move could leave nothing of a picture; CLG_ERR_INVALID below 0. */
 CLG_API clg_tensor *clg_random_shift(clg_tensor *x, int64_t pixels);

@@ -1,5 +1,5 @@
-/* Cases of dropout, noise and augmentation. Noise: log, sqrt and cospi of table 7.4 of OpenCL 1.2 and two products leave
- * 9 units of sigma z; |sigma z| <= |y| + 1, and one for the sum. */
+/* Cases of dropout, noise and augmentation. Noise: log, sqrt and cospi of table 7.4 of OpenCL 1.2 and two products
+ * leave 9 units of sigma z; |sigma z| <= |y| + 1, and one for the sum. */
 #include "check/bad.h"
 #include "check/cases.h"
 

@@ -195,7 +195,7 @@ static void fit_gradients(const clg_node *n, clg_tensor *const *g, clg_tensor **
         clg_tensor *const y = n->out[0], *const gy = gys[0], *ga = NULL, *gb = NULL, *gc = NULL, *gd = NULL; \
         (void)a, (void)b, (void)c, (void)y;                                                                 \
         gradient;                                                                                           \
-        fit_gradients(n, (clg_tensor *const[]){ ga, gb, gc, gd }, gx);                                          \
+        fit_gradients(n, (clg_tensor *const[]){ ga, gb, gc, gd }, gx);                                      \
     }                                                                                                       \
     OP(name, arity, attribute, infer, expr, formula, text, 0, name##_vjp)
 

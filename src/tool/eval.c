@@ -120,8 +120,8 @@ static json_t *result_json(const eval *e) {
     const clg_class_metrics mean = clg_confusion_macro(e->l.confusion, e->classes);
     return json_pack("{s:o, s:o, s:I, s:I, s:o, s:s, s:o, s:o, s:o}", "loss", clg_json_real(e->l.score.loss),
                      "accuracy", clg_json_real(e->l.score.accuracy), "items", (json_int_t)e->l.score.n, "k",
-                     (json_int_t)e->top, "top_k", clg_json_real(e->top_k), "device", info.name, "confusion", rows, "classes", classes,
-                     "mean", class_json(&mean));
+                     (json_int_t)e->top, "top_k", clg_json_real(e->top_k), "device", info.name, "confusion", rows,
+                     "classes", classes, "mean", class_json(&mean));
 }
 
 /* --- the command --- */

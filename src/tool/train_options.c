@@ -53,7 +53,8 @@ void clg_train_recipe(clg_train_options *o, clg_opt *table) {
     const clg_opt rows[] = {
         {CLG_OPT_TITLE, .help = "What to train"},
         {CLG_OPT_TEXT, "data", "SPEC", &o->data, "data set: digits (built in), mnist:DIR, cifar10:DIR,\n"
-         "csv:FILE, npz:FILE, folder:DIR, or made by a formula:\nlinear, xor, poly, moons, clouds (default digits);\nclgrad data --help explains them"},
+         "csv:FILE, npz:FILE, folder:DIR, or made by a formula:\n"
+         "linear, xor, poly, moons, clouds (default digits);\nclgrad data --help explains them"},
         CLG_NETWORK_MODEL(o->network),
         CLG_NETWORK_OPTIONS(o->network),
         {CLG_OPT_FLAG, "standardize", NULL, &o->standardize, "give each feature mean 0 and deviation 1, by the\n"

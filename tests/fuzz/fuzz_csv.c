@@ -1,6 +1,7 @@
 /* Fuzz target of the CSV reader. The first byte of an input chooses the params, the rest is the file. With libFuzzer
  * (clang -fsanitize=fuzzer,address -DLIBFUZZER) it is driven by that; else main() mutates good files:
- * `fuzz_csv [ROUNDS]`. What must hold: no crash, and what is accepted has all its numbers, classes in range, and no missing value. */
+ * `fuzz_csv [ROUNDS]`. What must hold: no crash, and what is accepted has all its numbers, classes in range, and no
+ * missing value. */
 #include "data/csv.h"
 #include "fuzz/mutate.h"
 #include <clgrad/clgrad.h>

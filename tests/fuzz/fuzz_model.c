@@ -1,5 +1,5 @@
-/* Fuzz target of the texts of models. With libFuzzer (clang -fsanitize=fuzzer,address -DLIBFUZZER) it is driven by that;
- * else main() mutates good texts in a fixed random sequence: `fuzz_model [ROUNDS]`.
+/* Fuzz target of the texts of models. With libFuzzer (clang -fsanitize=fuzzer,address -DLIBFUZZER) it is driven by
+ * that; else main() mutates good texts in a fixed random sequence: `fuzz_model [ROUNDS]`.
  * What must hold: no crash; what is refused names a line; what is accepted prints a text that is accepted and prints
  * the same. */
 #include <clgrad/clgrad.h>

@@ -40,7 +40,9 @@ static inline const char *write_file(const char *name, const void *data, size_t 
     return path;
 }
 
-static inline const char *write_text(const char *name, const char *text) { return write_file(name, text, strlen(text)); }
+static inline const char *write_text(const char *name, const char *text) {
+    return write_file(name, text, strlen(text));
+}
 
 static inline void make_subfolder(const char *name) { cr_assert_eq(mkdir(in_folder(name), 0700), 0, "%s", name); }
 
