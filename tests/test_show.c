@@ -91,6 +91,7 @@ Test(show, report_of_classes_in_the_plane, .init = set_up, .fini = tear_down) {
     expect_run(0, "train --device ref --data moons:n=200,noise=0.2 --hidden 16 --epochs 6 --batch 10 --lr 0.05 "
                   "--val-fraction 0.2 --schedule cosine --report r.html --plot p.svg --save m");
     check_parts("r.html", parts);
+    cr_expect(file_has("out", "curves in p.svg\nreport in r.html; open it in a browser"));
     const double printed = number_behind("out", "test accuracy ");
     cr_expect_eq(number_behind("r.html", "test accuracy</td><td class=\"s\">"), printed);
     cr_expect_float_eq(number_behind("r.html", " right ("), 100 * printed, 0.01);
@@ -209,12 +210,14 @@ Test(show, reports_of_a_search_and_of_a_curve, .init = set_up, .fini = tear_down
     cr_expect(file_has("s.html", "4 trials, the best first. Searched: lr=0.01,1, optimizer=sgd,adam"));
     cr_expect(file_has("s.html", "Judged by 3-fold cross-validation"));
     cr_expect(file_has("s.html", ">optimizer: 1 "));
+    for (int i = 0; i < 2; i++)
+        cr_expect(file_has("s.html", i ? ">device</td><td class=\"s\">reference" : ">Device and times</h2>"), "%d", i);
     cr_expect_float_eq(number_behind("s.html", "test accuracy "), number_behind("out", "test accuracy "), 1e-9);
     cr_expect_eq(look_at("s.html").marks, 2 * 4, "two charts of four trials");
     expect_run(0, "curve capacity --device ref --data moons:n=60 --over hidden=1/2/8 --epochs 2 --batch 10 "
                   "--val-fraction 0.2 --report c.html --plot c.svg");
     cr_expect(file_has("c.html", "held out once"));
-    cr_expect(file_has("c.html", "hidden=1/2/8"));
+    cr_expect(file_has("c.html", "hidden=1/2/8") && file_has("c.html", ">Device and times</h2>"));
     cr_expect_eq(look_at("c.html").marks, 2 * (2 * 3 + 2), "two charts of two curves of three, and legends");
     cr_expect_eq(look_at("c.svg").marks, 16);
     expect_run(4, "curve learning --report nowhere/c.html");

@@ -146,6 +146,7 @@ CLG_API CLG_CHECK clg_status clg_evaluate(clg_trainer *t, clg_dataset *d, clg_sc
  * Checkpoints: weights, slots, counters, position, history, the model's text ("model" of the store's texts; the run's
  * own is "training"), all texts of the store. Resuming gives the same bits as a run without the interruption, also
  * inside an epoch, if the params are the same; other params (more epochs, another learning rate) are taken as they are.
+ * (The reference device computes f32 in double, and a file keeps f32: there only runs in CLG_F64 have the same bits.)
  *
  * Errors of clg_trainer_resume(): CLG_ERR_IO; CLG_ERR_FORMAT if the file is damaged, no checkpoint, or of another
  * model, optimiser, type or seed (says what differs), or was written inside an epoch and with another batch size. Then

@@ -36,9 +36,12 @@ static void draw(clg_progress *p, int64_t done) {
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)(full < 0 ? 0 : full > BAR ? BAR : full));
     bar[BAR] = 0;
-    time_text(rate > 0 ? (double)(p->total - done) / rate : 0, rest, sizeof rest);
-    fprintf(stderr, "\r%s [%s] %lld/%lld  %.*f %s/s  %s left\033[K", p->label, bar, (long long)done,
-            (long long)p->total, rate < 10 ? 1 : 0, rate, p->unit, rest);
+    fprintf(stderr, "\r%s [%s] %lld/%lld", p->label, bar, (long long)done, (long long)p->total);
+    if (done > p->first) { /* before, nothing is known of the rate */
+        time_text((double)(p->total - done) / rate, rest, sizeof rest);
+        fprintf(stderr, "  %.*f %s/s  %s left", rate < 10 ? 1 : 0, rate, p->unit, rest);
+    }
+    fputs("\033[K", stderr);
     fflush(stderr);
     p->drawn = now;
 }

@@ -56,7 +56,7 @@ typedef struct clg_judged {
     } *row;                             /* [n] */
 } clg_judged;
 
-/** Writes a page with results, figure and recipe. Returns 0 or an exit code after explaining. */
+/** Writes a page with results, figure, recipe, device and times. Returns 0 or an exit code after explaining. */
 int clg_selection_report(const clg_selection *s, const clg_judged *j, const clg_figure *f, const char *path);
 
 /** The validation score of each trial over each of the first four settings. NULL: no memory. */

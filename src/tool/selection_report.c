@@ -1,5 +1,7 @@
-/* The reports of `clgrad select` and `clgrad curve`: what was judged, the results as a table and as drawings, the
- * recipe. And the drawing of a search: the validation score of each trial over the values of each setting. */
+/* The reports of `clgrad select` and `clgrad curve`: what was judged, the results as a table and as drawings,
+ * recipe, device and times. And the drawing of a search: the validation score of each trial over the values of each
+ * setting. */
+#include "tool/facts.h"
 #include "tool/selection.h"
 #include <math.h>
 #include <stdlib.h>
@@ -50,8 +52,12 @@ static void put_table(clg_report *to, const clg_judged *j) {
 /* --- the page --- */
 
 int clg_selection_report(const clg_selection *s, const clg_judged *j, const clg_figure *f, const char *path) {
-    clg_report *r = clg_report_create(j->title);
-    if (!r) return clg_tool_fail();
+    clg_facts *facts = calloc(1, sizeof *facts);
+    clg_report *r = facts ? clg_report_create(j->title) : NULL;
+    if (!r) {
+        free(facts);
+        return clg_tool_error(CLG_EXIT_FAILED, "--report %s: no memory", path);
+    }
     clg_report_heading(r, "Results");
     if (s->cv.k > 0)
         clg_report_text(r, "%s\nJudged by %d-fold cross-validation on the training part.", j->text, s->cv.k);
@@ -61,6 +67,12 @@ int clg_selection_report(const clg_selection *s, const clg_judged *j, const clg_
     if (j->n > 0) put_table(r, j);
     clg_report_heading(r, "Configuration");
     clg_train_put_options(r, &s->o);
+    clg_facts_add(facts, "quantity", "value");
+    clg_facts_add_device(facts, s->dev);
+    clg_facts_add_time(facts);
+    clg_report_heading(r, "Device and times");
+    clg_facts_put(facts, r, NULL);
+    free(facts);
     const int code = clg_report_save(r, path) < 0 ? clg_tool_fail() : CLG_EXIT_OK;
     clg_report_destroy(&r);
     return code;

@@ -53,16 +53,16 @@ void clg_train_recipe(clg_train_options *o, clg_opt *table) {
     const clg_opt rows[] = {
         {CLG_OPT_TITLE, .help = "What to train"},
         {CLG_OPT_TEXT, "data", "SPEC", &o->data, "data set: digits (built in), mnist:DIR, cifar10:DIR,\n"
-         "csv:FILE, npz:FILE, folder:DIR, or made by a formula:\n"
-         "linear, xor, poly, moons, clouds (default digits);\nclgrad data --help explains them"},
+         "csv:FILE, npz:FILE, npy:X,Y, folder:DIR, or made by\na formula: linear, xor, poly, moons, clouds (default\n"
+         "digits); clgrad data --help explains them"},
         CLG_NETWORK_MODEL(o->network),
         CLG_NETWORK_OPTIONS(o->network),
         {CLG_OPT_FLAG, "standardize", NULL, &o->standardize, "give each feature mean 0 and deviation 1, by the\n"
          "training part"},
         {CLG_OPT_REAL, "val-fraction", "X", &o->val_fraction, "keep this part of the training data for validation\n"
          "after each epoch", 0, 0.9},
-        {CLG_OPT_TEXT, "augment", "A,B=X,...", &o->augment, "change pictures while training: shift=PIXELS, flip,\n"
-         "noise=DEVIATION"},
+        {CLG_OPT_TEXT, "augment", "A,B=X,...", &o->augment, "change pictures while training: shift=PIXELS or\n"
+         "crop=PIXELS (zeros around, and a random window: the\nsame), flip (left-right), noise=DEVIATION"},
         {CLG_OPT_TITLE, .help = "How to train"},
         {CLG_OPT_INT, "epochs", "N", &o->epochs, "passes over the training data\n(default 15 for digits, else "
          "1500 steps, 3 to 200)", 1, CLG_MAX_EPOCHS},

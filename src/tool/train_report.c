@@ -1,38 +1,12 @@
 /* `clgrad train --plot` and `--report`: the curves as a file, and one HTML page that tells all of a run: result,
  * curves, pictures of what was learned, configuration, model, data, device, times. */
+#include "tool/facts.h"
 #include "tool/show.h"
 #include "tool/train.h"
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-/* --- tables of two columns --- */
-
-enum { ROWS = 40, TEXT = 400 };
-
-typedef struct facts {
-    char text[ROWS][2][TEXT];
-    int  n;
-} facts;
-
-static void add(facts *f, const char *what, const char *fmt, ...) CLG_FMT(3, 4);
-static void add(facts *f, const char *what, const char *fmt, ...) {
-    va_list ap;
-    if (f->n == ROWS) return;
-    va_start(ap, fmt);
-    snprintf(f->text[f->n][0], TEXT, "%s", what);
-    vsnprintf(f->text[f->n++][1], TEXT, fmt, ap);
-    va_end(ap);
-}
-
-/* Writes the table and empties it. */
-static void put(facts *f, clg_report *r, const char *caption) {
-    const char *cell[ROWS * 2];
-    for (int i = 0; i < f->n * 2; i++) cell[i] = f->text[i / 2][i % 2];
-    if (f->n > 0) clg_report_table(r, caption, 2, f->n, cell);
-    f->n = 0;
-}
+enum { TEXT = CLG_FACTS_TEXT };
 
 static void shape_text(clg_shape s, char out[80]) {
     int n = snprintf(out, 80, s.ndim > 0 ? "" : "?");
@@ -46,42 +20,42 @@ static bool has_reals(const clg_train_run *r) {
     return clg_dataset_classes(r->train) == 0;
 }
 
-static void add_score(facts *f, const char *part, const clg_score *s, bool reals) {
+static void add_score(clg_facts *f, const char *part, const clg_score *s, bool reals) {
     char what[80];
     if (!isfinite(s->loss)) return;
     snprintf(what, sizeof what, "%s loss", part);
-    add(f, what, "%.5g", s->loss);
+    clg_facts_add(f, what, "%.5g", s->loss);
     snprintf(what, sizeof what, "%s %s", part, reals ? "R\xc2\xb2" : "accuracy");
-    add(f, what, "%.4f", reals ? s->r2 : s->accuracy);
+    clg_facts_add(f, what, "%.4f", reals ? s->r2 : s->accuracy);
 }
 
-static void put_result(clg_report *to, const clg_train_run *r, facts *f) {
+static void put_result(clg_report *to, const clg_train_run *r, clg_facts *f) {
     static const char *const ends[] = {
         "all epochs are done", "stopped early: the validation loss did not fall any more", "stopped before the end",
         "the loss was no longer finite: the weights are those of the last good epoch"};
     const clg_fit_result *e = &r->result;
-    add(f, "quantity", "value");
-    add(f, "end", "%s", ends[e->end]);
-    if (e->end == CLG_FIT_DIVERGED) add(f, "first bad step", "%lld", (long long)e->bad_step);
-    add(f, "epochs", "%lld", (long long)e->epochs);
-    if (e->best_epoch > 0) add(f, "best epoch by validation loss", "%lld", (long long)e->best_epoch);
+    clg_facts_add(f, "quantity", "value");
+    clg_facts_add(f, "end", "%s", ends[e->end]);
+    if (e->end == CLG_FIT_DIVERGED) clg_facts_add(f, "first bad step", "%lld", (long long)e->bad_step);
+    clg_facts_add(f, "epochs", "%lld", (long long)e->epochs);
+    if (e->best_epoch > 0) clg_facts_add(f, "best epoch by validation loss", "%lld", (long long)e->best_epoch);
     if (e->epochs > 0) add_score(f, "last training", &e->last.train, has_reals(r));
     if (e->epochs > 0 && r->val) add_score(f, "last validation", &e->last.val, has_reals(r));
     if (r->test_score.n > 0) add_score(f, "test", &r->test_score, has_reals(r));
     clg_report_heading(to, "Result");
-    put(f, to, r->test_score.n > 0 ? NULL : "Without a test, since the run did not come to its end.");
+    clg_facts_put(f, to, r->test_score.n > 0 ? NULL : "Without a test, since the run did not come to its end.");
 }
 
 void clg_train_put_options(clg_report *to, const clg_train_options *o) {
     clg_opt table[CLG_TRAIN_ROWS];
     clg_train_options copy = *o;
     char text[CLG_OPT_TEXT_SIZE];
-    facts *f = calloc(1, sizeof *f);
+    clg_facts *f = calloc(1, sizeof *f);
     clg_train_recipe(&copy, table);
-    if (f) add(f, "option", "value");
+    if (f) clg_facts_add(f, "option", "value");
     for (const clg_opt *row = table; f && row->kind != CLG_OPT_END; row++)
-        if (row->name && *clg_opt_text(row, text)) add(f, row->name, "%s", text);
-    if (f) put(f, to, "Options of clgrad train; those that are not here are as by default.");
+        if (row->name && *clg_opt_text(row, text)) clg_facts_add(f, row->name, "%s", text);
+    if (f) clg_facts_put(f, to, "Options of clgrad train; those that are not here are as by default.");
     free(f);
 }
 
@@ -111,54 +85,40 @@ static void put_model(clg_report *to, const clg_train_run *r) {
     free(cell);
 }
 
-static void put_data(clg_report *to, const clg_train_run *r, facts *f) {
+static void put_data(clg_report *to, const clg_train_run *r, clg_facts *f) {
     char shape[80], names[TEXT] = "";
     const int classes = clg_dataset_classes(r->train);
     shape_text(clg_dataset_shape(r->train), shape);
-    add(f, "quantity", "value");
-    add(f, "data set", "%s", r->o.data);
-    add(f, "training part", "%lld %s", (long long)clg_dataset_size(r->train), r->unit);
-    if (r->val) add(f, "validation part", "%lld %s", (long long)clg_dataset_size(r->val), r->unit);
-    add(f, "test part", "%lld %s", (long long)clg_dataset_size(r->test), r->unit);
-    add(f, "an item", "%s numbers%s", shape, r->o.standardize ? ", standardised by the training part" : "");
+    clg_facts_add(f, "quantity", "value");
+    clg_facts_add(f, "data set", "%s", r->o.data);
+    clg_facts_add(f, "training part", "%lld %s", (long long)clg_dataset_size(r->train), r->unit);
+    if (r->val) clg_facts_add(f, "validation part", "%lld %s", (long long)clg_dataset_size(r->val), r->unit);
+    clg_facts_add(f, "test part", "%lld %s", (long long)clg_dataset_size(r->test), r->unit);
+    clg_facts_add(f, "an item", "%s numbers%s", shape, r->o.standardize ? ", standardised by the training part" : "");
     for (int k = 0; k < classes && clg_dataset_class_name(r->train, k); k++) {
         const size_t n = strlen(names);
         snprintf(names + n, sizeof names - n, "%s%s", k ? ", " : ": ", clg_dataset_class_name(r->train, k));
     }
-    if (classes > 0) add(f, "classes", "%d%s", classes, names);
-    else add(f, "real targets", "%lld", (long long)clg_dataset_targets(r->train));
+    if (classes > 0) clg_facts_add(f, "classes", "%d%s", classes, names);
+    else clg_facts_add(f, "real targets", "%lld", (long long)clg_dataset_targets(r->train));
     clg_report_heading(to, "Data");
-    put(f, to, NULL);
+    clg_facts_put(f, to, NULL);
 }
 
-static void put_machine(clg_report *to, const clg_train_run *r, facts *f) {
-    clg_device_info d;
-    clg_device_stats s;
+static void put_machine(clg_report *to, const clg_train_run *r, clg_facts *f) {
     clg_plan_info plan;
-    char now[40];
-    const time_t t = time(NULL);
-    struct tm utc;
     const bool known = clg_trainer_plan_info(r->trainer, r->o.batch, &plan) == CLG_OK;
-    clg_device_get_info(r->dev, &d);
-    clg_device_get_stats(r->dev, &s);
-    add(f, "quantity", "value");
-    add(f, "device", "%s", d.name);
-    add(f, "platform", "%s", d.platform);
-    add(f, "driver", "%s", d.driver);
-    add(f, "compute units", "%d", d.compute_units);
-    add(f, "library", "clgrad %s", clg_version());
-    if (known) add(f, "launches of a step", "%d", plan.n_steps);
-    if (known) add(f, "arithmetic of a step", "%.4g million operations", plan.flops / 1e6);
-    add(f, "most device memory", "%.1f MB", (double)s.mem_peak / 1e6);
-    add(f, "programs", "%d built in %.1f s, %d from the cache", s.programs_built, s.build_seconds, s.programs_cached);
-    if (!isnan(r->first_step)) add(f, "from the start to the first step", "%.2f s", r->first_step);
+    clg_facts_add(f, "quantity", "value");
+    clg_facts_add_device(f, r->dev);
+    if (known) clg_facts_add(f, "launches of a step", "%d", plan.n_steps);
+    if (known) clg_facts_add(f, "arithmetic of a step", "%.4g million operations", plan.flops / 1e6);
+    if (!isnan(r->first_step)) clg_facts_add(f, "from the start to the first step", "%.2f s", r->first_step);
     if (r->result.epochs > 0 && isfinite(r->result.last.seconds)) /* not known of epochs before a resume */
-        add(f, "last epoch", "%.2f s, %.0f %s a second", r->result.last.seconds, r->result.last.items_per_second,
-            r->unit);
-    add(f, "in all", "%.1f s", clg_tool_uptime());
-    if (gmtime_r(&t, &utc) && strftime(now, sizeof now, "%Y-%m-%d %H:%M UTC", &utc) > 0) add(f, "finished", "%s", now);
+        clg_facts_add(f, "last epoch", "%.2f s, %.0f %s a second", r->result.last.seconds,
+                      r->result.last.items_per_second, r->unit);
+    clg_facts_add_time(f);
     clg_report_heading(to, "Device and times");
-    put(f, to, NULL);
+    clg_facts_put(f, to, NULL);
 }
 
 static void put_pictures(clg_album *a, const clg_train_run *r) {
@@ -190,12 +150,13 @@ static int draw_plot(const clg_train_run *r) {
     const int64_t n = clg_trainer_history(r->trainer, &e);
     run_title(r, title);
     clg_show_curves(&a, title, e, n);
+    if (a.code == CLG_EXIT_OK && n > 0) fprintf(r->table, "curves in %s\n", r->o.out.plot);
     return a.code;
 }
 
 static int write_report(const clg_train_run *r) {
     char title[300];
-    facts *f = calloc(1, sizeof *f);
+    clg_facts *f = calloc(1, sizeof *f);
     run_title(r, title);
     clg_album a = {.report = f ? clg_report_create(title) : NULL};
     if (!a.report) {
@@ -211,6 +172,7 @@ static int write_report(const clg_train_run *r) {
     put_data(a.report, r, f);
     put_machine(a.report, r, f);
     if (a.code == CLG_EXIT_OK && clg_report_save(a.report, r->o.out.report) < 0) a.code = clg_tool_fail();
+    if (a.code == CLG_EXIT_OK) fprintf(r->table, "report in %s; open it in a browser\n", r->o.out.report);
     clg_report_destroy(&a.report);
     free(f);
     return a.code;
