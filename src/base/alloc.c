@@ -52,6 +52,12 @@ void clg_free(void *ptr) {
     atomic_fetch_sub(&live, 1);
 }
 
+char *clg_copy_text(const char *text) {
+    const size_t size = strlen(text) + 1;
+    char *copy = clg_alloc(size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
 bool clg_grow(void *ptr_to_array, int *cap, int n, size_t size) {
     if (n <= *cap) return true;
     int want = *cap > 0 ? *cap : 8;

@@ -9,6 +9,8 @@ void *clg_calloc(size_t n, size_t size);  /* cleared; NULL on overflow of n * si
 void *clg_resize(void *ptr, size_t size); /* realloc; on failure ptr stays valid */
 void  clg_free(void *ptr);                /* NULL is fine */
 
+char *clg_copy_text(const char *text);    /* NULL: no memory */
+
 /** Grows the array *ptr of elements of `size` bytes to room for n; *cap is its capacity. Doubles. false: no memory. */
 bool clg_grow(void *ptr_to_array, int *cap, int n, size_t size);
 

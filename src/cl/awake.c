@@ -9,9 +9,8 @@
  *
  * The bell is a word of a mapped buffer. OpenCL 1.2 does not promise that a running kernel sees the host's store: where
  * it does not, the spinning ends by its own count, and only time is lost. Nothing else depends on it. */
+#include "base/clock.h"
 #include "cl/internal.h"
-
-#include <time.h>
 
 #define SHORT_WAIT 1e-4 /* seconds */
 #define SHORT_GAP  1e-3
@@ -29,12 +28,6 @@ struct clg_awake {
     int          streak;   /* short waits up to now, at most STREAK */
     enum { NEW, PREPARING, READY, FAILED } state;
 }; /* behind the device's lock, except for what prepare() fills in while PREPARING */
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 clg_status clg_awake_create(clg_device *d, int limit_us) {
     const int usual = 200;
@@ -85,11 +78,11 @@ static cl_int calibrate(clg_device *d) {
     double least = 1;
     w->round = 1;
     for (int i = 0; i < 3; i++) {
-        const double begin = now();
+        const double begin = clg_now();
         cl_int err = spin(d, TRIAL);
         if (err == CL_SUCCESS) err = clFinish(d->queue);
         if (err != CL_SUCCESS) return err;
-        if (i > 0 && now() - begin < least) least = now() - begin;
+        if (i > 0 && clg_now() - begin < least) least = clg_now() - begin;
     }
     const double looks = w->limit / least * TRIAL;
     w->most = looks > 1e8 ? 100000000 : (cl_int)looks + 1;
@@ -155,14 +148,14 @@ static bool poll_event(cl_event event, double begin) {
     do {
         err = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
         for (volatile int pause = 0; pause < 50; pause++) {} /* the worker needs the lock that is asked for */
-    } while (err == CL_SUCCESS && state > CL_COMPLETE && now() - begin < SHORT_WAIT);
+    } while (err == CL_SUCCESS && state > CL_COMPLETE && clg_now() - begin < SHORT_WAIT);
     return err == CL_SUCCESS && state == CL_COMPLETE;
 }
 
 cl_int clg_awake_wait(clg_device *d, cl_event event) {
     clg_awake *w = d->awake;
     bool poll = false, must_prepare = false;
-    const double begin = now();
+    const double begin = clg_now();
     if (w) {
         pthread_mutex_lock(&d->lock);
         poll = w->streak > 0;
@@ -176,7 +169,7 @@ cl_int clg_awake_wait(clg_device *d, cl_event event) {
         if (err == CL_SUCCESS) err = waited;
     }
     if (!w) return err;
-    const double end = now();
+    const double end = clg_now();
     pthread_mutex_lock(&d->lock);
     const bool close = end - begin < SHORT_WAIT && begin - w->last_end < SHORT_GAP;
     w->streak = !close ? 0 : w->streak < STREAK ? w->streak + 1 : STREAK;

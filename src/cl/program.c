@@ -1,26 +1,13 @@
 /* Programs by key: from the device's table, the disk cache, or the compiler. */
 #include "cl/internal.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 
 #include <string.h>
-#include <time.h>
 
 /* Argument info is for the check of signatures; it changes no code. No relaxed mathematics: results stay exact. */
 static const char common_options[] = "-cl-std=CL1.2 -cl-kernel-arg-info";
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static char *copy_text(const char *text) {
-    const size_t n = strlen(text) + 1;
-    char *copy = clg_alloc(n);
-    if (copy) memcpy(copy, text, n);
-    return copy;
-}
 
 static void program_free(clg_program *p) {
     if (p->program) clReleaseProgram(p->program);
@@ -55,7 +42,7 @@ static clg_program *find(const clg_device *d, const char *key) {
 static char *build_log(const clg_device *d, cl_program program) {
     size_t size = 0;
     const cl_int err = clGetProgramBuildInfo(program, d->row.id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
-    if (err != CL_SUCCESS || size == 0) return copy_text("(the driver gives no log)");
+    if (err != CL_SUCCESS || size == 0) return clg_copy_text("(the driver gives no log)");
     char *log = clg_calloc(size + 1, 1);
     if (log && clGetProgramBuildInfo(program, d->row.id, CL_PROGRAM_BUILD_LOG, size, log, NULL) != CL_SUCCESS) *log = 0;
     return log;
@@ -121,8 +108,8 @@ static clg_program *program_new(clg_device *d, const char *name, const char *opt
     atomic_init(&p->refs, 1); /* the table's */
     p->device = d;
     memcpy(p->key, key, sizeof p->key);
-    p->name = copy_text(name);
-    p->options = copy_text(options);
+    p->name = clg_copy_text(name);
+    p->options = clg_copy_text(options);
     if (p->name && p->options) return p;
     program_free(p);
     return NULL;
@@ -132,14 +119,14 @@ static clg_program *program_new(clg_device *d, const char *name, const char *opt
 static clg_status make(clg_device *d, const char *name, const char *text, const char *options, const char *key,
                        clg_program **out) {
     clg_status status = CLG_OK;
-    const double start = now();
+    const double start = clg_now();
     clg_program *p = program_new(d, name, options, key);
     if (!p) return clg_fail_nomem("program");
     const int lock = clg_cache_lock(d, key);
     const bool cached = clg_cache_load(d, p);
     if (!cached) status = compile(d, p, text);
     clg_cache_unlock(lock);
-    count(d, p, cached, now() - start);
+    count(d, p, cached, clg_now() - start);
     if (status < 0 && !p->failure) {
         program_free(p);
         return status;

@@ -55,10 +55,8 @@ static clg_status add_file(const char *dir, const char *name, clg_items *items) 
 static clg_status name_classes(const char *const name[CLASSES], clg_items *items) {
     items->class_name = clg_calloc(CLASSES + 1, sizeof *items->class_name);
     for (int c = 0; items->class_name && c < CLASSES; c++) {
-        const size_t size = strlen(name[c]) + 1;
-        items->class_name[c] = clg_alloc(size);
+        items->class_name[c] = clg_copy_text(name[c]);
         if (!items->class_name[c]) return clg_fail_nomem("names of classes");
-        memcpy(items->class_name[c], name[c], size);
     }
     return items->class_name ? CLG_OK : clg_fail_nomem("names of classes");
 }

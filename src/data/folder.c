@@ -60,18 +60,9 @@ static clg_status is_picture(const char *dir, const char *name, bool *yes) {
     return CLG_OK;
 }
 
-static char *copy_of(const char *text) {
-    const size_t size = strlen(text) + 1;
-    char *copy = clg_alloc(size);
-    if (copy) return memcpy(copy, text, size);
-    clg_fail_nomem("names in a folder");
-    return NULL;
-}
-
 static clg_status add_name(list *l, const char *name) {
-    char *copy = copy_of(name);
-    if (!copy) return CLG_ERR_NOMEM;
-    if (l->n == INT_MAX || !clg_grow(&l->name, &l->cap, l->n + 1, sizeof *l->name)) {
+    char *copy = clg_copy_text(name);
+    if (!copy || l->n == INT_MAX || !clg_grow(&l->name, &l->cap, l->n + 1, sizeof *l->name)) {
         clg_free(copy);
         return clg_fail_nomem("names in a folder");
     }
@@ -123,8 +114,8 @@ static clg_status check_size(reader *r, const char *path, const clg_image *image
     clg_shape *s = &r->items.shape;
     if (r->items.n == 0) {
         *s = CLG_SHAPE(channels_of(image), image->height, image->width);
-        r->first = copy_of(path);
-        return r->first ? CLG_OK : CLG_ERR_NOMEM;
+        r->first = clg_copy_text(path);
+        return r->first ? CLG_OK : clg_fail_nomem("path");
     }
     if (s->dim[0] == channels_of(image) && s->dim[1] == image->height && s->dim[2] == image->width) return CLG_OK;
     return clg_fail(CLG_ERR_FORMAT, "%s: %d x %d pixels in %s, but the first picture, %s, has %lld x %lld in %s; all "

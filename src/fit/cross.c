@@ -1,6 +1,7 @@
 /* K-fold cross-validation and hold-out (Stone 1974): one trainer goes through all folds and is reset between them, so
  * that its plans are compiled once. */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/philox.h"
 #include "fit/select.h"
@@ -9,13 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- the trainer --- */
 
@@ -185,7 +179,7 @@ static clg_status score_fold(const clg_cv_job *job, clg_trainer *t, clg_dataset 
 static clg_status train_fold(const clg_cv_job *job, clg_trainer *t, clg_dataset *train, clg_dataset *val,
                              clg_cv_result *out, clg_fold *f) {
     clg_fit_result r;
-    const double began = now();
+    const double began = clg_now();
     f->n_train = clg_dataset_size(train);
     f->n_val = clg_dataset_size(val);
     if (job->cv->full_batch) {
@@ -199,7 +193,7 @@ static clg_status train_fold(const clg_cv_job *job, clg_trainer *t, clg_dataset 
     f->epochs = restored && r.best_epoch > 0 ? r.best_epoch : r.epochs;
     out->diverged += r.end == CLG_FIT_DIVERGED;
     CLG_TRY(score_fold(job, t, train, val, out, f));
-    f->seconds = now() - began;
+    f->seconds = clg_now() - began;
     return CLG_OK;
 }
 
@@ -255,7 +249,7 @@ static clg_status begin_result(const clg_cv_job *job, clg_cv_result *r) {
 clg_status clg_cv_run(clg_cv_runner *runner, const clg_cv_job *job, clg_cv_result *out) {
     clg_cv_result r = {0};
     clg_status status;
-    const double began = now();
+    const double began = clg_now();
     CLG_TRY_END(begin_result(job, &r));
     const int64_t plans = reusable(runner, job->model, job->fit) ? clg_trainer_plans(runner->trainer) : 0;
     clg_trainer *t = clg_cv_trainer(runner, job->model, job->fit);
@@ -267,7 +261,7 @@ clg_status clg_cv_run(clg_cv_runner *runner, const clg_cv_job *job, clg_cv_resul
     for (int i = 0; i < r.k; i++) CLG_TRY_END(run_fold(job, t, i, &r));
     summarize(&r);
     r.plans = clg_trainer_plans(t) - plans;
-    r.seconds = now() - began;
+    r.seconds = clg_now() - began;
     *out = r;
     return CLG_OK;
 end:

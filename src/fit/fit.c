@@ -3,12 +3,12 @@
  * its simplest form: a number of epochs without a lower validation loss. */
 #include "fit/trainer.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
 
 #include <math.h>
-#include <time.h>
 
 /* One call of clg_fit(). */
 typedef struct run {
@@ -22,12 +22,6 @@ typedef struct run {
     double       mark_time;    /* since when, */
     int64_t      mark_item;    /* and which item of the epoch, the rate is measured */
 } run;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void finish(run *r, enum clg_fit_end end) {
     r->over = true;
@@ -101,7 +95,7 @@ static clg_status check_weights(run *r, const clg_score *val) {
 static clg_status first_step_done(run *r) {
     CLG_TRY(clg_device_finish(r->t->dev));
     r->t->warm = true;
-    r->mark_time = now();
+    r->mark_time = clg_now();
     r->mark_item = r->t->item;
     return CLG_OK;
 }
@@ -153,7 +147,7 @@ static clg_status begin_epoch(run *r) {
     if (!clg_trainer_part(t, t->p.batch, true)) return clg_error_status();
     if (t->item == 0) CLG_TRY(zero_sums(r));
     CLG_TRY(clg_store_write(t->store, "optim.lr", &lr, sizeof lr));
-    r->began = r->mark_time = now();
+    r->began = r->mark_time = clg_now();
     r->mark_item = t->item;
     return go_to_position(r);
 }
@@ -214,7 +208,7 @@ static clg_status close_epoch(run *r, const clg_epoch *e) {
 
 static clg_status end_epoch(run *r) {
     clg_trainer *t = r->t;
-    const double trained = now(), since = trained - r->mark_time;
+    const double trained = clg_now(), since = trained - r->mark_time;
     const clg_score none = {.loss = NAN, .accuracy = NAN, .r2 = NAN};
     clg_epoch e = {.epoch = t->epoch + 1, .val = none, .lr = lr_at(r, t->steps - 1)};
     e.items_per_second = (double)(t->item - r->mark_item) / (since > 1e-9 ? since : 1e-9);
@@ -224,7 +218,7 @@ static clg_status end_epoch(run *r) {
     if (r->val) CLG_TRY(clg_evaluate(t, r->val, &e.val, NULL, NULL));
     CLG_TRY(close_epoch(r, &e));
     if (r->over) return CLG_OK;
-    t->history[t->epoch - 1].seconds = e.seconds = now() - r->began;
+    t->history[t->epoch - 1].seconds = e.seconds = clg_now() - r->began;
     if (!t->p.on_epoch) return CLG_OK;
     clg_fit_state s = state_of(r);
     s.epoch = t->epoch; /* the one that is told of */

@@ -13,13 +13,6 @@
 
 /* --- params --- */
 
-static char *copy_text(const char *text) {
-    const size_t n = strlen(text) + 1;
-    char *copy = clg_alloc(n);
-    if (copy) memcpy(copy, text, n);
-    return copy;
-}
-
 static void params_free(clg_fit_params *p) {
     clg_free((char *)p->optimizer);
     clg_free((char *)p->save);
@@ -57,9 +50,9 @@ static clg_status params_make(clg_fit_params *out, const clg_fit_params *in) {
     const double lr = clg_optimizer_default_lr(p.optimizer);
     if (!(lr > 0)) return clg_error_status();
     if (p.optim.lr == 0) p.optim.lr = lr;
-    p.optimizer = copy_text(p.optimizer);
+    p.optimizer = clg_copy_text(p.optimizer);
     const bool saves = p.save != NULL;
-    if (saves) p.save = copy_text(p.save);
+    if (saves) p.save = clg_copy_text(p.save);
     if (!p.optimizer || (saves && !p.save)) {
         params_free(&p);
         return clg_fail_nomem("trainer");

@@ -12,13 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *copy_text(const char *text) {
-    const size_t n = strlen(text) + 1;
-    char *copy = clg_alloc(n);
-    if (copy) memcpy(copy, text, n);
-    return copy;
-}
-
 /* --- metadata --- */
 
 static int meta_find(const clg_meta *m, const char *key) {
@@ -45,13 +38,13 @@ clg_status clg_meta_set(clg_meta *m, const char *key, const char *value) {
         if (i >= 0) meta_remove(m, i);
         return CLG_OK;
     }
-    char *v = copy_text(value);
+    char *v = clg_copy_text(value);
     if (v && i >= 0) {
         clg_free(m->item[i].value);
         m->item[i].value = v;
         return CLG_OK;
     }
-    char *k = v ? copy_text(key) : NULL;
+    char *k = v ? clg_copy_text(key) : NULL;
     if (!k || !clg_grow(&m->item, &m->cap, m->n + 1, sizeof *m->item)) {
         clg_free(k);
         clg_free(v);
@@ -162,7 +155,7 @@ clg_status clg_store_add(clg_store *s, const char *name, clg_dtype t, clg_shape 
     const clg_status accepts = clg_device_accepts(s->device, t);
     if (accepts < 0) return clg_fail_context(accepts, "%s: ", name);
     clg_slot *slot = clg_calloc(1, sizeof *slot);
-    if (slot) slot->name = copy_text(name);
+    if (slot) slot->name = clg_copy_text(name);
     if (!slot || !slot->name || !clg_grow(&s->slots, &s->cap_slots, s->n_slots + 1, sizeof *s->slots)) {
         if (slot) clg_free(slot->name);
         clg_free(slot);

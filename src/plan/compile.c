@@ -2,11 +2,11 @@
 #include "plan/tune.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 /* --- values --- */
 
@@ -272,12 +272,6 @@ static clg_status place_values(clg_plan *p) {
 
 /* --- the pipeline --- */
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static clg_status analyse(clg_plan *p, clg_list targets) {
     CLG_TRY(collect_targets(p, targets));
     CLG_TRY(make_values(p));
@@ -338,7 +332,7 @@ static void tune_new_keys(clg_plan *p) {
 }
 
 clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force) {
-    const double start = now();
+    const double start = clg_now();
     clg_plan *p = clg_plan_analyse(g, targets, params, force);
     if (!p) return NULL;
     tune_new_keys(p);
@@ -346,7 +340,7 @@ clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_para
         clg_plan_destroy(&p);
         return NULL;
     }
-    p->info.compile_seconds = now() - start;
+    p->info.compile_seconds = clg_now() - start;
     clg_log_msg(CLG_LOG_INFO, "plan: %d steps, %d programs, %.2f MB of intermediates (%.2f MB without reuse), %.3f s",
             p->n_steps, p->n_programs, 1e-6 * (double)p->info.bytes_arena, 1e-6 * (double)p->info.bytes_without_reuse,
             p->info.compile_seconds);

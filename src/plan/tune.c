@@ -7,11 +7,11 @@
 #include "plan/tune.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { ROUNDS = 24, ROUNDS_OF_LONG = 6, MAX_CANDIDATES = 32 };
 
@@ -21,12 +21,6 @@ static const double long_run = 5e-3;    /* seconds of a run of which fewer are m
 static const double margin = 0.98;      /* a winner is faster than what it displaces by more than noise */
 static const double reach = 2;          /* implementations that knobs may still bring to the front */
 static const double failed = 1e30;      /* instead of the time of what cannot be run any more */
-
-double clg_tune_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 typedef struct candidate {
     clg_choice  choice;
@@ -51,10 +45,10 @@ static void candidate_close(candidate *c) {
 /* One measurement, into best if it is the least. Its length follows from the best time so far: the first runs, and
  * those that something disturbed, tell too much, and a single run is half waiting. */
 static clg_status measure(candidate *c) {
-    const double start = clg_tune_now();
+    const double start = clg_now();
     for (int i = 0; i < c->runs; i++) CLG_TRY(clg_run(c->plan));
     CLG_TRY(clg_device_finish(c->g.graph->device));
-    const double seconds = (clg_tune_now() - start) / c->runs;
+    const double seconds = (clg_now() - start) / c->runs;
     if (c->best == 0 || seconds < c->best) c->best = seconds;
     const double runs = least_batch / (c->best > 1e-7 ? c->best : 1e-7);
     c->runs = runs < 1 ? 1 : runs > 1000 ? 1000 : (int)runs;
@@ -140,7 +134,7 @@ static int run_race(const clg_tune_job *job, race *r) {
     int alive = r->n, winner = 0;
     for (int round = 0; round < ROUNDS && (alive > 1 || round < 4); round++) {
         if (round >= ROUNDS_OF_LONG && fastest(r) > long_run) break;
-        if (round >= 2 && clg_tune_now() > job->deadline) break;
+        if (round >= 2 && clg_now() > job->deadline) break;
         for (int i = 0; i < r->n; i++)
             if (r->c[i].plan) take_turn(&r->c[i]);
         alive = drop_slow(r, round);
@@ -172,7 +166,7 @@ typedef struct search {
 } search;
 
 static bool time_is_up(search *s) {
-    if (clg_tune_now() > s->job->deadline) s->cut_short = true;
+    if (clg_now() > s->job->deadline) s->cut_short = true;
     return s->cut_short;
 }
 

@@ -65,7 +65,7 @@ clg_status clg_records_path(const clg_device *d, clg_str *out);
 
 /* --- measuring (tune.c, tune_check.c) --- */
 
-/** Finds the fastest right candidate of a unit. Until `deadline` (seconds of clg_tune_now()); what was found until then
+/** Finds the fastest right candidate of a unit. Until `deadline` (seconds of clg_now()); what was found until then
  *  is in *r with `unfinished` set, unless nothing was: then r->best.impl is NULL. */
 typedef struct clg_tune_job {
     clg_plan       *plan;      /* analysed: compile.c */
@@ -80,7 +80,6 @@ clg_status clg_tune_unit(clg_tune_job *job, clg_record *r);
 /** Whether there is anything to choose for a unit. */
 bool clg_tune_has_choice(const clg_plan *p, const clg_unit *u, bool all_impls);
 
-double clg_tune_now(void); /* monotonic seconds */
 
 /** Tunes what has no record in an analysed plan and stores the records; `seconds` in all. */
 clg_status clg_tune_plan(clg_plan *p, const clg_tune_params *params, clg_tune_info *info);

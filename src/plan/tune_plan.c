@@ -2,6 +2,7 @@
 #include "plan/tune.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -97,7 +98,7 @@ static clg_status tune_entry(clg_plan *p, const entry *e, const clg_tune_params 
         *go_on = report(t, row, &r);
         return CLG_OK;
     }
-    if (clg_tune_now() > deadline) {
+    if (clg_now() > deadline) {
         info->unfinished++;
         return CLG_OK;
     }
@@ -127,7 +128,7 @@ clg_status clg_tune_plan(clg_plan *p, const clg_tune_params *params, clg_tune_in
     list l = { 0 };
     if (!info) info = &none;
     *info = (clg_tune_info){ 0 };
-    const double start = clg_tune_now(), deadline = start + (t.seconds > 0 ? t.seconds : 60);
+    const double start = clg_now(), deadline = start + (t.seconds > 0 ? t.seconds : 60);
     clg_status status = collect(p, &t, &l);
     bool go_on = true;
     info->keys = l.n;
@@ -135,7 +136,7 @@ clg_status clg_tune_plan(clg_plan *p, const clg_tune_params *params, clg_tune_in
         clg_tune_row row = { .key = l.e[i].key, .uses = l.e[i].uses, .number = i, .total = l.n };
         status = tune_entry(p, &l.e[i], &t, deadline, &row, info, &go_on);
     }
-    info->seconds = clg_tune_now() - start;
+    info->seconds = clg_now() - start;
     clg_free(l.e);
     return status;
 }

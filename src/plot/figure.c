@@ -11,13 +11,6 @@
 
 enum { TITLE_HEIGHT = 36, MAX_WIDTH = 680 };
 
-static char *copy_text(const char *text) {
-    const size_t size = strlen(text) + 1;
-    char *copy = clg_alloc(size);
-    if (copy) memcpy(copy, text, size);
-    return copy;
-}
-
 static int height_of_row(const clg_figure *f, int first) {
     int height = 0;
     for (int i = first; i < f->n && i < first + CLG_PER_ROW; i++)
@@ -79,7 +72,7 @@ clg_figure *clg_figure_compose(const char *call, const char *title, clg_panel *p
         else clg_str_free(&panel[i].body);
     }
     if (f) f->n = n;
-    if (ok && title) ok = (f->title = copy_text(title)) != NULL;
+    if (ok && title) ok = (f->title = clg_copy_text(title)) != NULL;
     if (ok) put_svg(&f->svg, f);
     if (ok && !f->svg.failed) return f;
     clg_figure_destroy(&f);
