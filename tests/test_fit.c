@@ -108,6 +108,19 @@ Test(fit, linear_regression_in_double_finds_the_weights) {
     clg_dataset_destroy(&d);
 }
 
+Test(fit, names_of_classes_travel_a_line_each) {
+    static const double x[] = {0, 1, 2};
+    static const int32_t label[] = {0, 1, 0};
+    static const char *const names[] = {"two\nlines", "b"};
+    clg_dataset *d = clg_dataset_create(clg_dataset_params(.n = 3, .item = CLG_SHAPE(1), .x = x, .label = label,
+                                                           .classes = 2, .class_name = names));
+    clg_trainer *t = trainer(mlp, d, clg_fit_params(.epochs = 1, .batch = 3));
+    (void)fit(t, d, NULL);
+    cr_expect_str_eq(clg_store_meta(clg_trainer_store(t), "classes"), "two lines\nb");
+    clg_trainer_destroy(&t);
+    clg_dataset_destroy(&d);
+}
+
 /* --- the same bits --- */
 
 static enum clg_fit_action stop_epoch(void *user, const clg_fit_state *s, const clg_epoch *e) {

@@ -281,14 +281,15 @@ static clg_status check_call(const clg_trainer *t, const clg_dataset *train, con
     return val ? clg_trainer_fits(t, val, "fit", "the validation part") : CLG_OK;
 }
 
-/* The names of the classes, a line each, travel with checkpoints (see predict.h). */
+/* The names of the classes, a line each, travel with checkpoints (see predict.h); a line end in a name is a space. */
 static clg_status note_classes(const clg_trainer *t, const clg_dataset *d) {
     clg_str all = {0};
     const int n = clg_dataset_classes(d);
     for (int i = 0; i < n; i++) {
         const char *name = clg_dataset_class_name(d, i);
         if (!name) break;
-        clg_str_printf(&all, "%s%s", i > 0 ? "\n" : "", name);
+        if (i > 0) clg_str_add(&all, "\n");
+        for (const char *c = name; *c; c++) clg_str_add_bytes(&all, *c == '\n' ? " " : c, 1);
     }
     clg_status s = CLG_OK;
     if (all.failed) s = clg_fail_nomem("names of classes");
