@@ -422,6 +422,7 @@ Test(plot, what_cannot_be_drawn_is_refused) {
     const clg_series s = {.y = y, .n = 1}, bad_n = {.y = y, .n = -1}, no_y = {.n = 1};
     const clg_region_params flat = {1, 1, 0, 1, 1, 1, region}, endless = {0, 1, 0, INFINITY, 1, 1, region};
     const clg_region_params no_points = {0, 1, 0, 1, 1, 1, region, .n = 2};
+    const int32_t last[] = {INT32_MAX};
     const clg_region_params few = {0, 1, 0, 1, 1, 1, region, .classes = 3};
     const clg_tiles_params large = {plane, 4096, 999, 999}, both = {plane, 1, 1, 1, .rgb = true, .diverging = true};
     cr_expect(refuses(clg_figure_charts("t", NULL, 1), "at NULL"));
@@ -443,6 +444,7 @@ Test(plot, what_cannot_be_drawn_is_refused) {
     cr_expect(refuses(clg_figure_regions("t", &endless), "y from 0 to inf"));
     cr_expect(refuses(clg_figure_regions("t", &no_points), "2 points at NULL"));
     cr_expect(refuses(clg_figure_regions("t", &few), "class 3 of 3"));
+    cr_expect(refuses(clg_figure_regions("t", &(clg_region_params){0, 1, 0, 1, 1, 1, last}), "class 2147483647 of"));
     cr_expect(refuses(clg_figure_tiles("t", NULL), "at NULL"));
     cr_expect(refuses(clg_figure_tiles("t", &(clg_tiles_params){.plane = plane, .n = 1, .h = 0, .w = 1}), "0 x 1"));
     cr_expect(refuses(clg_figure_tiles("t", &large), "2^24"));

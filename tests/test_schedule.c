@@ -49,6 +49,7 @@ Test(schedule, fields_out_of_range_are_refused) {
         cr_expect_eq(clg_schedule_check(&bad[i].s), CLG_ERR_INVALID);
         cr_expect_not_null(strstr(clg_error(), bad[i].says), "%s is not in: %s", bad[i].says, clg_error());
     }
+    cr_expect_eq(clg_schedule_check(NULL), CLG_ERR_INVALID);
 }
 
 Test(schedule, a_plateau_lowers_the_rate) {

@@ -113,7 +113,7 @@ typedef struct clg_schedule {
 
 #define clg_schedule(...) (&(const clg_schedule){__VA_ARGS__})
 
-/** Errors: CLG_ERR_INVALID naming the first field that is out of range. */
+/** Errors: CLG_ERR_INVALID for NULL, and naming the first field that is out of range. */
 CLG_API CLG_CHECK clg_status clg_schedule_check(const clg_schedule *s);
 
 /**

@@ -10,6 +10,7 @@
 static double or_default(double value, double fallback) { return value > 0 ? value : fallback; }
 
 clg_status clg_schedule_check(const clg_schedule *s) {
+    if (!s) return clg_fail(CLG_ERR_INVALID, "schedule: it is NULL");
     const struct { const char *field; double value, high; const char *remedy; } check[] = {
         {"kind", (double)s->kind, CLG_LR_PLATEAU, "one of enum clg_lr_kind"},
         {"warmup", (double)s->warmup, HUGE_VAL, "a number of steps, 0 or more"},

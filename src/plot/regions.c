@@ -4,16 +4,17 @@
 #include "base/error.h"
 #include "plot/draw.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 
 enum { MAX_CELLS = 2048, WIDTH = 560, HEIGHT = 420, TOP = 14, LEGEND_CLASSES = 32, SHADES = 16 };
 
-static int class_count(const clg_region_params *p) {
+static int64_t class_count(const clg_region_params *p) {
     int32_t most = -1;
     for (int64_t i = 0; i < (int64_t)p->nx * p->ny; i++) most = p->region[i] > most ? p->region[i] : most;
     for (int64_t i = 0; p->label && i < p->n; i++) most = p->label[i] > most ? p->label[i] : most;
-    return most + 1;
+    return (int64_t)most + 1;
 }
 
 static uint8_t opacity(const clg_region_params *p, int64_t cell) {
@@ -71,9 +72,10 @@ static clg_status check(const clg_region_params *p) {
     if (p->n < 0 || (p->n > 0 && (!p->px || !p->py)))
         return clg_fail(CLG_ERR_INVALID, "clg_figure_regions: %lld points%s", (long long)p->n,
                         p->px && p->py ? "" : " at NULL");
-    const int found = class_count(p);
-    if (p->classes < 0 || (p->classes > 0 && found > p->classes))
-        return clg_fail(CLG_ERR_INVALID, "clg_figure_regions: class %d of %d classes", found - 1, p->classes);
+    const int64_t found = class_count(p), most = p->classes ? p->classes : INT_MAX;
+    if (p->classes < 0 || found > most)
+        return clg_fail(CLG_ERR_INVALID, "clg_figure_regions: class %lld of %lld classes", (long long)found - 1,
+                        (long long)most);
     return CLG_OK;
 }
 
@@ -81,7 +83,7 @@ clg_figure *clg_figure_regions(const char *title, const clg_region_params *p) {
     clg_panel panel = { .width = WIDTH };
     if (check(p) < 0) return NULL;
     clg_str *s = &panel.body;
-    const int classes = p->classes ? p->classes : class_count(p);
+    const int classes = p->classes ? p->classes : (int)class_count(p);
     const int rows = legend(NULL, p, classes, WIDTH - 28);
     const double top = TOP + rows * CLG_ROW + (rows ? 10 : 0);
     clg_axis y = { .tight = true, .from = top + HEIGHT, .to = top };
