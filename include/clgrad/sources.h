@@ -58,10 +58,10 @@ typedef struct clg_csv_params {
  *
  * A column is text if at most half of its values are numbers, or if the params say so; in a column of numbers anything
  * else is an error. A text column with K different values becomes K features "NAME=VALUE" of 0 and 1, in byte order of
- * the values, or one feature NAME of 0 .. K-1 (params.ordinal); K is at most 100.
+ * the values, or one feature NAME of 0 .. K-1 (params.ordinal). K is at most 100, with params.ordinal 1000.
  *
- * Classes are numbered by size (whole numbers) or in byte order (texts); clg_dataset_class_name() gives what stands in
- * the file.
+ * Classes, at most 1000, are numbered by size (whole numbers) or in byte order (texts); clg_dataset_class_name() gives
+ * what stands in the file.
  *
  * Errors: CLG_ERR_IO; CLG_ERR_INVALID for columns that are not there (lists those that are); CLG_ERR_FORMAT with the
  * line, and the column where there is one: ragged rows, quotes that do not close, text among numbers, missing values,
