@@ -103,7 +103,7 @@ static int open_view(view *v) {
     v->train = clg_dataset_open(v->spec, CLG_TRAIN);
     if (!v->train) return clg_tool_fail_usage();
     v->test = clg_dataset_open(v->spec, CLG_TEST);
-    if (!v->test && !strstr(clg_error(), "test=0")) return clg_tool_fail();
+    if (!v->test && clg_error_status() != CLG_ERR_INVALID) return clg_tool_fail(); /* test=0 is INVALID: no such part */
     v->shape = clg_dataset_shape(v->train);
     v->features = v->shape.dim[0];
     v->item = 1;
