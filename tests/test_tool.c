@@ -168,6 +168,24 @@ Test(tool, a_resumed_run_gives_the_bytes_of_an_unbroken_one, .init = set_up, .fi
     }
 }
 
+/* A checkpoint keeps options whole: a long path, and a number of 17 digits. */
+Test(tool, long_options_survive_a_checkpoint, .init = set_up, .fini = tear_down) {
+    char path[500] = "", options[1024] = "";
+    while (strlen(path) < 450) strcat(path, "./");
+    FILE *f = fopen("t.csv", "w");
+    cr_assert_not_null(f);
+    fputs("a,y\n", f);
+    for (int i = 0; i < 20; i++) fprintf(f, "%d,%d\n", i, i % 2);
+    fclose(f);
+    expect_run(0, "train --device ref --data csv:%st.csv --model logistic --lr 0.0030000000000000005 --epochs 1 --save m",
+               path);
+    cr_assert_eq(clg_file_meta("m", "options", options, sizeof options), CLG_OK, "%s", clg_error());
+    cr_expect_not_null(strstr(options, "\"0.0030000000000000005\""), "%s", options);
+    expect_run(0, "eval --device ref --load m");
+    expect_run(0, "train --device ref --resume m --epochs 2 --lr 0.0030000000000000005");
+    expect_run(2, "train --device ref --resume m --epochs 3 --lr 0.003");
+}
+
 Test(tool, more_epochs_by_resume, .init = set_up, .fini = tear_down) {
     expect_run(0, "train --model softmax --epochs 3 --save whole");
     expect_run(0, "train --model softmax --epochs 1 --save first");

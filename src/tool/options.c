@@ -238,13 +238,15 @@ const char *clg_opt_text(const clg_opt *o, char text[CLG_OPT_TEXT_SIZE]) {
     switch (o->kind) {
     case CLG_OPT_TEXT:
     case CLG_OPT_CHOICE:
-        if (*(const char **)o->value) snprintf(text, CLG_OPT_TEXT_SIZE, "%s", *(const char **)o->value);
-        break;
+        return *(const char **)o->value ? *(const char **)o->value : text;
     case CLG_OPT_INT:
         if (*(int64_t *)o->value != 0) snprintf(text, CLG_OPT_TEXT_SIZE, "%lld", (long long)*(int64_t *)o->value);
         break;
     case CLG_OPT_REAL:
-        if (!isnan(*(double *)o->value)) snprintf(text, CLG_OPT_TEXT_SIZE, "%.15g", *(double *)o->value);
+        if (isnan(*(double *)o->value)) break;
+        snprintf(text, CLG_OPT_TEXT_SIZE, "%.15g", *(double *)o->value);
+        if (strtod(text, NULL) != *(double *)o->value) /* it must read back as the same number */
+            snprintf(text, CLG_OPT_TEXT_SIZE, "%.17g", *(double *)o->value);
         break;
     case CLG_OPT_SEED:
         snprintf(text, CLG_OPT_TEXT_SIZE, "%llu", (unsigned long long)*(uint64_t *)o->value);

@@ -118,7 +118,7 @@ static void print_command(const request *q, const clg_search_result *r) {
         if (k >= 0) fprintf(q->s.table, " --%s %s", row->name, r->trial[0].value[k]);
         else if (row->name && (row->kind != CLG_OPT_SEED || o.seed_given) && *clg_opt_text(row, text))
             fprintf(q->s.table, " --%s%s%s", row->name, row->kind == CLG_OPT_FLAG ? "" : " ",
-                    row->kind == CLG_OPT_FLAG ? "" : text);
+                    row->kind == CLG_OPT_FLAG ? "" : clg_opt_text(row, text));
     }
     fprintf(q->s.table, "\n");
 }

@@ -82,8 +82,9 @@ int clg_opt_set(const clg_opt *o, const char *command, const char *text);
  *  be written to. path NULL: no file. Returns 0 or an exit code after explaining. */
 int clg_tool_check_output(const char *option, const char *path);
 
-/** The value of an option as text; "" if it was not given: NULL, NaN, 0, no flag. Returns text. */
-enum { CLG_OPT_TEXT_SIZE = 400 };
+/** The value of an option as text that clg_opt_set() takes back; "" if it was not given: NULL, NaN, 0, no flag. It
+ *  stands in text, which has room for numbers, or is the option's own. */
+enum { CLG_OPT_TEXT_SIZE = 40 };
 const char *clg_opt_text(const clg_opt *o, char text[CLG_OPT_TEXT_SIZE]);
 
 /** True if the option text is one of the choices "a|b|c". */

@@ -54,7 +54,7 @@ void clg_train_put_options(clg_report *to, const clg_train_options *o) {
     clg_train_recipe(&copy, table);
     if (f) clg_facts_add(f, "option", "value");
     for (const clg_opt *row = table; f && row->kind != CLG_OPT_END; row++)
-        if (row->name && *clg_opt_text(row, text)) clg_facts_add(f, row->name, "%s", text);
+        if (row->name && *clg_opt_text(row, text)) clg_facts_add(f, row->name, "%s", clg_opt_text(row, text));
     if (f) clg_facts_put(f, to, "Options of clgrad train; those that are not here are as by default.");
     free(f);
 }

@@ -14,7 +14,8 @@ int clg_train_note_options(clg_train_run *r) {
     json_t *j = json_object();
     clg_train_recipe(&r->o, table);
     for (const clg_opt *o = table; o->kind != CLG_OPT_END; o++)
-        if (o->name && *clg_opt_text(o, text)) (void)json_object_set_new(j, o->name, json_string(text));
+        if (o->name && *clg_opt_text(o, text))
+            (void)json_object_set_new(j, o->name, json_string(clg_opt_text(o, text)));
     (void)json_object_set_new(j, "items", json_integer(clg_dataset_size(r->train)));
     char *all = json_dumps(j, JSON_COMPACT);
     json_decref(j);
@@ -95,13 +96,13 @@ int clg_train_read_model(const char *path, clg_model **out) {
 /* What was given on the command line must be what the checkpoint was made with. */
 static int check_agreement(clg_train_options *mine, clg_train_options *theirs, const char *path) {
     clg_opt a[CLG_TRAIN_ROWS], b[CLG_TRAIN_ROWS];
-    char x[CLG_OPT_TEXT_SIZE], y[CLG_OPT_TEXT_SIZE];
+    char mine_text[CLG_OPT_TEXT_SIZE], their_text[CLG_OPT_TEXT_SIZE];
     clg_train_recipe(mine, a);
     clg_train_recipe(theirs, b);
     for (int i = 0; a[i].kind != CLG_OPT_END; i++) {
         if (!a[i].name || strcmp(a[i].name, "epochs") == 0 || strcmp(a[i].name, "data") == 0) continue;
-        const bool given = a[i].given ? *a[i].given : *clg_opt_text(&a[i], x) != 0;
-        if (!given || strcmp(clg_opt_text(&a[i], x), clg_opt_text(&b[i], y)) == 0) continue;
+        const char *x = clg_opt_text(&a[i], mine_text), *y = clg_opt_text(&b[i], their_text);
+        if (!(a[i].given ? *a[i].given : *x) || strcmp(x, y) == 0) continue;
         if (*y)
             return clg_tool_error(CLG_EXIT_USAGE, "train: --%s %s, but %s was made with --%s %s; a resumed run goes on "
                                   "as it began: leave the option out", a[i].name, x, path, a[i].name, y);
