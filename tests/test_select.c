@@ -274,6 +274,23 @@ Test(select, the_winner_is_trained_without_validation) {
     clg_device_destroy(&dev);
 }
 
+/* The first features are a copy, which must not be a way around the test part. */
+Test(select, test_items_are_refused_with_fewer_features_too) {
+    const char *const dim[] = {"features=1,2"};
+    const int64_t held_out[] = {1, 5};
+    clg_device *dev = device();
+    clg_dataset *d = made("moons", clg_synthetic_params(.n = 40)), *test = clg_dataset_subset(d, held_out, 2, CLG_TEST);
+    const clg_setup s = {.zoo = "logistic", .fit = {.epochs = 1, .batch = 8}};
+    clg_search_result r = {0};
+    const clg_search_params p = {.dim = dim, .n_dims = 1, .cv = {.k = 2}};
+    expect_error(clg_search(dev, &s, d, &p, &r), CLG_ERR_INVALID, "2 of the 40 items are in a test part");
+    clg_dataset_destroy(&test);
+    r = search(dev, d, &s, &p);
+    clg_search_result_free(&r);
+    clg_dataset_destroy(&d);
+    clg_device_destroy(&dev);
+}
+
 static const clg_trial *by_number(const clg_search_result *r, int64_t number) {
     for (int64_t i = 0; i < r->n; i++)
         if (r->trial[i].number == number) return &r->trial[i];

@@ -174,6 +174,11 @@ clg_status clg_setup_data(const clg_setup *s, clg_dataset *d, clg_dataset **own,
     if (s->features == 0 || s->features == all) return CLG_OK;
     if (s->features > all)
         return clg_fail(CLG_ERR_INVALID, "features=%lld: an item has %lld", (long long)s->features, (long long)all);
+    const int64_t tested = clg_dataset_part(d) == CLG_TEST ? 0 : clg_dataset_test_items(d);
+    if (tested > 0) /* the copy would not know it */
+        return clg_fail(CLG_ERR_INVALID, "features=%lld: %lld of the %lld items are in a test part of the same data, "
+                        "which must not be trained on: give the training part that belongs to it",
+                        (long long)s->features, (long long)tested, (long long)clg_dataset_size(d));
     *use = *own = first_features(d, s->features, all);
     return *own ? CLG_OK : clg_error_status();
 }
