@@ -171,6 +171,24 @@ Test(show, report_with_folds, .init = set_up, .fini = tear_down) {
     look_at("r.html");
 }
 
+/* All items are for training: there is no test, and what needs its answers is left out. */
+Test(show, report_without_a_test_part, .init = set_up, .fini = tear_down) {
+    static const char *const parts[] = {"Without a test, since the data have no test part.", ">Cross-validation</h2>",
+        ">Curves</h2>", ">Decision boundary</h2>", ">Device and times</h2>", NULL};
+    expect_run(0, "train --device ref --data moons:n=100,test=0 --standardize --hidden 8 --epochs 3 --batch 10 "
+                  "--kfold 4 --report r.html --save m --json j");
+    check_parts("r.html", parts);
+    cr_expect(file_has("out", ": 100 training items of 2 numbers"));
+    cr_expect(file_has("out", "no test: the data have no test part"));
+    cr_expect(file_has("j", "{\"test_loss\":null,\"test_accuracy\":null,"));
+    char *text = slurp("r.html", NULL);
+    cr_expect_null(strstr(text, ">Answers</h2>"));
+    cr_expect_null(strstr(text, "test loss"));
+    free(text);
+    expect_run(2, "eval --device ref --load m");
+    expect_run(0, "eval --device ref --load m --part train");
+}
+
 Test(show, report_of_a_run_that_ends_badly, .init = set_up, .fini = tear_down) {
     expect_run(130, "train --device ref --data moons:n=100 --hidden 8 --batch 10 --stop-after 12 --report r.html");
     cr_expect(file_has("r.html", "stopped before the end"));

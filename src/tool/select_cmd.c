@@ -92,16 +92,8 @@ static int dimension_of(const clg_search_result *r, const char *option) {
     return -1;
 }
 
-static bool has_test_part(const clg_train_options *o) {
-    clg_dataset *d = clg_dataset_open(o->data ? o->data : "digits", CLG_TEST);
-    const bool has = d != NULL;
-    clg_dataset_destroy(&d);
-    return has;
-}
-
 /* The command that trains the best setup: the recipe with its values. Nothing is said where train has no such option,
- * where the folds decided what a run alone cannot (when to stop, or that all is one batch), or where data without a
- * test part (test=0) leave train nothing to end with. */
+ * or where the folds decided what a run alone cannot: when to stop, or that all is one batch. */
 static void print_command(const request *q, const clg_search_result *r) {
     clg_opt table[CLG_TRAIN_ROWS];
     clg_train_options o = q->s.o;
@@ -110,7 +102,7 @@ static void print_command(const request *q, const clg_search_result *r) {
     clg_train_recipe(&o, table);
     for (const clg_opt *row = table; row->kind != CLG_OPT_END; row++)
         found += row->name && dimension_of(r, row->name) >= 0;
-    if (found < r->n_dims || o.patience > 0 || o.keep_best || q->s.cv.full_batch || !has_test_part(&o)) return;
+    if (found < r->n_dims || o.patience > 0 || o.keep_best || q->s.cv.full_batch) return;
     o.val_fraction = NAN;
     fprintf(q->s.table, "train it: clgrad train");
     for (const clg_opt *row = table; row->kind != CLG_OPT_END; row++) {

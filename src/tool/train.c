@@ -9,7 +9,7 @@ static int open_data(clg_train_run *r) {
     const clg_train_options *o = &r->o;
     clg_dataset *all = clg_dataset_open(o->data, CLG_TRAIN);
     r->test = all ? clg_dataset_open(o->data, CLG_TEST) : NULL;
-    if (!r->test) {
+    if (!all || (!r->test && clg_error_status() != CLG_ERR_INVALID)) { /* test=0 is INVALID: no such part */
         const int code = clg_tool_fail_usage();
         clg_dataset_destroy(&all);
         return code;
@@ -54,7 +54,7 @@ static int standardize(clg_train_run *r) {
     if (status == CLG_OK) status = clg_scaler_from_store(r->store, &s);
     if (status == CLG_OK) status = clg_dataset_standardize(r->train, s);
     if (status == CLG_OK && r->val) status = clg_dataset_standardize(r->val, s);
-    if (status == CLG_OK) status = clg_dataset_standardize(r->test, s);
+    if (status == CLG_OK && r->test) status = clg_dataset_standardize(r->test, s);
     clg_scaler_destroy(&exact);
     clg_scaler_destroy(&s);
     return status < 0 ? clg_tool_fail() : CLG_EXIT_OK;

@@ -43,7 +43,8 @@ static void put_result(clg_report *to, const clg_train_run *r, clg_facts *f) {
     if (e->epochs > 0 && r->val) add_score(f, "last validation", &e->last.val, has_reals(r));
     if (r->test_score.n > 0) add_score(f, "test", &r->test_score, has_reals(r));
     clg_report_heading(to, "Result");
-    clg_facts_put(f, to, r->test_score.n > 0 ? NULL : "Without a test, since the run did not come to its end.");
+    clg_facts_put(f, to, r->test_score.n > 0 ? NULL : r->test ? "Without a test, since the run did not come to its end."
+                         : "Without a test, since the data have no test part.");
 }
 
 void clg_train_put_options(clg_report *to, const clg_train_options *o) {
@@ -93,7 +94,7 @@ static void put_data(clg_report *to, const clg_train_run *r, clg_facts *f) {
     clg_facts_add(f, "data set", "%s", r->o.data);
     clg_facts_add(f, "training part", "%lld %s", (long long)clg_dataset_size(r->train), r->unit);
     if (r->val) clg_facts_add(f, "validation part", "%lld %s", (long long)clg_dataset_size(r->val), r->unit);
-    clg_facts_add(f, "test part", "%lld %s", (long long)clg_dataset_size(r->test), r->unit);
+    if (r->test) clg_facts_add(f, "test part", "%lld %s", (long long)clg_dataset_size(r->test), r->unit);
     clg_facts_add(f, "an item", "%s numbers%s", shape, r->o.standardize ? ", standardised by the training part" : "");
     for (int k = 0; k < classes && clg_dataset_class_name(r->train, k); k++) {
         const size_t n = strlen(names);
@@ -122,13 +123,13 @@ static void put_machine(clg_report *to, const clg_train_run *r, clg_facts *f) {
 }
 
 static void put_pictures(clg_album *a, const clg_train_run *r) {
-    const clg_exhibit x = {.dev = r->dev, .trainer = r->trainer, .data = r->test, .seen = r->train,
+    const clg_exhibit x = {.dev = r->dev, .trainer = r->trainer, .data = r->test ? r->test : r->train, .seen = r->train,
                            .confusion = r->confusion, .output = r->test_score.n > 0 ? r->output : NULL};
     const clg_epoch *e;
     const int64_t n = clg_trainer_history(r->trainer, &e);
     if (n > 0) clg_album_heading(a, "Curves");
     clg_show_curves(a, "Loss and score of each epoch", e, n);
-    if (!x.output) return;
+    if (!x.output && r->test) return;
     clg_show_confusion(a, &x);
     clg_show_wrong(a, &x);
     clg_show_targets(a, &x);

@@ -32,9 +32,10 @@ static bool has_reals(const clg_train_run *r) {
 
 static void print_data(const clg_train_run *r) {
     const clg_shape s = clg_dataset_shape(r->train);
-    fprintf(r->table, "data     %s: %lld training, ", r->o.data, (long long)clg_dataset_size(r->train));
-    if (r->val) fprintf(r->table, "%lld validation, ", (long long)clg_dataset_size(r->val));
-    fprintf(r->table, "%lld test %s of ", (long long)clg_dataset_size(r->test), r->unit);
+    fprintf(r->table, "data     %s: %lld training", r->o.data, (long long)clg_dataset_size(r->train));
+    if (r->val) fprintf(r->table, ", %lld validation", (long long)clg_dataset_size(r->val));
+    if (r->test) fprintf(r->table, ", %lld test", (long long)clg_dataset_size(r->test));
+    fprintf(r->table, " %s of ", r->unit);
     const int first = s.ndim == 3 && s.dim[0] == 1 ? 1 : 0; /* one channel need not be told */
     for (int i = first; i < s.ndim; i++) fprintf(r->table, "%s%lld", i > first ? "x" : "", (long long)s.dim[i]);
     if (s.ndim == 1) fprintf(r->table, s.dim[0] == 1 ? " number" : " numbers");
@@ -198,9 +199,8 @@ static void print_choice(const clg_train_run *r) {
                 e->end == CLG_FIT_EARLY ? "; " : "\n", (long long)e->best_epoch, e->best.val.loss);
 }
 
-static int test(clg_train_run *r) {
+static int evaluate(clg_train_run *r) {
     const size_t classes = (size_t)clg_dataset_classes(r->test), n = (size_t)clg_dataset_size(r->test);
-    clg_device_info info;
     r->confusion = classes > 0 ? calloc(classes * classes, sizeof *r->confusion) : NULL;
     r->output = calloc(n * (size_t)clg_model_outputs(r->model), sizeof *r->output);
     if ((classes > 0 && !r->confusion) || !r->output) return clg_tool_error(CLG_EXIT_FAILED, "no memory");
@@ -208,12 +208,25 @@ static int test(clg_train_run *r) {
         const int code = clg_tool_fail();
         return clg_error_status() == CLG_ERR_SHAPE ? CLG_EXIT_FILE : code;
     }
+    return CLG_EXIT_OK;
+}
+
+/* The test, if there is a test part, and the last lines. */
+static int test(clg_train_run *r) {
+    clg_device_info info;
+    const int code = r->test ? evaluate(r) : CLG_EXIT_OK;
+    if (code != CLG_EXIT_OK) return code;
+    if (!r->test) r->test_score = (clg_score){NAN, NAN, NAN, 0};
     clg_device_get_info(r->dev, &info);
     const double seconds = clg_tool_uptime();
-    fprintf(r->table, "\ntest loss %.4f, test %s %.4f (%lld %s); %.1f s in all\n", r->test_score.loss,
-            has_reals(r) ? "R2" : "accuracy", quality(r, &r->test_score), (long long)r->test_score.n, r->unit, seconds);
+    if (r->test)
+        fprintf(r->table, "\ntest loss %.4f, test %s %.4f (%lld %s); %.1f s in all\n", r->test_score.loss,
+                has_reals(r) ? "R2" : "accuracy", quality(r, &r->test_score), (long long)r->test_score.n, r->unit,
+                seconds);
+    else fprintf(r->table, "\nno test: the data have no test part; %.1f s in all\n", seconds);
     if (r->o.out.save)
-        fprintf(r->table, "saved to %s; try: clgrad eval --load %s\n", r->o.out.save, r->o.out.save);
+        fprintf(r->table, "saved to %s; try: clgrad eval --load %s%s\n", r->o.out.save, r->o.out.save,
+                r->test ? "" : " --part train");
     return clg_jsonl_write(r->json, json_pack("{s:o, s:o, s:s, s:o, s:o}", "test_loss",
         clg_json_real(r->test_score.loss), has_reals(r) ? "test_r2" : "test_accuracy",
         clg_json_real(quality(r, &r->test_score)), "device", info.name, "seconds", clg_json_real(seconds),
