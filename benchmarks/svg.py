@@ -21,7 +21,8 @@ class Page:
         self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}"{styled(more)}>{html.escape(str(text))}</text>')
 
     def line(self, x1, y1, x2, y2, kind="a", **more):
-        self.parts.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"{styled(more)}/>')
+        self.parts.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" '
+                          f'class="{kind}"{styled(more)}/>')
 
     def box(self, x, y, width, height, color, tip=""):
         tip = f"<title>{html.escape(tip)}</title>" if tip else ""

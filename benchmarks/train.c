@@ -47,7 +47,8 @@ static int report(const bench *b, const bench_net *m, int64_t batch, const clg_t
         "{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:f,s:f,s:f,s:i,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:o}", "peer", "clgrad",
         "version", clg_version(), "device", device.name, "driver", device.driver, "model", m->name,
         "batch", (json_int_t)batch, "width", (json_int_t)b->width, "size", (json_int_t)b->size,
-        "ms", t->seconds * 1e3, "ms_best", t->best * 1e3, "spread", t->spread, "launches", i->n_steps, "flops", i->flops, "plan_mb", clg_network_megabytes(i),
+        "ms", t->seconds * 1e3, "ms_best", t->best * 1e3, "spread", t->spread, "launches", i->n_steps,
+        "flops", i->flops, "plan_mb", clg_network_megabytes(i),
         "arena_mb", 1e-6 * (double)i->bytes_arena, "without_reuse_mb", 1e-6 * (double)i->bytes_without_reuse,
         "device_mb", 1e-6 * (double)stats.mem_peak, "rss_before_mb", before, "rss_mb", clg_process_megabytes("VmHWM:"),
         "loss", clg_json_real(loss)));

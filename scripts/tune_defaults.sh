@@ -1,6 +1,7 @@
 #!/bin/sh
 # tune_defaults.sh: makes the shipped defaults of class cpu, src/plan/tuned/cpu-*.txt, on a machine with PoCL and
-# AVX-512 that does nothing else. It takes an hour or two. Name the classes to make, or none for all: avx512 avx2 generic
+# AVX-512 that does nothing else. It takes an hour or two. Name the classes to make, or none for all: avx512 avx2
+# generic
 #
 # PoCL compiles for what $POCL_KERNELLIB_NAME says, so the files for AVX2 and for SSE2 come from code for these, though
 # from another core than those that have no more. GPU files are made by hand: `clgrad tune --export FILE` on one.

@@ -118,8 +118,8 @@ Test(filter, mistakes, .init = set_up, .fini = tear_down, .timeout = 120) {
         {"in.png out.png --weights 'x'", 2, "equally many"},
         {"in.png out.png --weights ''", 2, "not empty"},
         {"in.png out.png --weights ' '", 2, "equally many"},
-        {"in.png out.png --weights \"$(yes '1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1;' | head -40)1\"", 2,
-         "at most 31 x 31"},
+        {"in.png out.png --weights \"$(yes '1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1;' | "
+         "head -40)1\"", 2, "at most 31 x 31"},
         {"in.png out.png --weights '1' --filter edge", 2, "exclude"},
         {"in.png out.png --filter nothing", 2, "nothing"},
         {"missing.png out.png", 4, "missing.png"},

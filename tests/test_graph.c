@@ -386,8 +386,8 @@ Test(graph, gradients_by_tensors_between) {
     cr_expect_not_null(clg_grad(y, x));
     clg_named(t, "t");
     clg_named(y, "y");
-    expect_error(clg_grad(y, t), CLG_ERR_UNSUP, "grad(y, t): t is a transpose that a matrix product has taken as a flag; "
-                 "differentiate by its operand x and transpose the result");
+    expect_error(clg_grad(y, t), CLG_ERR_UNSUP, "grad(y, t): t is a transpose that a matrix product has taken as a "
+                 "flag; differentiate by its operand x and transpose the result");
 }
 
 /* An op of the test: no gradient, and no word that this is by nature. */

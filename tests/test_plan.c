@@ -455,8 +455,8 @@ Test(plan, memory_in_place) {
     clg_device_destroy(&dev);
 }
 
-/* Rows that do not fill their last vector, in tensors that lie side by side without a gap: c is made after a, and stands
- * before it in memory, because it is larger. */
+/* Rows that do not fill their last vector, in tensors that lie side by side without a gap: c is made after a, and
+ * stands before it in memory, because it is larger. */
 Test(plan, no_writes_behind_the_end) {
     float x[64 * 17], got[64 * 32];
     clg_device *dev = open_device(NULL);

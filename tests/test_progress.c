@@ -46,7 +46,8 @@ Test(progress, a_terminal_sees_rate_and_remaining_time, .init = set_up, .fini = 
         cr_expect(rate > 0 && fabs(left - (double)(60 * minutes + seconds)) < 1, "%.80s", p);
         rates++;
     }
-    cr_expect(bars >= 4 && rates >= 2 && rates < bars, "%d bars, %d with a rate: not the first of an epoch", bars, rates);
+    cr_expect(bars >= 4 && rates >= 2 && rates < bars, "%d bars, %d with a rate: not the first of an epoch", bars,
+              rates);
     cr_expect_null(strstr(text, "nan"));
 }
 

@@ -177,8 +177,8 @@ Test(tool, long_options_survive_a_checkpoint, .init = set_up, .fini = tear_down)
     fputs("a,y\n", f);
     for (int i = 0; i < 20; i++) fprintf(f, "%d,%d\n", i, i % 2);
     fclose(f);
-    expect_run(0, "train --device ref --data csv:%st.csv --model logistic --lr 0.0030000000000000005 --epochs 1 --save m",
-               path);
+    expect_run(0, "train --device ref --data csv:%st.csv --model logistic --lr 0.0030000000000000005 --epochs 1 "
+               "--save m", path);
     cr_assert_eq(clg_file_meta("m", "options", options, sizeof options), CLG_OK, "%s", clg_error());
     cr_expect_not_null(strstr(options, "\"0.0030000000000000005\""), "%s", options);
     expect_run(0, "eval --device ref --load m");

@@ -24,8 +24,8 @@
  *   by one thread at a time. clg_error() is per thread. Callbacks may come from any thread.
  *
  * C++
- *   The headers are C++17 too. CLG_SHAPE() and CLG_LIST() work as arguments of calls; the clg_..._params(...) macros are
- *   C only: make a variable (clg_conv_params p = {}; p.groups = 2;) and pass its address.
+ *   The headers are C++17 too. CLG_SHAPE() and CLG_LIST() work as arguments of calls; the clg_..._params(...) macros
+ *   are C only: make a variable (clg_conv_params p = {}; p.groups = 2;) and pass its address.
  *
  * TENSORS
  *   Row-major, contiguous, no strides in the API; images are N,C,[D,[H,]]W; filters are O,I/groups,[kD,[kH,]]kW.

@@ -1,5 +1,6 @@
-/* Reductions and scans. axes is a bit mask: CLG_AXIS(1)|CLG_AXIS(2), each from 0 (the last is ndim - 1); CLG_ALL is every axis. Reduced axes are kept as
- * size 1 unless all are reduced, which gives a scalar. Sums are made in an order that depends on the shape alone.
+/* Reductions and scans. axes is a bit mask: CLG_AXIS(1)|CLG_AXIS(2), each from 0 (the last is ndim - 1); CLG_ALL is
+ * every axis. Reduced axes are kept as size 1 unless all are reduced, which gives a scalar. Sums are made in an order
+ * that depends on the shape alone.
  *
  * Of nothing (an axis of size 0), the sum is 0, the product 1, any 0, all 1; the others fail with CLG_ERR_SHAPE.
  * Types: floats, i32 and i64, and the result has the type of x; u8 only in max, min, any and all. mean, var, norm and

@@ -286,7 +286,7 @@ static clg_status check_class_sizes(const clg_dataset *d, const groups *g, int k
     if (size >= k) return CLG_OK;
     snprintf(most, sizeof most, size < 2 ? "" : "take at most %lld, or ", size);
     return clg_fail(CLG_ERR_INVALID, "dataset_fold: %s has %lld item%s, fewer than the %d folds; %stake folds that do "
-                    "not keep the classes in proportion (CLG_FOLD_SHUFFLED)", class_text(d, small, text, sizeof text),
+                    "not keep the classes in proportion", class_text(d, small, text, sizeof text),
                     size, size == 1 ? "" : "s", k, most);
 }
 

@@ -203,8 +203,8 @@ static bool check(const char *call, const clg_tensor *y, const clg_tensor *gy, c
             return false;
         }
         if (x->passed_over && skips(y, x)) {
-            clg_graph_fail(y->graph, CLG_ERR_UNSUP, "%s(%s, %s): %s is a transpose that a matrix product has taken as a "
-                           "flag; differentiate by its operand %s and transpose the result", call, clg_tensor_name(y),
+            clg_graph_fail(y->graph, CLG_ERR_UNSUP, "%s(%s, %s): %s is a transpose that a matrix product has taken as "
+                           "a flag; differentiate by its operand %s and transpose the result", call, clg_tensor_name(y),
                            clg_tensor_name(x), clg_tensor_name(x), clg_tensor_name(x->node->in[0]));
             return false;
         }

@@ -91,7 +91,7 @@ struct clg_op {
                                                               (value type), $V(x) (constant of that type) */
     double     (*scalar)(const double *x);                 /* elementwise: the reference of expr, x[i] = operand i */
     const clg_impl *impls;                                 /* ends with a row of NULLs; NULL for elementwise etc. */
-    const char *shapes;                                    /* for the docs: "x [N,C,S...], w [O,C/g,K...] -> [N,O,S'...]" */
+    const char *shapes;                                    /* for the docs: "x [N,C,S...], w [...] -> [N,O,S'...]" */
     bool       (*expand)(const clg_node *n, clg_tensor **out); /* composite: see below. false: an error was reported */
     bool       (*cut)(const clg_node *n, clg_cut *c);      /* how a part is computed; NULL, false: only the whole */
 };

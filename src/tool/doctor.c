@@ -126,8 +126,8 @@ static int walk(doctor *d, const clg_check_params *p) {
     if (code) return code;
     if (cases == 0) return clg_tool_error(CLG_EXIT_USAGE, "doctor: no case %lld", (long long)d->want.number);
     if (plans == 0)
-        return clg_tool_error(CLG_EXIT_USAGE, "doctor: nothing was compared: no implementation fits --impl %s here; clgrad "
-                              "ops NAME lists them", d->want.impl ? d->want.impl : "*");
+        return clg_tool_error(CLG_EXIT_USAGE, "doctor: nothing was compared: no implementation fits --impl %s here; "
+                              "clgrad ops NAME lists them", d->want.impl ? d->want.impl : "*");
     verdict(d, seen, cases, bad, names);
     code = clg_doctor_report_write(d->report, true);
     return code ? code : bad ? CLG_EXIT_FAILED : CLG_EXIT_OK;

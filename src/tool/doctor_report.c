@@ -41,9 +41,9 @@ static json_t *device_json(const clg_device *dev) {
     static const char *const types[] = {"cpu", "gpu", "accel", "ref"};
     clg_device_info i;
     clg_device_get_info(dev, &i);
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:s,s:{s:i,s:I,s:I,s:I,s:I},s:{s:b,s:b,s:b,s:b,s:b},s:o}", "name", text_or_null(i.name),
-        "platform", text_or_null(i.platform), "vendor", text_or_null(i.vendor), "driver", text_or_null(i.driver), "version",
-        text_or_null(i.version), "type", types[i.type],
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:s,s:{s:i,s:I,s:I,s:I,s:I},s:{s:b,s:b,s:b,s:b,s:b},s:o}",
+        "name", text_or_null(i.name), "platform", text_or_null(i.platform), "vendor", text_or_null(i.vendor),
+        "driver", text_or_null(i.driver), "version", text_or_null(i.version), "type", types[i.type],
         "limits", "compute_units", i.compute_units, "mem_total", (json_int_t)i.mem_total, "mem_max_alloc",
         (json_int_t)i.mem_max_alloc, "local_mem", (json_int_t)i.local_mem, "max_group", (json_int_t)i.max_group,
         "features", "fp16", i.fp16, "fp64", i.fp64, "command_buffer", i.command_buffer, "subgroups", i.subgroups,

@@ -188,7 +188,8 @@ static int run_search(request *q, clg_dataset *test) {
     while (q->dim[n]) n++;
     const clg_search_params p = {.dim = q->dim, .n_dims = n, .random = q->random, .seed = q->s.o.seed, .cv = q->s.cv,
                                  .by_loss = q->by_loss, .test = test, .on_trial = on_trial, .user = q};
-    clg_selection_begin(&q->s, clg_search_size(&p) * (q->s.cv.k ? q->s.cv.k : 1));
+    const int64_t trials = clg_search_size(&p); /* below 0: clg_search() says why */
+    clg_selection_begin(&q->s, trials > 0 ? trials * (q->s.cv.k ? q->s.cv.k : 1) : 0);
     const clg_status status = clg_search(q->s.dev, &q->s.setup, q->s.data, &p, &r);
     clg_progress_end(&q->s.bar);
     if (status < 0) return clg_tool_fail_usage();
