@@ -36,7 +36,8 @@ enum { CLG_MEM_SLACK = 4096 };
  * copy: row-major elements of the tensor's type from byte offset on. mem NULL goes back to the plan's own memory. Takes
  * effect with the next run; mem is retained until it is replaced or the plan is destroyed. What is in an input may
  * change between runs, in the order of the queue; clg_write() to it then fails. A target in memory of the application
- * can still be read by clg_read(). An input that the plan does not need is accepted and not read.
+ * can still be read by clg_read(). An input that the plan does not need is accepted and not read. Memory of two tensors
+ * of one plan must not overlap; that is not checked.
  *
  * Errors: CLG_ERR_INVALID for tensors that are neither, for constants, for memory of another context, too small (offset
  *         + tensor + CLG_MEM_SLACK), not readable or writable by its flags, or an offset that is no multiple of 128;

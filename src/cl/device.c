@@ -66,6 +66,17 @@ static clg_status set_options(clg_device *d, const clg_device_params *p) {
     return CLG_OK;
 }
 
+/* What the application gave, kept until the device is freed. */
+static clg_status take_over(clg_device *d, cl_context context, cl_command_queue queue) {
+    cl_int err = context ? clRetainContext(context) : CL_SUCCESS;
+    if (err != CL_SUCCESS) return clg_cl_fail(d, err, "clRetainContext", "the application's context");
+    d->context = context;
+    err = queue ? clRetainCommandQueue(queue) : CL_SUCCESS;
+    if (err != CL_SUCCESS) return clg_cl_fail(d, err, "clRetainCommandQueue", "the application's queue");
+    d->queue = queue;
+    return CLG_OK;
+}
+
 static clg_status open_opencl(clg_device *d, const clg_device_params *p) {
     const bool own_queue = d->queue == NULL;
     const cl_context_properties props[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)d->row.platform, 0 };
@@ -112,10 +123,9 @@ clg_device *clg_device_create(const clg_device_row *row, cl_context context, cl_
     d->caps = d->row.caps;
     atomic_init(&d->refs, 1);
     pthread_mutex_init(&d->lock, NULL);
-    if (context && clRetainContext(context) == CL_SUCCESS) d->context = context;
-    if (queue && clRetainCommandQueue(queue) == CL_SUCCESS) d->queue = queue;
     if (!params) params = &none;
-    clg_status status = set_options(d, params);
+    clg_status status = take_over(d, context, queue);
+    if (status == CLG_OK) status = set_options(d, params);
     if (status == CLG_OK && !d->caps.ref) status = open_opencl(d, params);
     if (status < 0) {
         device_free(d);

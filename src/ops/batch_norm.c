@@ -34,7 +34,7 @@ static void ref(const clg_node *n, const double *const *in, double *const *out) 
 /* Input i as [1, C, 1, ...]; NULL if it is not there. */
 static clg_tensor *channel_input(const clg_node *n, int i) {
     clg_tensor *const t = in_tensor(n, i);
-    return t ? clg_reshape(clg_widen(t), clg_norm_stretched(in_dim(n, 0, 1), in_shape(n, 0).ndim)) : NULL;
+    return t ? clg_reshape(clg_widen(t), clg_norm_channels(in_dim(n, 0, 1), in_shape(n, 0).ndim)) : NULL;
 }
 
 /* gamma goes into the scale, which has a value for each channel only. */

@@ -122,8 +122,6 @@ void clg_normalize_grads(clg_node *n, clg_tensor *gy, clg_tensor *gx[4]) {
 
 /* --- kernels --- */
 
-static bool fits_group(const clg_node *n, const clg_device *d) { return clg_reduce_fits_group(n, d); }
-
 static clg_status launch(clg_emit *e, const clg_node *node, const char *kernel, int64_t items, size_t local,
                          int64_t per) {
     const clg_reduce_form f = form_of(node);
@@ -150,8 +148,8 @@ static clg_status launch(clg_emit *e, const clg_node *node, const char *kernel, 
     for (int i = 0; i < 7; i++) args[k++] = sizes[i];
     if (first) args[k++] = (clg_arg)FLOAT(scale);
     if (per > 0) args[k] = (clg_arg)INT(per);
-    return clg_emit_launch(e, &(clg_launch){ .kernel = kernel, .options = clg_emit_options(e, "%s", ""), .args = args,
-                                             .global = { (size_t)items, 1, 1 }, .local = { local, 1, 1 } });
+    return clg_emit_launch(e, &(clg_launch){ .kernel = kernel, .args = args, .global = { (size_t)items, 1, 1 },
+                                             .local = { local, 1, 1 } });
 }
 
 static clg_status emit_cpu(clg_emit *e, const clg_node *n) {
@@ -176,12 +174,12 @@ static clg_status emit_gpu(clg_emit *e, const clg_node *n) {
 
 static const clg_impl moments_impls[] = {
     { "moments.cpu", CLG_CLASS_CPU, clg_reduce_fits, emit_cpu, NULL, false },
-    { "moments.gpu", CLG_CLASS_GPU, fits_group, emit_gpu, NULL, false },
+    { "moments.gpu", CLG_CLASS_GPU, clg_reduce_fits_group, emit_gpu, NULL, false },
     { 0 },
 };
 static const clg_impl comoments_impls[] = {
     { "comoments.cpu", CLG_CLASS_CPU, clg_reduce_fits, emit_cpu, NULL, false },
-    { "comoments.gpu", CLG_CLASS_GPU, fits_group, emit_gpu, NULL, false },
+    { "comoments.gpu", CLG_CLASS_GPU, clg_reduce_fits_group, emit_gpu, NULL, false },
     { 0 },
 };
 

@@ -38,11 +38,6 @@ clg_tensor *clg_norm_affine(const clg_node *n, clg_tensor *y, int first, clg_sha
 }
 
 clg_shape clg_norm_channels(int64_t channels, int ndim) {
-    clg_shape s = {ndim - 1, {channels, 1, 1, 1, 1, 1}};
-    return s;
-}
-
-clg_shape clg_norm_stretched(int64_t channels, int ndim) {
     clg_shape s = {ndim, {1, channels, 1, 1, 1, 1}};
     return s;
 }

@@ -22,11 +22,8 @@ clg_status clg_norm_check_param(const clg_node *n, int i, const char *what, clg_
  *  beta is given, by who builds the node. */
 clg_tensor *clg_norm_affine(const clg_node *n, clg_tensor *y, int first, clg_shape shape);
 
-/** [C] as [C, 1, ...], which broadcasts against [N, C, S...] of ndim axes. */
+/** [C] as [1, C, 1, ...] of ndim axes, which broadcasts against [N, C, S...]. */
 clg_shape clg_norm_channels(int64_t channels, int ndim);
-
-/** [C] as [1, C, 1, ...], of ndim axes. */
-clg_shape clg_norm_stretched(int64_t channels, int ndim);
 
 /** 1 / sqrt(var + eps) */
 clg_tensor *clg_norm_rstd(clg_tensor *var, double eps);

@@ -297,11 +297,8 @@ int clg_cmd_curve(int argc, char **argv) {
         {CLG_OPT_TEXT, "json", "FILE", &q.s.o.out.json, "a JSON line for each point; - is stdout"},
         {CLG_OPT_TEXT, "device", "D", &q.s.o.out.device, "see clgrad devices"},
         {CLG_OPT_END}};
-    int n = 0;
     _Static_assert(sizeof own <= (CLG_TRAIN_ROWS - CLG_RECIPE_ROWS) * sizeof *own, "raise CLG_TRAIN_ROWS");
-    clg_train_recipe(&q.s.o, options);
-    while (options[n].kind != CLG_OPT_END) n++;
-    memcpy(options + n, own, sizeof own);
+    clg_selection_options(&q.s, own, options);
     const clg_usage usage = {"clgrad curve learning|capacity|decay [OPTIONS]", intro, options, outro, name, 1};
     int code = clg_opt_parse(&usage, argc, argv);
     if (code >= 0) return code;

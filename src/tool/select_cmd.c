@@ -234,11 +234,8 @@ int clg_cmd_select(int argc, char **argv) {
          "stdout"},
         {CLG_OPT_TEXT, "device", "D", &q.s.o.out.device, "see clgrad devices"},
         {CLG_OPT_END}};
-    int n = 0;
     _Static_assert(sizeof own <= (CLG_TRAIN_ROWS - CLG_RECIPE_ROWS) * sizeof *own, "raise CLG_TRAIN_ROWS");
-    clg_train_recipe(&q.s.o, options);
-    while (options[n].kind != CLG_OPT_END) n++;
-    memcpy(options + n, own, sizeof own);
+    clg_selection_options(&q.s, own, options);
     const clg_usage usage = {.synopsis = "clgrad select --search NAME=VALUES [OPTIONS]", .intro = intro,
                              .options = options, .outro = outro};
     int code = clg_opt_parse(&usage, argc, argv);

@@ -29,6 +29,14 @@ static void on_fold(void *user, int i, const clg_fold *f) {
     clg_progress_update(&s->bar, ++s->done);
 }
 
+void clg_selection_options(clg_selection *s, const clg_opt *own, clg_opt *table) {
+    int n = 0;
+    clg_train_recipe(&s->o, table);
+    while (table[n].kind != CLG_OPT_END) n++;
+    do table[n++] = *own;
+    while ((own++)->kind != CLG_OPT_END);
+}
+
 void clg_selection_begin(clg_selection *s, int64_t folds) {
     s->done = 0;
     clg_progress_begin(&s->bar, s->command, "trainings", 0, folds);

@@ -39,6 +39,9 @@ void clg_selection_close(clg_selection *s);
 /** A bar over `folds` trainings of folds. Until the end of the bar cv.on_fold moves it. */
 void clg_selection_begin(clg_selection *s, int64_t folds);
 
+/** The options of a recipe and behind them a command's own, which end in CLG_OPT_END; table has CLG_TRAIN_ROWS. */
+void clg_selection_options(clg_selection *s, const clg_opt *own, clg_opt *table);
+
 /** "accuracy", or "R2" for real targets. */
 const char *clg_selection_measure(const clg_cv_result *r);
 
