@@ -247,6 +247,129 @@ Test(optim, fields_out_of_range_are_refused) {
     clg_device_destroy(&dev);
 }
 
+/* --- gradients that are given --- */
+
+/* A loss whose gradients depend on the weights. */
+static clg_tensor *steep_loss(pair *p) {
+    return clg_add(clg_sum(clg_square(clg_mul(p->w, p->in_w)), CLG_ALL),
+                   clg_sum(clg_mul(clg_square(p->b), p->in_b), CLG_ALL));
+}
+
+/* Weights, then all states, after 9 runs; returns the bytes. */
+static size_t whole_store(pair *p, unsigned char *to, size_t size) {
+    size_t at = 0;
+    for (int i = 0; i < clg_store_count(p->store); i++) {
+        clg_store_entry e;
+        OK(clg_store_get(p->store, i, &e));
+        size_t n = clg_dtype_size(e.dtype);
+        for (int k = 0; k < e.shape.ndim; k++) n *= (size_t)e.shape.dim[k];
+        cr_assert(at + n <= size);
+        OK(clg_store_read(p->store, e.name, to + at, n));
+        at += n;
+    }
+    return at;
+}
+
+static void write_numbers(clg_plan *plan, clg_tensor *t, const double *x, int n) {
+    float f[ALL];
+    for (int i = 0; i < n; i++) f[i] = (float)x[i];
+    if (clg_tensor_dtype(t) == CLG_F64) OK(clg_write(plan, t, x, (size_t)n * sizeof *x));
+    else OK(clg_write(plan, t, f, (size_t)n * sizeof *f));
+}
+
+/* The inputs of a run; the first run is preceded by weights. */
+static void draw_run(pair *p, clg_plan *plan, int run) {
+    double x[ALL];
+    draw(x);
+    if (run == 0 && clg_tensor_dtype(p->w) == CLG_F32) pair_set(p, x);
+    if (run == 0 && clg_tensor_dtype(p->w) == CLG_F64) {
+        OK(clg_store_write(p->store, "w", x, WEIGHTS * sizeof *x));
+        OK(clg_store_write(p->store, "b", x + WEIGHTS, BIASES * sizeof *x));
+    }
+    draw(x);
+    write_numbers(plan, p->in_w, x, WEIGHTS);
+    write_numbers(plan, p->in_b, x + WEIGHTS, BIASES);
+}
+
+static size_t by_loss(clg_device *on, clg_dtype type, const struct rule *r, unsigned char *to, size_t size) {
+    pair p = {0};
+    pair_open(&p, on, type);
+    p.plan = compile(p.g, CLG_LIST(clg_optimizer(r->name, steep_loss(&p), &r->o)), NULL);
+    random_state = 9;
+    for (int i = 0; i < 9; i++) {
+        draw_run(&p, p.plan, i);
+        OK(clg_run(p.plan));
+    }
+    const size_t n = whole_store(&p, to, size);
+    pair_close(&p);
+    return n;
+}
+
+/* One plan for the gradients, which pass through the host, and one for the step. */
+static size_t by_gradients(clg_device *on, clg_dtype type, const struct rule *r, unsigned char *to, size_t size) {
+    pair p = {0};
+    double host[ALL];
+    pair_open(&p, on, type);
+    clg_tensor *loss = steep_loss(&p), *gw = clg_grad(loss, p.w), *gb = clg_grad(loss, p.b);
+    clg_plan *gradients = compile(p.g, CLG_LIST(gw, gb), NULL);
+    clg_tensor *sw = clg_input(p.g, "sum_w", type, CLG_SHAPE(ROWS, COLS));
+    clg_tensor *sb = clg_input(p.g, "sum_b", type, CLG_SHAPE(BIASES));
+    p.plan = compile(p.g, CLG_LIST(clg_optimizer_apply(r->name, CLG_LIST(p.w, p.b), CLG_LIST(sw, sb), &r->o)), NULL);
+    random_state = 9;
+    for (int i = 0; i < 9; i++) {
+        draw_run(&p, gradients, i);
+        OK(clg_run(gradients));
+        OK(clg_read(gradients, gw, host, clg_tensor_bytes(gw)));
+        OK(clg_write(p.plan, sw, host, clg_tensor_bytes(gw)));
+        OK(clg_read(gradients, gb, host, clg_tensor_bytes(gb)));
+        OK(clg_write(p.plan, sb, host, clg_tensor_bytes(gb)));
+        OK(clg_run(p.plan));
+    }
+    const size_t n = whole_store(&p, to, size);
+    clg_plan_destroy(&gradients);
+    pair_close(&p);
+    return n;
+}
+
+/* On the reference in f64, where the host holds what the device has. */
+Test(optim, given_gradients_make_the_same_step, .timeout = 300) {
+    enum { ROOM = 4096 };
+    static unsigned char want[ROOM], got[ROOM];
+    clg_device *ref = open_device("ref"), *dev = open_device(NULL);
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        for (int device = 0; device <= rules[i].device; device++) {
+            clg_device *on = device ? dev : ref;
+            const clg_dtype type = device ? CLG_F32 : CLG_F64;
+            const size_t n = by_loss(on, type, &rules[i], want, ROOM);
+            cr_assert_eq(by_gradients(on, type, &rules[i], got, ROOM), n);
+            cr_expect_arr_eq(got, want, n, "rule %d, %s, %s", (int)i, rules[i].name, device ? "device" : "ref");
+        }
+    clg_device_destroy(&ref);
+    clg_device_destroy(&dev);
+}
+
+Test(optim, gradients_that_do_not_fit_are_refused) {
+    static const struct { int n_grads, wrong; clg_status code; const char *says; } bad[] = {
+        {1, 0, CLG_ERR_INVALID, "there are 2 params and 1 gradients"},
+        {2, 1, CLG_ERR_SHAPE, "sgd: the gradient bad is f32[4], but param b is f32[5]"},
+        {2, 2, CLG_ERR_INVALID, "gw"}, /* an input in place of a param */
+    };
+    clg_device *dev = open_device("ref");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        pair p = {0};
+        pair_open(&p, dev, CLG_F32);
+        clg_tensor *other = clg_input(p.g, "bad", CLG_F32, CLG_SHAPE(4));
+        clg_tensor *param[] = {bad[i].wrong == 2 ? p.in_w : p.w, p.b};
+        clg_tensor *grad[] = {p.in_w, bad[i].wrong == 1 ? other : p.in_b};
+        clg_tensor *step = clg_optimizer_apply("sgd", (clg_list){2, param}, (clg_list){bad[i].n_grads, grad}, NULL);
+        cr_expect_null(clg_compile(p.g, CLG_LIST(step), NULL));
+        cr_expect_eq(clg_error_status(), bad[i].code, "%d: %s", (int)i, clg_error());
+        cr_expect_not_null(strstr(clg_error(), bad[i].says), "%s is not in: %s", bad[i].says, clg_error());
+        pair_close(&p);
+    }
+    clg_device_destroy(&dev);
+}
+
 /* --- what equals what, exactly --- */
 
 enum decay { BY_UPDATE, BY_PENALTY, BY_LOSS, N_DECAYS };

@@ -81,6 +81,15 @@ CLG_API clg_tensor *clg_adagrad(clg_tensor *loss, const clg_optim_params *p);
  */
 CLG_API clg_tensor *clg_optimizer(const char *name, clg_tensor *loss, const clg_optim_params *p);
 
+/**
+ * The same step by gradients that are given, as those that several devices have computed together: grads.t[i] belongs
+ * to params.t[i] and has its shape. Everything else (accumulation, penalties, clipping, decay, slots, "optim.lr") is as
+ * in clg_optimizer(): the gradients of clg_grad() give the same bits.
+ * Errors: CLG_ERR_INVALID as above, if the lists are empty or of different length, or tensors are of several graphs, or
+ *         one is no param; CLG_ERR_SHAPE if a gradient has another shape than its param.
+ */
+CLG_API clg_tensor *clg_optimizer_apply(const char *name, clg_list params, clg_list grads, const clg_optim_params *p);
+
 /** The names in that order, i from 0; NULL behind the last one. */
 CLG_API const char *clg_optimizer_name(int i);
 

@@ -12,10 +12,9 @@ static clg_tensor *correction(clg_step *s, double beta) {
     return clg_div(clg_scale(h, 2), clg_add(one, h));
 }
 
-clg_tensor *clg_adam(clg_tensor *loss, const clg_optim_params *p) {
-    if (!loss) return NULL;
+clg_tensor *clg_adam_by(const clg_descent *d, const clg_optim_params *p) {
     clg_step s;
-    if (!clg_step_begin(&s, "adam", loss, p, 2)) return NULL;
+    if (!clg_step_begin(&s, "adam", d, p, 2)) return NULL;
     const double b1 = s.o.beta1 > 0 ? s.o.beta1 : 0.9, b2 = s.o.beta2 > 0 ? s.o.beta2 : 0.999;
     const double eps = s.o.eps > 0 ? s.o.eps : 1e-8;
     clg_tensor *c1 = correction(&s, b1), *c2 = correction(&s, b2);

@@ -8,10 +8,9 @@ static clg_tensor *scaled(const clg_step *s, int i, clg_tensor *g, clg_tensor *v
     return clg_div(g, clg_add(clg_sqrt(v), floor));
 }
 
-clg_tensor *clg_rmsprop(clg_tensor *loss, const clg_optim_params *p) {
-    if (!loss) return NULL;
+clg_tensor *clg_rmsprop_by(const clg_descent *d, const clg_optim_params *p) {
     clg_step s;
-    if (!clg_step_begin(&s, "rmsprop", loss, p, 2)) return NULL;
+    if (!clg_step_begin(&s, "rmsprop", d, p, 2)) return NULL;
     const double alpha = s.o.alpha > 0 ? s.o.alpha : 0.99, eps = s.o.eps > 0 ? s.o.eps : 1e-8;
     for (int i = 0; i < s.n; i++) {
         clg_tensor *g = s.grad[i], *v = clg_step_slot(&s, i, "v");
@@ -28,10 +27,9 @@ clg_tensor *clg_rmsprop(clg_tensor *loss, const clg_optim_params *p) {
     return clg_step_end(&s);
 }
 
-clg_tensor *clg_adagrad(clg_tensor *loss, const clg_optim_params *p) {
-    if (!loss) return NULL;
+clg_tensor *clg_adagrad_by(const clg_descent *d, const clg_optim_params *p) {
     clg_step s;
-    if (!clg_step_begin(&s, "adagrad", loss, p, 1)) return NULL;
+    if (!clg_step_begin(&s, "adagrad", d, p, 1)) return NULL;
     for (int i = 0; i < s.n; i++) {
         clg_tensor *g = s.grad[i], *v = clg_step_slot(&s, i, "v");
         clg_tensor *v1 = clg_add(v, clg_square(g));

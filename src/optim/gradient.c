@@ -1,4 +1,4 @@
-/* What a step goes by: the gradients of the loss, averaged over several runs, with the gradient of the penalty
+/* What a step goes by: gradients, averaged over several runs, with the gradient of the penalty
  * l2/2 |w|^2, and clipped by value and by norm. Fields that are not given add nothing to the graph.
  * Source: Pascanu et al. 2013, arXiv:1211.5063 (clipping by norm). */
 #include "optim/step.h"
@@ -27,7 +27,7 @@ static clg_tensor *norm_of_all(const clg_step *s) {
 void clg_step_gradients(clg_step *s) {
     for (int i = 0; i < s->n; i++) {
         const clg_dtype type = clg_step_type(s, i);
-        clg_tensor *g = clg_cast(clg_grad(s->loss, s->param[i]), type);
+        clg_tensor *g = clg_cast(s->loss ? clg_grad(s->loss, s->param[i]) : s->grad[i], type);
         if (s->due) g = mean_of_runs(s, i, g);
         if (s->o.l2 > 0 && clg_step_decays(s, i)) g = clg_add(g, clg_scale(clg_cast(s->param[i], type), s->o.l2));
         if (s->o.clip_value > 0) g = clg_clamp(g, -s->o.clip_value, s->o.clip_value);

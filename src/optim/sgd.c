@@ -2,10 +2,9 @@
  * look ahead (Nesterov 1983, in the same form). */
 #include "optim/step.h"
 
-clg_tensor *clg_sgd(clg_tensor *loss, const clg_optim_params *p) {
-    if (!loss) return NULL;
+clg_tensor *clg_sgd_by(const clg_descent *d, const clg_optim_params *p) {
     clg_step s;
-    if (!clg_step_begin(&s, "sgd", loss, p, 1)) return NULL;
+    if (!clg_step_begin(&s, "sgd", d, p, 1)) return NULL;
     for (int i = 0; i < s.n; i++) {
         clg_tensor *direction = s.grad[i];
         if (s.o.momentum > 0) {

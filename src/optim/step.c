@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static bool in_range(double x, double low, double high) { return x >= low && x < high; } /* false for NaN */
 
@@ -39,6 +40,17 @@ static bool loss_ok(const char *name, clg_tensor *loss) {
     return false;
 }
 
+static bool take_room(clg_step *s, int slots) {
+    s->cap_effects = s->n * (2 + slots) + 2; /* params, their sums and slots; two counters */
+    s->param = clg_calloc((size_t)s->n, sizeof *s->param);
+    s->grad = clg_calloc((size_t)s->n, sizeof *s->grad);
+    s->effect = clg_calloc((size_t)s->cap_effects, sizeof *s->effect);
+    if (s->param && s->grad && s->effect) return true;
+    (void)clg_graph_fail(s->graph, CLG_ERR_NOMEM, "%s: no host memory for %d params", s->name, s->n);
+    (void)clg_step_end(s);
+    return false;
+}
+
 static bool find_params(clg_step *s, int slots) {
     s->n = clg_graph_params(s->loss, NULL, 0);
     if (s->n < 1) {
@@ -47,20 +59,48 @@ static bool find_params(clg_step *s, int slots) {
                              clg_tensor_name(s->loss));
         return false;
     }
-    s->cap_effects = s->n * (2 + slots) + 2; /* params, their sums and slots; two counters */
-    s->param = clg_calloc((size_t)s->n, sizeof *s->param);
-    s->grad = clg_calloc((size_t)s->n, sizeof *s->grad);
-    s->effect = clg_calloc((size_t)s->cap_effects, sizeof *s->effect);
-    if (!s->param || !s->grad || !s->effect) {
-        (void)clg_graph_fail(s->graph, CLG_ERR_NOMEM, "%s(%s): no host memory for %d params", s->name,
-                             clg_tensor_name(s->loss), s->n);
-        (void)clg_step_end(s);
+    if (!take_room(s, slots)) return false;
+    (void)clg_graph_params(s->loss, s->param, s->n);
+    return true;
+}
+
+static void shape_text(const clg_tensor *t, char *text, size_t size) {
+    const clg_shape s = clg_tensor_shape(t);
+    size_t n = (size_t)snprintf(text, size, "%s[", clg_dtype_name(clg_tensor_dtype(t)));
+    for (int i = 0; i < s.ndim && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%lld", i ? "," : "", (long long)s.dim[i]);
+    if (n < size) snprintf(text + n, size - n, "]");
+}
+
+static bool same_shape(clg_shape a, clg_shape b) {
+    bool same = a.ndim == b.ndim;
+    for (int i = 0; same && i < a.ndim; i++) same = a.dim[i] == b.dim[i];
+    return same;
+}
+
+/* That they are floats, and params at all, is checked by the cast and the assignment. */
+static bool given_fits(const clg_step *s, const clg_tensor *w, const clg_tensor *g) {
+    char have[160], want[160];
+    if (clg_tensor_graph(w) != s->graph || clg_tensor_graph(g) != s->graph) {
+        (void)clg_graph_fail(s->graph, CLG_ERR_INVALID, "%s: param %s and its gradient %s must be of one graph",
+                             s->name, clg_tensor_name(w), clg_tensor_name(g));
         return false;
     }
-    (void)clg_graph_params(s->loss, s->param, s->n);
-    s->type = CLG_F32;
+    if (same_shape(clg_tensor_shape(w), clg_tensor_shape(g))) return true;
+    shape_text(g, have, sizeof have);
+    shape_text(w, want, sizeof want);
+    (void)clg_graph_fail(s->graph, CLG_ERR_SHAPE, "%s: the gradient %s is %s, but param %s is %s", s->name,
+                         clg_tensor_name(g), have, clg_tensor_name(w), want);
+    return false;
+}
+
+static bool take_given(clg_step *s, const clg_descent *d, int slots) {
+    s->n = d->params.n;
     for (int i = 0; i < s->n; i++)
-        if (clg_tensor_dtype(s->param[i]) == CLG_F64) s->type = CLG_F64;
+        if (!given_fits(s, d->params.t[i], d->grads.t[i])) return false;
+    if (!take_room(s, slots)) return false;
+    memcpy(s->param, d->params.t, (size_t)s->n * sizeof *s->param);
+    memcpy(s->grad, d->grads.t, (size_t)s->n * sizeof *s->grad);
     return true;
 }
 
@@ -77,9 +117,13 @@ static void count(clg_step *s) {
     clg_step_assign(s, step, next);
 }
 
-bool clg_step_begin(clg_step *s, const char *name, clg_tensor *loss, const clg_optim_params *p, int slots) {
-    *s = (clg_step){.graph = clg_tensor_graph(loss), .name = name, .o = p ? *p : (clg_optim_params){0}, .loss = loss};
-    if (!loss_ok(name, loss) || !params_ok(s->graph, name, &s->o) || !find_params(s, slots)) return false;
+bool clg_step_begin(clg_step *s, const char *name, const clg_descent *d, const clg_optim_params *p, int slots) {
+    clg_graph *g = clg_tensor_graph(d->loss ? d->loss : d->params.t[0]);
+    *s = (clg_step){.graph = g, .name = name, .o = p ? *p : (clg_optim_params){0}, .loss = d->loss, .type = CLG_F32};
+    if ((d->loss && !loss_ok(name, d->loss)) || !params_ok(s->graph, name, &s->o)) return false;
+    if (!(d->loss ? find_params(s, slots) : take_given(s, d, slots))) return false;
+    for (int i = 0; i < s->n; i++)
+        if (clg_tensor_dtype(s->param[i]) == CLG_F64) s->type = CLG_F64;
     if (!(s->o.lr > 0)) s->o.lr = clg_optimizer_default_lr(name);
     s->lr = clg_state(s->graph, "optim.lr", CLG_F32, CLG_SCALAR, s->o.lr);
     count(s);

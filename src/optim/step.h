@@ -1,4 +1,4 @@
-/* What all optimisers share: the params of a loss with their gradients, learning rate, step counter, decay, slots.
+/* What all optimisers share: the params of a loss, or those that were given, with their gradients, learning rate, step counter, decay, slots.
  * An optimiser adds its effects to a step and ends it with clg_step_end(). */
 #ifndef CLG_OPTIM_STEP_H_
 #define CLG_OPTIM_STEP_H_
@@ -6,11 +6,18 @@
 #include <clgrad/optim.h>
 #include <clgrad/ops.h>
 
+/** What a step goes down: a loss, whose params and gradients the graph knows; or params with gradients that the caller
+ *  has (loss NULL). */
+typedef struct clg_descent {
+    clg_tensor *loss;
+    clg_list    params, grads;
+} clg_descent;
+
 typedef struct clg_step {
     clg_graph   *graph;
     const char  *name;       /* of the optimiser, for messages */
     clg_optim_params o;      /* lr is set */
-    clg_tensor  *loss;
+    clg_tensor  *loss;       /* NULL: gradients were given */
     clg_tensor  *lr;         /* the state "optim.lr", f32 scalar */
     clg_tensor  *t;          /* number of this step, from 1: a scalar of `type` */
     clg_tensor  *due;        /* u8 scalar: this run takes the step; NULL: each run does */
@@ -23,9 +30,15 @@ typedef struct clg_step {
 
 /** Starts a step of an optimiser (one of clg_optimizer_name(), whose default rate counts) with at most `slots` slots a
  *  param. false: the graph has the error. */
-bool clg_step_begin(clg_step *s, const char *name, clg_tensor *loss, const clg_optim_params *p, int slots);
+bool clg_step_begin(clg_step *s, const char *name, const clg_descent *d, const clg_optim_params *p, int slots);
 
-/** Makes grad[]: the gradients, accumulated, penalised and clipped as the params say (gradient.c). */
+/** The optimisers over either. */
+clg_tensor *clg_sgd_by(const clg_descent *d, const clg_optim_params *p);
+clg_tensor *clg_adam_by(const clg_descent *d, const clg_optim_params *p);
+clg_tensor *clg_rmsprop_by(const clg_descent *d, const clg_optim_params *p);
+clg_tensor *clg_adagrad_by(const clg_descent *d, const clg_optim_params *p);
+
+/** Makes grad[]: the gradients of the loss, or those that lie there, accumulated, penalised and clipped as the params say (gradient.c). */
 void clg_step_gradients(clg_step *s);
 
 /** What the step of param i is computed in, and its slots are held in: its type, but f32 for floats of 16 bits, whose
