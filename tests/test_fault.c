@@ -47,7 +47,7 @@ static clg_status use_kernel(clg_device *d, clg_program *p, clg_buffer *x, clg_b
     clg_status status = CLG_OK;
     const float data[4] = { 1, 2, 3, 4 };
     float back[4];
-    uint64_t ns = 0;
+    clg_note note = { 0 };
     const clg_bind args[] = { { .kind = CLG_BIND_BUFFER, .name = "x", .is_const = true, .buffer = x, .offset = 4 },
                               { .kind = CLG_BIND_BUFFER, .name = "y", .buffer = y },
                               { .kind = CLG_BIND_FLOAT, .name = "s", .f = 2 } };
@@ -56,33 +56,45 @@ static clg_status use_kernel(clg_device *d, clg_program *p, clg_buffer *x, clg_b
     CLG_TRY_END(clg_upload_create(x, 4, CLG_F32, 4, "x", &u));
     for (int i = 0; i < 3; i++) {
         CLG_TRY_END(clg_upload_write(u, data));
-        CLG_TRY_END(clg_kernel_enqueue(k, &ns));
+        CLG_TRY_END(clg_kernel_enqueue(k, &note));
     }
-    CLG_TRY_END(clg_buffer_copy(y, 0, y, 8, CLG_F32, 4));
+    CLG_TRY_END(clg_buffer_copy(y, 0, y, 8, CLG_F32, 4, NULL));
     CLG_TRY_END(clg_device_finish(d));
     CLG_TRY_END(clg_buffer_read(y, 8, CLG_F32, back, 4));
     *value = back[0] + 10 * back[1] + 100 * back[2] + 1000 * back[3];
 end:
+    clg_note_forget(d, &note);
     clg_upload_destroy(&u);
     clg_kernel_destroy(&k);
     return status;
 }
 
-/* The device layer alone; every path that the library takes on some device. */
-static clg_status device_job(const char *cache_dir, double *value) {
+static clg_status write_trace(clg_trace *t, const char *path) {
+    FILE *f = fopen(path, "w");
+    const clg_status status = f ? clg_trace_write(t, f) : clg_fail(CLG_ERR_IO, "%s", path);
+    if (f) fclose(f);
+    return status;
+}
+
+/* The device layer alone; every path that the library takes on some device. trace: where to write one; NULL: none. */
+static clg_status device_job(const char *cache_dir, const char *trace, double *value) {
     static const char text[] = "KERNEL scale(IN(x), OUT(y), const float s) {\n"
                                "    const size_t i = get_global_id(0);\n    STORE(y, i, s * LOAD(x, i));\n}\n";
     clg_status status = CLG_OK;
     clg_buffer *x = NULL, *y = NULL;
     clg_program *p = NULL;
     clg_device *d = clg_device_open("0", clg_device_params(.profiling = true, .cache_dir = cache_dir));
-    if (!d) return clg_error_status();
+    clg_trace *t = d && trace ? clg_trace_create(20) : NULL;
+    if (!d || (trace && !t)) CLG_TRY_END(clg_error_status());
+    if (t) CLG_TRY_END(clg_trace_device(t, d));
     CLG_TRY_END(clg_program_get(d, &(clg_source){ "scale", text, NULL }, &p));
     CLG_TRY_END(clg_buffer_create(d, 64, "x", &x));
     CLG_TRY_END(clg_buffer_create(d, 64, "y", &y));
     CLG_TRY_END(use_kernel(d, p, x, y, value));
     clg_program_save_new(d);
+    if (t) CLG_TRY_END(write_trace(t, trace));
 end:
+    clg_trace_destroy(&t);
     clg_buffer_destroy(&x);
     clg_buffer_destroy(&y);
     clg_program_release(&p);
@@ -93,12 +105,14 @@ end:
 static clg_status compiling_job(const char *dir, double *value) {
     (void)dir;
     unsetenv("CLGRAD_FORCE_DISCRETE");
-    return device_job("", value);
+    return device_job("", NULL, value);
 }
 
 static clg_status discrete_job(const char *dir, double *value) {
+    char path[200];
+    snprintf(path, sizeof path, "%s/trace.json", dir);
     setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
-    return device_job(dir, value);
+    return device_job(dir, path, value);
 }
 
 /* Saves its program every time, since the cache is a new directory every time. */
@@ -107,7 +121,7 @@ static clg_status saving_job(const char *dir, double *value) {
     char below[200];
     unsetenv("CLGRAD_FORCE_DISCRETE");
     snprintf(below, sizeof below, "%s/%d", dir, counter++);
-    return device_job(below, value);
+    return device_job(below, NULL, value);
 }
 
 /* A training step of a small network, twice; then its weights are saved, and loaded into another store. */

@@ -50,7 +50,7 @@ Test(launch, kernels) {
     clg_buffer *x, *y;
     clg_kernel *k, *r;
     float data[16], back[16];
-    uint64_t ns = 0;
+    clg_note note = { .name = "scale" };
     cr_expect(p == again, "one program, two references");
     clg_program_release(&again);
     OK(clg_buffer_create(d, 4096, "x", &x));
@@ -69,22 +69,24 @@ Test(launch, kernels) {
     OK(clg_kernel_set_range(k, (size_t[]){ 16, 1, 1 }, (size_t[]){ 16, 1, 1 }));
     OK(clg_kernel_set_range(r, (size_t[]){ 16, 1, 1 }, (size_t[]){ 16, 1, 1 }));
     for (int i = 0; i < 3; i++) {
-        OK(clg_kernel_enqueue(k, &ns));
+        OK(clg_kernel_enqueue(k, &note));
         OK(clg_kernel_enqueue(r, NULL));
     }
-    cr_expect(ns == 0, "nothing waits in between");
+    cr_expect(note.end == 0, "nothing waits in between");
     OK(clg_buffer_read(y, 3, CLG_F32, back, 16));
     for (int i = 0; i < 16; i++) { /* element 15 is not written by scale: it holds what rotate16 brought there */
         const float want = i < 14 ? 0.5f * (float)(i + 1) : i == 14 ? back[14] : 0;
         cr_expect(back[i] == want, "%d: %g", i, (double)back[i]);
     }
-    cr_expect(ns > 0 && ns < 1000000000u, "%llu ns", (unsigned long long)ns);
-    ns = 0;
-    OK(clg_kernel_enqueue(k, &ns));
+    cr_expect(clg_note_ns(&note) > 0 && clg_note_ns(&note) < 1000000000u, "%llu ns",
+              (unsigned long long)clg_note_ns(&note));
+    const uint64_t before = note.end;
+    OK(clg_kernel_enqueue(k, &note));
     OK(clg_device_flush(d));
     OK(clg_device_finish(d));
-    cr_expect(ns > 0);
-    OK(clg_kernel_enqueue(k, &ns)); /* destroyed with its event pending */
+    cr_expect(note.start >= before && note.end > note.start);
+    OK(clg_kernel_enqueue(k, &note)); /* forgotten with its event pending */
+    clg_note_forget(d, &note);
     clg_kernel_destroy(&k);
     clg_kernel_destroy(&r);
     clg_program_release(&p);
@@ -292,7 +294,7 @@ static void check_gemm(clg_device *d, clg_gemm g) {
     OK(clg_buffer_write(g.b, 0, CLG_F32, b, N));
     OK(clg_buffer_write(g.c, 0, CLG_F32, c, N));
     cr_assert(clg_gemm_clblast_fits(d, &g));
-    OK(clg_gemm_clblast(d, &g));
+    OK(clg_gemm_clblast(d, &g, NULL));
     OK(clg_buffer_read(g.c, 0, CLG_F32, c, N));
     for (int64_t z = 0; z < g.batch; z++)
         for (int64_t i = 0; i < g.m; i++)
@@ -330,7 +332,7 @@ Test(launch, clblast, .timeout = 240) {
     for (int i = 0; i < 5; i++) {
         const int64_t old = *sizes[i];
         *sizes[i] = 0;
-        cr_expect(!clg_gemm_clblast_fits(d, &g) && clg_gemm_clblast(d, &g) == CLG_ERR_UNSUP);
+        cr_expect(!clg_gemm_clblast_fits(d, &g) && clg_gemm_clblast(d, &g, NULL) == CLG_ERR_UNSUP);
         *sizes[i] = 1ll << 40;
         cr_expect(!clg_gemm_clblast_fits(d, &g));
         *sizes[i] = old;

@@ -56,6 +56,7 @@
 #include <clgrad/sources.h>
 #include <clgrad/store.h>
 #include <clgrad/tensor.h>
+#include <clgrad/trace.h>
 #include <clgrad/tune.h>
 
 #endif /* CLGRAD_CLGRAD_H_ */

@@ -69,7 +69,12 @@ static cl_int spin(clg_device *d, cl_int most) {
     const size_t one = 1;
     cl_int err = clSetKernelArg(w->kernel, 2, sizeof w->round, &w->round);
     if (err == CL_SUCCESS) err = clSetKernelArg(w->kernel, 3, sizeof most, &most);
-    return err == CL_SUCCESS ? clEnqueueNDRangeKernel(d->queue, w->kernel, 1, NULL, &one, &one, 0, NULL, NULL) : err;
+    if (err != CL_SUCCESS) return err;
+    cl_event event = NULL;
+    err = clEnqueueNDRangeKernel(d->queue, w->kernel, 1, NULL, &one, &one, 0, NULL,
+                                 clg_trace_wants(d) ? &event : NULL);
+    clg_note_command(d, d->queue, NULL, "staying awake", event);
+    return err;
 }
 
 /* How many looks fit into the limit: by the faster of two trials, behind a first one that compiles. */

@@ -87,15 +87,19 @@ static clg_status fail_memory(clg_device *d, const char *what, size_t bytes, con
 
 static cl_int clear(clg_device *d, const clg_buffer *b, const char **call) {
     const cl_uint zero = 0;
+    cl_event event = NULL, *wanted = clg_trace_wants(d) ? &event : NULL;
+    cl_int err;
     if (!(d->row.quirks & CLG_QUIRK_NO_FILL)) {
         *call = "clEnqueueFillBuffer";
-        return clEnqueueFillBuffer(d->queue, b->mem, &zero, sizeof zero, 0, b->size, 0, NULL, NULL);
+        err = clEnqueueFillBuffer(d->queue, b->mem, &zero, sizeof zero, 0, b->size, 0, NULL, wanted);
+    } else {
+        *call = "clEnqueueWriteBuffer";
+        void *zeros = clg_calloc(1, b->size);
+        if (!zeros) return CL_OUT_OF_HOST_MEMORY;
+        err = clEnqueueWriteBuffer(d->queue, b->mem, CL_TRUE, 0, b->size, zeros, 0, NULL, wanted);
+        clg_free(zeros);
     }
-    *call = "clEnqueueWriteBuffer";
-    void *zeros = clg_calloc(1, b->size);
-    if (!zeros) return CL_OUT_OF_HOST_MEMORY;
-    const cl_int err = clEnqueueWriteBuffer(d->queue, b->mem, CL_TRUE, 0, b->size, zeros, 0, NULL, NULL);
-    clg_free(zeros);
+    clg_note_command(d, d->queue, NULL, "clear", event);
     return err;
 }
 
@@ -208,8 +212,11 @@ clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void 
         return CLG_OK;
     }
     const size_t at = elem * clg_dtype_size(t), size = n * clg_dtype_size(t);
+    cl_event event = NULL;
     clg_awake_ring(b->device);
-    const cl_int err = clEnqueueWriteBuffer(b->device->queue, b->mem, CL_TRUE, at, size, data, 0, NULL, NULL);
+    const cl_int err = clEnqueueWriteBuffer(b->device->queue, b->mem, CL_TRUE, at, size, data, 0, NULL,
+                                            clg_trace_wants(b->device) ? &event : NULL);
+    clg_note_command(b->device, b->device->queue, NULL, "upload", event);
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(b->device, err, "clEnqueueWriteBuffer", "%zu bytes", size);
 }
 
@@ -225,16 +232,17 @@ clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, 
     cl_int err = clEnqueueReadBuffer(b->device->queue, b->mem, CL_FALSE, at, size, data, 0, NULL, &done);
     if (err == CL_SUCCESS) {
         err = clg_awake_wait(b->device, done);
-        clReleaseEvent(done);
+        clg_note_command(b->device, b->device->queue, NULL, "download", done);
     }
     if (err != CL_SUCCESS)
         return clg_cl_fail(b->device, err, "clEnqueueReadBuffer", "%zu bytes; an earlier command may have failed",
                            size);
-    clg_kernels_collect(b->device);
+    clg_notes_collect(b->device);
     return CLG_OK;
 }
 
-clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, size_t dst_elem, clg_dtype t, size_t n) {
+clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, size_t dst_elem, clg_dtype t, size_t n,
+                           clg_note *note) {
     CLG_TRY(clg_buffer_check(src, src_elem, t, n, "clg_buffer_copy, source"));
     CLG_TRY(clg_buffer_check(dst, dst_elem, t, n, "clg_buffer_copy, destination"));
     if (n == 0 || (src == dst && src_elem == dst_elem)) return CLG_OK;
@@ -243,7 +251,10 @@ clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, si
         return CLG_OK;
     }
     const size_t size = clg_dtype_size(t);
-    const cl_int err = clEnqueueCopyBuffer(src->device->queue, src->mem, dst->mem, src_elem * size, dst_elem * size,
-                                           n * size, 0, NULL, NULL);
-    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(src->device, err, "clEnqueueCopyBuffer", "%zu bytes", n * size);
+    clg_device *d = src->device;
+    cl_event event = NULL;
+    const cl_int err = clEnqueueCopyBuffer(d->queue, src->mem, dst->mem, src_elem * size, dst_elem * size, n * size, 0,
+                                           NULL, clg_note_wants(d, note) ? &event : NULL);
+    clg_note_command(d, d->queue, note, "copy", event);
+    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clEnqueueCopyBuffer", "%zu bytes", n * size);
 }

@@ -4,7 +4,7 @@
 #ifndef CLG_CL_BUFFER_H_
 #define CLG_CL_BUFFER_H_
 
-#include "cl/device.h"
+#include "cl/trace.h"
 
 enum { CLG_BUFFER_SLACK = 4096 };
 
@@ -21,8 +21,9 @@ double    *clg_buffer_host(clg_buffer *b, size_t elem); /* "ref" only: address o
 clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void *data, size_t n);
 clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, size_t n);
 
-/** Enqueues a device-side copy of n elements on the compute queue (on "ref": copies). */
-clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, size_t dst_elem, clg_dtype t, size_t n);
+/** Enqueues a device-side copy of n elements on the compute queue (on "ref": copies). note: may be NULL. */
+clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, size_t dst_elem, clg_dtype t, size_t n,
+                           clg_note *note);
 
 /**
  * An upload channel for one input tensor: clg_upload_write() copies the caller's data into a host staging slot (two

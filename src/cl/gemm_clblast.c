@@ -85,27 +85,29 @@ static int prepare(clg_device *d) {
     return CLBlastSuccess;
 }
 
-static int call(clg_device *d, const clg_gemm *g) {
+static int call(clg_device *d, const clg_gemm *g, cl_event *event) {
     const CLBlastTranspose ta = g->ta ? CLBlastTransposeYes : CLBlastTransposeNo;
     const CLBlastTranspose tb = g->tb ? CLBlastTransposeYes : CLBlastTransposeNo;
     const size_t m = (size_t)g->m, n = (size_t)g->n, k = (size_t)g->k;
     const size_t lda = (size_t)g->lda, ldb = (size_t)g->ldb, ldc = (size_t)g->ldc;
     if (g->batch == 1)
         return CLBlastSgemm(CLBlastLayoutRowMajor, ta, tb, m, n, k, 1.0f, g->a->mem, g->a_off, lda, g->b->mem, g->b_off,
-                            ldb, 0.0f, g->c->mem, g->c_off, ldc, &d->queue, NULL);
+                            ldb, 0.0f, g->c->mem, g->c_off, ldc, &d->queue, event);
     return CLBlastSgemmStridedBatched(CLBlastLayoutRowMajor, ta, tb, m, n, k, 1.0f, g->a->mem, g->a_off, lda,
                                       (size_t)g->a_stride, g->b->mem, g->b_off, ldb, (size_t)g->b_stride, 0.0f,
-                                      g->c->mem, g->c_off, ldc, (size_t)g->c_stride, (size_t)g->batch, &d->queue, NULL);
+                                      g->c->mem, g->c_off, ldc, (size_t)g->c_stride, (size_t)g->batch, &d->queue, event);
 }
 
-clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g) {
+clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note) {
+    cl_event event = NULL;
     if (!clg_gemm_clblast_fits(d, g))
         return clg_fail(CLG_ERR_UNSUP, "gemm: CLBlast cannot do m %lld, n %lld, k %lld, batch %lld on device %s",
                         (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch, d->row.name);
     pthread_mutex_lock(clg_build_lock());
     int code = prepare(d);
-    if (code == CLBlastSuccess) code = call(d, g);
+    if (code == CLBlastSuccess) code = call(d, g, clg_note_wants(d, note) ? &event : NULL);
     pthread_mutex_unlock(clg_build_lock());
+    clg_note_command(d, d->queue, note, "clblast", event);
     if (code == CLBlastSuccess) return CLG_OK;
     const bool memory = code == CLBlastTempBufferAllocFailure || code == CLBlastOpenCLOutOfHostMemory;
     return clg_fail(memory ? CLG_ERR_NOMEM : CLG_ERR_DEVICE, "CLBlast gemm, m %lld, n %lld, k %lld, batch %lld%s%s, on "

@@ -1,8 +1,8 @@
 /* What the files of src/cl share; the only place that includes CL/cl.h (1.2 entry points).
  *
- * Locks: clg_device.lock guards the pool, the statistics and the list of timed kernels, and is held briefly;
- * clg_build_lock() is one for the process and guards program tables, compilers and CLBlast (whose own cache has a
- * thread race before 1.6.1). Order: build lock first. */
+ * Locks: clg_device.lock guards the pool, the statistics and the list of notes, and is held briefly; clg_build_lock() is
+ * one for the process and guards program tables, compilers and CLBlast (whose own cache has a thread race before 1.6.1);
+ * the lock of traces (recording.h) is innermost. Order: build lock first. */
 #ifndef CLG_CL_INTERNAL_H_
 #define CLG_CL_INTERNAL_H_
 
@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "cl/launch.h"
+#include "cl/trace.h"
 
 /* --- the table of devices (catalog.c) --- */
 
@@ -70,8 +71,9 @@ struct clg_device {
     clg_buffer      *pool[CLG_POOL_MAX]; /* oldest first */
     int              n_pool;
     uint64_t         pool_limit;      /* bytes */
-    clg_kernel      *timed;           /* kernels whose last enqueue has an event that was not read yet */
+    clg_note        *notes;           /* with an event that was not read yet */
     clg_awake       *awake;           /* NULL: waits are passive */
+    _Atomic(clg_trace *) trace;       /* NULL: nothing is recorded; changed behind the lock of traces */
 };
 
 pthread_mutex_t *clg_build_lock(void);
@@ -90,6 +92,18 @@ const char *clg_cl_code_name(cl_int code); /* "CL_OUT_OF_RESOURCES"; "unknown Op
 clg_status clg_queues_create(clg_device *d);
 clg_status clg_queues_finish(clg_device *d); /* waits; reads no times */
 void       clg_queues_destroy(clg_device *d);
+
+/** What traces call a queue: "compute", "upload". */
+void clg_queue_name(const clg_device *d, cl_command_queue q, char *to, size_t size);
+
+/* --- note.c --- */
+
+/** Whether a command is over, one way or the other; its times, if the driver tells them. */
+bool   clg_event_done(cl_event event);
+cl_int clg_event_times(cl_event event, uint64_t *start, uint64_t *end);
+
+/** Reads the times of commands that are done into their notes; call when the queues are known to be done. */
+void clg_notes_collect(clg_device *d);
 
 
 /* --- awake.c --- */
@@ -164,10 +178,7 @@ int clg_program_function(clg_device *d, clg_program *p, const char *name);
 /** Drops the device's table. */
 void clg_programs_free(clg_device *d);
 
-/* --- launch.c, gemm_clblast.c --- */
-
-/** Reads the times of finished kernels into their slots; call when the compute queue is known to be done. */
-void clg_kernels_collect(clg_device *d);
+/* --- gemm_clblast.c --- */
 
 void clg_clblast_release(clg_device *d); /* the device goes: drops CLBlast's cache if no other one uses it */
 

@@ -1,5 +1,4 @@
-/* Kernels: arguments bound once, then only enqueued. A buffer argument is two OpenCL arguments, pointer and offset.
- * When the device profiles, the event of a kernel's last enqueue is kept until the device is known to be done. */
+/* Kernels: arguments bound once, then only enqueued. A buffer argument is two OpenCL arguments, pointer and offset. */
 #include "cl/internal.h"
 
 #include <stdio.h>
@@ -13,9 +12,6 @@ struct clg_kernel {
     bool         launched;
     char         name[64];
     size_t       global[3], local[3];
-    cl_event     event;    /* of the last enqueue, if it is timed and not read yet; lock of the device */
-    uint64_t    *ns_slot;
-    clg_kernel  *next_timed;
 };
 
 static clg_status fail_kernel(const clg_kernel *k, cl_int err, const char *call) {
@@ -178,22 +174,10 @@ clg_status clg_kernel_set_buffer(clg_kernel *k, int at, clg_buffer *b, uint64_t 
     return err == CL_SUCCESS ? CLG_OK : fail_kernel(k, err, "clSetKernelArg");
 }
 
-/* Takes the kernel off the list of timed ones; the lock is held. */
-static void forget(clg_kernel *k) {
-    clg_kernel **at = &k->device->timed;
-    while (*at && *at != k) at = &(*at)->next_timed;
-    if (*at) *at = k->next_timed;
-    if (k->event) clReleaseEvent(k->event);
-    k->event = NULL;
-}
-
 void clg_kernel_destroy(clg_kernel **kernel) {
     if (!kernel || !*kernel) return;
     clg_kernel *k = *kernel;
     *kernel = NULL;
-    pthread_mutex_lock(&k->device->lock);
-    forget(k);
-    pthread_mutex_unlock(&k->device->lock);
     if (k->kernel) clReleaseKernel(k->kernel);
     clg_program_release(&k->program);
     clg_free(k);
@@ -247,51 +231,13 @@ static void note_launch(clg_kernel *k) {
     k->launched = true;
 }
 
-/* Keeps the event until clg_kernels_collect(), in place of that of the launch before. */
-static void keep_event(clg_kernel *k, cl_event event, uint64_t *ns_slot) {
+clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note) {
     clg_device *d = k->device;
-    pthread_mutex_lock(&d->lock);
-    if (k->event) {
-        clReleaseEvent(k->event);
-    } else {
-        k->next_timed = d->timed;
-        d->timed = k;
-    }
-    k->event = event;
-    k->ns_slot = ns_slot;
-    pthread_mutex_unlock(&d->lock);
-}
-
-clg_status clg_kernel_enqueue(clg_kernel *k, uint64_t *ns_slot) {
     cl_event event = NULL;
-    const bool timed = ns_slot && k->device->caps.profiling;
     if (!k->launched) note_launch(k);
-    const cl_int err = clEnqueueNDRangeKernel(k->device->queue, k->kernel, 3, NULL, k->global, k->local, 0, NULL,
-                                              timed ? &event : NULL);
+    const cl_int err = clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, k->global, k->local, 0, NULL,
+                                              clg_note_wants(d, note) ? &event : NULL);
     if (err != CL_SUCCESS) return fail_kernel(k, err, "clEnqueueNDRangeKernel");
-    if (timed) keep_event(k, event, ns_slot);
+    clg_note_command(d, d->queue, note, k->name, event);
     return CLG_OK;
-}
-
-/* Writes the time if the kernel has finished; false: not yet. */
-static bool read_time(clg_kernel *k) {
-    cl_ulong start = 0, end = 0;
-    cl_int status = CL_QUEUED;
-    cl_int err = clGetEventInfo(k->event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
-    if (err == CL_SUCCESS && status > CL_COMPLETE) return false;
-    if (err == CL_SUCCESS)
-        err = clGetEventProfilingInfo(k->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL);
-    if (err == CL_SUCCESS) err = clGetEventProfilingInfo(k->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
-    if (err == CL_SUCCESS && end >= start) *k->ns_slot = end - start;
-    return true;
-}
-
-void clg_kernels_collect(clg_device *d) {
-    if (!d->caps.profiling) return;
-    pthread_mutex_lock(&d->lock);
-    for (clg_kernel *k = d->timed, *next; k; k = next) {
-        next = k->next_timed;
-        if (read_time(k)) forget(k);
-    }
-    pthread_mutex_unlock(&d->lock);
 }

@@ -4,6 +4,7 @@
 
 #include "cl/buffer.h"
 #include "cl/program.h"
+#include "cl/trace.h"
 
 typedef struct clg_kernel clg_kernel; /* one cl_kernel with its arguments: belongs to one step of one plan */
 
@@ -32,9 +33,8 @@ clg_status clg_kernel_set_buffer(clg_kernel *k, int at, clg_buffer *b, uint64_t 
 /** Checks that this local size fits the device and the kernel; global is rounded up by the caller. */
 clg_status clg_kernel_set_range(clg_kernel *k, const size_t global[3], const size_t local[3]);
 
-/** Enqueues; never waits or allocates. With profiling, *ns_slot (if not NULL) receives the duration in nanoseconds
- *  at the next clg_device_finish() or blocking read. */
-clg_status clg_kernel_enqueue(clg_kernel *k, uint64_t *ns_slot);
+/** Enqueues; never waits or allocates. With profiling, the note (if not NULL) gets the times. */
+clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note);
 
 /** Makes work that was enqueued start (clFlush). */
 clg_status clg_device_flush(clg_device *d);
@@ -51,6 +51,8 @@ typedef struct clg_gemm {
 } clg_gemm;
 
 bool       clg_gemm_clblast_fits(const clg_device *d, const clg_gemm *g); /* sizes below int limits, f32, not "ref" */
-clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g);            /* enqueues on the compute queue */
+
+/** Enqueues on the compute queue. The note gets the times of the last of the kernels that CLBlast makes of it. */
+clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note);
 
 #endif /* CLG_CL_LAUNCH_H_ */

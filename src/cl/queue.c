@@ -72,6 +72,10 @@ clg_status clg_queues_finish(clg_device *d) {
     return CLG_OK;
 }
 
+void clg_queue_name(const clg_device *d, cl_command_queue q, char *to, size_t size) {
+    snprintf(to, size, "%s", q == d->transfer && q ? "upload" : "compute");
+}
+
 void clg_queues_destroy(clg_device *d) {
     if (d->transfer) clReleaseCommandQueue(d->transfer);
     if (d->queue) clReleaseCommandQueue(d->queue);
@@ -80,7 +84,7 @@ void clg_queues_destroy(clg_device *d) {
 clg_status clg_device_finish(clg_device *dev) {
     if (!dev) return clg_fail(CLG_ERR_INVALID, "clg_device_finish: the device is NULL");
     CLG_TRY(clg_queues_finish(dev));
-    clg_kernels_collect(dev);
+    clg_notes_collect(dev);
     return CLG_OK;
 }
 

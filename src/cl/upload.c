@@ -3,6 +3,7 @@
  * compute queue works, and the compute queue copies it into place. */
 #include "cl/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct upload_slot {
@@ -22,6 +23,7 @@ struct clg_upload {
     bool staged; /* through device slots */
     int next;
     upload_slot slot[2];
+    char upload[64], place[64]; /* names of its commands in traces */
 };
 
 static void drop(cl_event *e) {
@@ -66,6 +68,8 @@ clg_status clg_upload_create(clg_buffer *dst, size_t elem, clg_dtype t, size_t n
     *u = (clg_upload){ .device = dst->device, .dst = dst, .elem = elem, .dtype = t, .n = n,
                        .offset = elem * clg_dtype_size(t), .bytes = n * clg_dtype_size(t),
                        .staged = !dst->device->caps.unified };
+    snprintf(u->upload, sizeof u->upload, "upload %s", what);
+    snprintf(u->place, sizeof u->place, "place %s", what);
     for (int i = 0; i < 2 && n > 0 && !dst->host; i++) CLG_TRY_END(create_slot(u, &u->slot[i], what));
     *out = u;
     return CLG_OK;
@@ -92,7 +96,8 @@ static clg_status send(clg_upload *u, upload_slot *s) {
     cl_int err = clEnqueueWriteBuffer(d->queue, u->dst->mem, CL_FALSE, u->offset, u->bytes, s->host, 0, NULL,
                                             &s->sent);
     if (err != CL_SUCCESS) s->sent = NULL;
-    else err = clFlush(d->queue); /* no clg_device_flush(): the run that follows ends the spinning */
+    else clg_trace_command(d, d->queue, u->upload, s->sent);
+    if (err == CL_SUCCESS) err = clFlush(d->queue); /* no clg_device_flush(): the run that follows ends the spinning */
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clEnqueueWriteBuffer", "upload of %zu bytes", u->bytes);
 }
 
@@ -106,11 +111,15 @@ static clg_status send_staged(clg_upload *u, upload_slot *s) {
         return clg_cl_fail(d, err, "clEnqueueWriteBuffer", "upload of %zu bytes", u->bytes);
     }
     drop(&s->placed);
+    clg_trace_command(d, d->transfer, u->upload, s->sent);
     err = clFlush(d->transfer);
     if (err != CL_SUCCESS) return clg_cl_fail(d, err, "clFlush", "transfer queue");
     err = clEnqueueCopyBuffer(d->queue, s->device->mem, u->dst->mem, 0, u->offset, u->bytes, 1, &s->sent,
                               &s->placed);
-    if (err == CL_SUCCESS) return clg_device_flush(d);
+    if (err == CL_SUCCESS) {
+        clg_trace_command(d, d->queue, u->place, s->placed);
+        return clg_device_flush(d);
+    }
     s->placed = NULL;
     return clg_cl_fail(d, err, "clEnqueueCopyBuffer", "upload of %zu bytes", u->bytes);
 }

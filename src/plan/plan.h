@@ -109,7 +109,7 @@ typedef struct clg_step {
     clg_program *program;
     clg_kernel  *kernel;
     double   flops, bytes;  /* by the cost functions; at the last step of a unit */
-    uint64_t ns;            /* measured duration of the last run; 0: not measured */
+    clg_note note;          /* when it ran last */
 } clg_step;
 
 /** A generated kernel; equal ones are shared by the units of a plan. */

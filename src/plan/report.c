@@ -45,7 +45,7 @@ static const char *kernel_name(const clg_step *s, char *buf, size_t size) {
 
 static bool has_times(const clg_plan *p) {
     for (int i = 0; i < p->n_steps; i++)
-        if (p->steps[i].ns > 0) return true;
+        if (clg_note_ns(&p->steps[i].note) > 0) return true;
     return false;
 }
 
@@ -53,12 +53,13 @@ static bool has_times(const clg_plan *p) {
 
 static void text_step(const clg_plan *p, int i, bool times, clg_str *out) {
     const clg_step *s = &p->steps[i];
+    const uint64_t ns = clg_note_ns(&s->note);
     char kernel[128];
     clg_str_printf(out, "%4d%c %-26s %-26s %10.3f %10.3f", i, i < p->n_prepared ? '*' : ' ', s->impl,
                    kernel_name(s, kernel, sizeof kernel),
                    1e-6 * s->flops, 1e-6 * s->bytes);
-    if (times && s->ns > 0)
-        clg_str_printf(out, " %10.1f %8.2f", 1e-3 * (double)s->ns, s->flops / (double)s->ns);
+    if (times && ns > 0)
+        clg_str_printf(out, " %10.1f %8.2f", 1e-3 * (double)ns, s->flops / (double)ns);
     else if (times) clg_str_printf(out, " %10s %8s", "-", "-");
     clg_str_add(out, "  ");
     write_ops(p, s, out);
@@ -79,7 +80,7 @@ static void text_report(const clg_plan *p, clg_str *out) {
                    times ? "         us     GF/s" : "", "ops -> outputs");
     for (int i = 0; i < p->n_steps; i++) {
         text_step(p, i, times, out);
-        if (i >= p->n_prepared) total += (double)p->steps[i].ns;
+        if (i >= p->n_prepared) total += (double)clg_note_ns(&p->steps[i].note);
     }
     clg_str_printf(out, "%d steps, %d kernels, %d programs; %.3f Mflop, %.3f MB moved", m->n_steps, m->n_kernels,
                    m->n_programs, 1e-6 * m->flops, 1e-6 * m->bytes_moved);
@@ -98,6 +99,7 @@ static void text_report(const clg_plan *p, clg_str *out) {
 
 static json_t *json_step(const clg_plan *p, const clg_step *s) {
     char kernel[128];
+    const uint64_t ns = clg_note_ns(&s->note);
     clg_str ops = { 0 }, outputs = { 0 }, choice = { 0 };
     write_ops(p, s, &ops);
     write_outputs(p, s, &outputs);
@@ -110,7 +112,7 @@ static json_t *json_step(const clg_plan *p, const clg_step *s) {
     }
     clg_str_free(&choice);
     if (j && s < p->steps + p->n_prepared) json_object_set_new(j, "prepared", json_true());
-    if (j && s->ns > 0) json_object_set_new(j, "us", json_real(1e-3 * (double)s->ns));
+    if (j && ns > 0) json_object_set_new(j, "us", json_real(1e-3 * (double)ns));
     clg_str_free(&ops);
     clg_str_free(&outputs);
     return j;

@@ -96,6 +96,15 @@ clg_status clg_step_rebind(clg_plan *p, clg_step *s, int mem) {
     return CLG_OK;
 }
 
+/* What traces call it: implementation and first output. */
+static clg_status name_step(clg_plan *p, clg_step *s) {
+    const clg_tensor *out = NULL;
+    for (int i = 0; i < s->n_args && !out; i++)
+        if (clg_arg_touches(&s->args[i]) && clg_arg_writes(&s->args[i])) out = p->values[s->args[i].value].t;
+    s->note.name = clg_arena_printf(&p->arena, "%s%s%s", s->impl, out ? " " : "", out ? clg_tensor_name(out) : "");
+    return s->note.name ? CLG_OK : CLG_ERR_NOMEM;
+}
+
 clg_status clg_plan_bind(clg_plan *p) {
     clg_str source = { 0 };
     clg_status status = CLG_OK;
@@ -104,6 +113,7 @@ clg_status clg_plan_bind(clg_plan *p) {
     if (p->n_generated > 0) clg_log_msg(CLG_LOG_TRACE, "generated kernels of the plan:\n%s", clg_str_text(&source));
     for (int i = 0; i < p->n_steps; i++) {
         clg_step *s = &p->steps[i];
+        CLG_TRY_END(name_step(p, s));
         if (s->kind == CLG_STEP_GEMM) bind_gemm(p, s);
         if (s->kind != CLG_STEP_KERNEL) continue;
         status = get_program(p, i, clg_str_text(&source));
@@ -125,16 +135,23 @@ end:
 
 /* --- running --- */
 
+static clg_status run_ref(clg_plan *p, clg_step *s) {
+    const double start = clg_trace_start(p->device);
+    const clg_status status = clg_ref_run(p, s);
+    clg_trace_computed(p->device, s->note.name, start);
+    return status;
+}
+
 static clg_status run_step(clg_plan *p, clg_step *s) {
     switch (s->kind) {
-    case CLG_STEP_KERNEL: return clg_kernel_enqueue(s->kernel, &s->ns);
-    case CLG_STEP_GEMM:   return clg_gemm_clblast(p->device, &s->gemm);
-    case CLG_STEP_REF:    return clg_ref_run(p, s);
+    case CLG_STEP_KERNEL: return clg_kernel_enqueue(s->kernel, &s->note);
+    case CLG_STEP_GEMM:   return clg_gemm_clblast(p->device, &s->gemm, &s->note);
+    case CLG_STEP_REF:    return run_ref(p, s);
     case CLG_STEP_COPY:   break;
     }
     const clg_value *src = &p->values[s->args[0].value], *dst = &p->values[s->args[1].value];
     return clg_buffer_copy(src->buffer, src->offset, dst->buffer, dst->offset, src->t->dtype,
-                           (size_t)clg_value_elems(src));
+                           (size_t)clg_value_elems(src), &s->note);
 }
 
 static clg_status run_steps(clg_plan *p, int begin, int end) {
@@ -146,8 +163,7 @@ static clg_status run_steps(clg_plan *p, int begin, int end) {
     return CLG_OK;
 }
 
-clg_status clg_run(clg_plan *p) {
-    if (!p) return clg_fail(CLG_ERR_INVALID, "clg_run: the plan is NULL");
+static clg_status run(clg_plan *p) {
     if (clg_plan_stale(p)) {
         p->is_prepared = false;
         clg_plan_watch(p);
@@ -158,6 +174,14 @@ clg_status clg_run(clg_plan *p) {
     CLG_TRY(run_steps(p, p->n_prepared, p->n_steps));
     p->ran = true;
     return p->caps->ref ? CLG_OK : clg_device_flush(p->device);
+}
+
+clg_status clg_run(clg_plan *p) {
+    if (!p) return clg_fail(CLG_ERR_INVALID, "clg_run: the plan is NULL");
+    const double start = clg_trace_start(p->device);
+    const clg_status status = run(p);
+    clg_trace_call(p->device, "clg_run", NULL, start);
+    return status;
 }
 
 /* Drivers compile at the first launch; what they made is in the binaries only after it. */
@@ -188,7 +212,11 @@ clg_status clg_write(clg_plan *p, clg_tensor *input, const void *data, size_t by
     if (u && p->values[input->id].own)
         return clg_fail(CLG_ERR_INVALID, "clg_write: %s is in memory of the application: write there, or give it back "
                         "by clg_plan_use(plan, input, NULL, 0)", clg_tensor_name(input));
-    return u && bytes > 0 ? clg_upload_write(u, data) : CLG_OK; /* NULL: this plan does not need it */
+    if (!u || bytes == 0) return CLG_OK; /* NULL: this plan does not need it */
+    const double start = clg_trace_start(p->device);
+    const clg_status status = clg_upload_write(u, data);
+    clg_trace_call(p->device, "clg_write", clg_tensor_name(input), start);
+    return status;
 }
 
 const clg_target *clg_plan_target(const clg_plan *p, const clg_tensor *t) {
@@ -212,7 +240,10 @@ clg_status clg_read(clg_plan *p, clg_tensor *t, void *data, size_t bytes) {
                         clg_shape_text(t->dtype, t->shape, shape, sizeof shape), clg_tensor_bytes(t), bytes);
     }
     const clg_value *v = &p->values[target->value];
-    CLG_TRY(clg_buffer_read(v->buffer, v->offset, t->dtype, data, (size_t)clg_value_elems(v)));
+    const double start = clg_trace_start(p->device);
+    const clg_status status = clg_buffer_read(v->buffer, v->offset, t->dtype, data, (size_t)clg_value_elems(v));
+    clg_trace_call(p->device, "clg_read", clg_tensor_name(t), start);
+    CLG_TRY(status);
     save_programs(p);
     return CLG_OK;
 }
@@ -229,7 +260,10 @@ void clg_plan_destroy(clg_plan **plan) {
     clg_plan *p = *plan;
     *plan = NULL;
     save_programs(p);
-    for (int i = 0; i < p->n_steps; i++) clg_kernel_destroy(&p->steps[i].kernel);
+    for (int i = 0; i < p->n_steps; i++) {
+        clg_note_forget(p->device, &p->steps[i].note);
+        clg_kernel_destroy(&p->steps[i].kernel);
+    }
     for (int i = 0; i < p->n_programs; i++) clg_program_release(&p->programs[i]);
     for (int i = 0; i < p->n_values; i++) {
         clg_upload_destroy(&p->values[i].upload);

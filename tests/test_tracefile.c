@@ -1,0 +1,247 @@
+/* Traces (clgrad/trace.h): what is in the file, that it is the truth, that recording changes no result. */
+#include <criterion/criterion.h>
+
+#include <clgrad/clgrad.h>
+#include <jansson.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define OK(expr) cr_assert_eq((expr), CLG_OK, "%s", clg_error())
+
+/* --- reading a trace --- */
+
+typedef struct span { const char *process, *row, *name; double start, end; } span;
+
+static json_t *write_and_read(clg_trace *t) {
+    json_error_t why;
+    FILE *f = tmpfile();
+    cr_assert(f);
+    OK(clg_trace_write(t, f));
+    rewind(f);
+    json_t *j = json_loadf(f, 0, &why);
+    cr_assert(j, "line %d: %s", why.line, why.text);
+    fclose(f);
+    return j;
+}
+
+/* The name that metadata give to a process, or to a thread of it. */
+static const char *name_of(json_t *trace, const char *what, json_int_t pid, json_int_t tid) {
+    size_t i;
+    json_t *e;
+    json_array_foreach(json_object_get(trace, "traceEvents"), i, e) {
+        if (strcmp(json_string_value(json_object_get(e, "name")), what) != 0) continue;
+        if (json_integer_value(json_object_get(e, "pid")) != pid) continue;
+        if (json_integer_value(json_object_get(e, "tid")) == tid)
+            return json_string_value(json_object_get(json_object_get(e, "args"), "name"));
+    }
+    return NULL;
+}
+
+/* Spans whose name begins so; their number. */
+static int find(json_t *trace, const char *prefix, span *out, int max) {
+    int n = 0;
+    size_t i;
+    json_t *e;
+    json_array_foreach(json_object_get(trace, "traceEvents"), i, e) {
+        const char *name = json_string_value(json_object_get(e, "name"));
+        if (strcmp(json_string_value(json_object_get(e, "ph")), "X") != 0) continue;
+        if (strncmp(name, prefix, strlen(prefix)) != 0) continue;
+        const json_int_t pid = json_integer_value(json_object_get(e, "pid"));
+        const double ts = json_number_value(json_object_get(e, "ts"));
+        const double dur = json_number_value(json_object_get(e, "dur"));
+        cr_assert(n < max, "more than %d spans %s", max, prefix);
+        out[n++] = (span){ name_of(trace, "process_name", pid, 0), name_of(trace, "thread_name", pid,
+                           json_integer_value(json_object_get(e, "tid"))), name, ts, ts + dur };
+        cr_assert(out[n - 1].process && out[n - 1].row, "%s: a row without a name", name);
+    }
+    return n;
+}
+
+static int64_t number(json_t *trace, const char *key) {
+    return json_integer_value(json_object_get(json_object_get(trace, "otherData"), key));
+}
+
+/* --- something to record --- */
+
+typedef struct net {
+    clg_graph *g;
+    clg_plan  *plan;
+    clg_tensor *x, *y;
+} net;
+
+/* Inputs and outputs of 64 x n numbers. */
+static net make_net(clg_device *d, int64_t n) {
+    net t = { .g = clg_graph_create(d, NULL) };
+    t.x = clg_named(clg_input(t.g, "pixels \"1\\2\"", CLG_F32, CLG_SHAPE(64, n)), "pixels \"1\\2\"");
+    t.y = clg_named(clg_sum(clg_matmul(clg_tanh(t.x), clg_transpose(t.x)), CLG_AXIS(1)), "answer");
+    t.plan = clg_compile(t.g, CLG_LIST(t.y), NULL);
+    cr_assert(t.plan, "%s", clg_error());
+    return t;
+}
+
+static void use_net(const net *t, int64_t n, int runs, float out[64]) {
+    float *x = malloc((size_t)n * 64 * sizeof *x);
+    cr_assert(x);
+    for (int64_t i = 0; i < n * 64; i++) x[i] = (float)(i * 7 % 13) / 13;
+    for (int i = 0; i < runs; i++) {
+        OK(clg_write(t->plan, t->x, x, (size_t)n * 64 * sizeof *x));
+        OK(clg_run(t->plan));
+    }
+    OK(clg_read(t->plan, t->y, out, 64 * sizeof *out));
+    free(x);
+}
+
+static void free_net(net *t) {
+    clg_plan_destroy(&t->plan);
+    clg_graph_destroy(&t->g);
+}
+
+static double now_us(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
+}
+
+/* --- tests --- */
+
+/* Each command once; on the right row; not before its call began and not after the read ended. */
+static void check_device(const char *which, const char *impl, bool discrete) {
+    enum { RUNS = 3, N = 256 };
+    float plain[64], traced[64];
+    span call[16], step[64], upload[16], download[16];
+    if (discrete) setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
+    clg_device *d = clg_device_open(which, clg_device_params(.profiling = true));
+    cr_assert(d, "%s", clg_error());
+    net t = make_net(d, N);
+    use_net(&t, N, RUNS, plain);
+    const double begin = now_us();
+    clg_trace *trace = clg_trace_create(0);
+    cr_assert(trace, "%s", clg_error());
+    OK(clg_trace_device(trace, d));
+    clg_trace_begin(trace, "three runs");
+    use_net(&t, N, RUNS, traced);
+    clg_trace_end(trace);
+    json_t *j = write_and_read(trace);
+    const double passed = now_us() - begin;
+    cr_expect(memcmp(plain, traced, sizeof plain) == 0, "recording changes the result");
+    cr_assert_eq(find(j, "three runs", call, 16), 1);
+    cr_expect_str_eq(call[0].process, "host");
+    const span all = call[0];
+    cr_expect(all.start >= 0 && all.end <= passed, "%g to %g of %g us", all.start, all.end, passed);
+    cr_assert_eq(find(j, "clg_run", call, 16), RUNS);
+    cr_expect_eq(find(j, "clg_write pixels \"1\\2\"", step, 64), RUNS, "names are escaped");
+    cr_expect_eq(find(j, "clg_read answer", download, 16), 1);
+    const int n = find(j, impl, step, 64);
+    clg_plan_info info;
+    clg_plan_get_info(t.plan, &info);
+    cr_expect(n >= RUNS && n <= RUNS * info.n_steps, "%d spans %s of %d steps", n, impl, info.n_steps);
+    for (int i = 0; i < n; i++) {
+        cr_expect(strcmp(step[i].process, "host") != 0 && strcmp(step[i].row, "compute") == 0, "%s", step[i].row);
+        cr_expect(step[i].end >= step[i].start && step[i].start >= call[0].start - 100
+                  && step[i].end <= download[0].end + 100, "%s: %g to %g us; the first run began at %g, the read "
+                  "ended at %g", step[i].name, step[i].start, step[i].end, call[0].start, download[0].end);
+        cr_expect(i == 0 || step[i].start >= step[i - 1].end - 1, "one queue, one command at a time");
+    }
+    if (strcmp(which, "ref") != 0) {
+        cr_expect_eq(find(j, "upload pixels", upload, 16), RUNS);
+        cr_expect_str_eq(upload[0].row, discrete ? "upload" : "compute");
+        cr_expect_eq(find(j, "place pixels", upload, 16), discrete ? RUNS : 0);
+        cr_expect_eq(find(j, "download", download, 16), 1);
+    }
+    cr_expect_eq(number(j, "dropped_spans") + number(j, "spans_without_times") + number(j, "unfinished_spans"), 0);
+    json_decref(j);
+    clg_trace_destroy(&trace);
+    use_net(&t, N, 1, traced); /* nothing records any more */
+    free_net(&t);
+    clg_device_destroy(&d);
+}
+
+Test(tracefile, ref, .timeout = 30) { check_device("ref", "ref", false); }
+Test(tracefile, unified, .timeout = 60) { check_device("0", "matmul", false); }
+Test(tracefile, discrete, .timeout = 60) { check_device("0", "matmul", true); }
+
+/* A trace that is full keeps what it has and says what it has not; a device outlives its owner's reference. */
+Test(tracefile, full, .timeout = 30) {
+    float out[64];
+    span s[8];
+    clg_device *d = clg_device_open("ref", NULL);
+    clg_trace *trace = clg_trace_create(5);
+    OK(clg_trace_device(trace, d));
+    net t = make_net(d, 2);
+    use_net(&t, 2, 3, out);
+    free_net(&t);
+    clg_device_destroy(&d);
+    json_t *j = write_and_read(trace);
+    cr_expect_eq(number(j, "spans"), 5);
+    cr_expect(number(j, "dropped_spans") > 5);
+    cr_expect(find(j, "", s, 8) == 5);
+    json_decref(j);
+    clg_trace_destroy(&trace);
+    clg_trace_destroy(&trace);
+}
+
+static void *nest(void *trace) {
+    char name[8];
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "at %d", i);
+        clg_trace_begin(trace, name);
+    }
+    for (int i = 0; i < 21; i++) clg_trace_end(trace); /* one too many */
+    return NULL;
+}
+
+/* Spans nest within their thread; 16 are kept, names are cut, and what is no UTF-8 becomes readable. */
+Test(tracefile, host_spans, .timeout = 30) {
+    pthread_t thread[3];
+    span s[64];
+    clg_trace *trace = clg_trace_create(100);
+    cr_assert(trace);
+    for (int i = 0; i < 3; i++) cr_assert_eq(pthread_create(&thread[i], NULL, nest, trace), 0);
+    for (int i = 0; i < 3; i++) pthread_join(thread[i], NULL);
+    clg_trace_begin(trace, "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789");
+    clg_trace_end(trace);
+    clg_trace_begin(trace, "\xff\x01\xc3\xa9");
+    clg_trace_end(trace);
+    clg_trace_begin(trace, "open");
+    json_t *j = write_and_read(trace);
+    cr_expect_eq(find(j, "at ", s, 64), 3 * 16);
+    cr_expect_eq(number(j, "dropped_spans"), 3 * 4);
+    for (int k = 0; k < 48; k += 16) /* the innermost ends first */
+        for (int i = 1; i < 16; i++)
+            cr_expect(strcmp(s[i].row, s[0].row) != 0 || (s[i].start <= s[i - 1].start && s[i].end >= s[i - 1].end));
+    cr_assert_eq(find(j, "0123", s, 64), 1);
+    cr_expect_eq(strlen(s[0].name), 63);
+    cr_expect_eq(find(j, "?\x01\xc3\xa9", s, 64), 1);
+    cr_expect_eq(find(j, "open", s, 64), 0);
+    json_decref(j);
+    clg_trace_destroy(&trace);
+}
+
+Test(tracefile, refused, .timeout = 30) {
+    clg_device *plain = clg_device_open("0", NULL), *ref = clg_device_open("ref", NULL);
+    clg_trace *a = clg_trace_create(1), *b = clg_trace_create(1);
+    cr_assert(plain && ref && a && b, "%s", clg_error());
+    cr_expect(clg_trace_create(-1) == NULL && strstr(clg_error(), "-1"), "%s", clg_error());
+    cr_expect(clg_trace_create(INT64_MAX) == NULL);
+    cr_expect(clg_trace_device(a, NULL) == CLG_ERR_INVALID && clg_trace_device(NULL, ref) == CLG_ERR_INVALID);
+    cr_expect(clg_trace_device(a, plain) == CLG_ERR_INVALID && strstr(clg_error(), ".profiling = true"), "%s",
+              clg_error());
+    OK(clg_trace_device(a, ref));
+    cr_expect(clg_trace_device(b, ref) == CLG_ERR_INVALID && strstr(clg_error(), "already"), "%s", clg_error());
+    clg_trace_destroy(&a);
+    OK(clg_trace_device(b, ref)); /* it is free again */
+    cr_expect(clg_trace_write(b, NULL) == CLG_ERR_INVALID && clg_trace_write(NULL, stdout) == CLG_ERR_INVALID);
+    FILE *full = fopen("/dev/full", "w");
+    if (full) {
+        cr_expect_eq(clg_trace_write(b, full), CLG_ERR_IO);
+        fclose(full);
+    }
+    clg_trace_begin(NULL, "nothing");
+    clg_trace_end(NULL);
+    clg_trace_destroy(&b);
+    clg_device_destroy(&plain);
+    clg_device_destroy(&ref);
+}
