@@ -19,6 +19,9 @@
 #define NV 4
 #endif
 #define NR (16 * NV)
+#ifndef EDGE
+#define EDGE 0
+#endif
 
 #ifndef MB
 #define MB 4
@@ -32,35 +35,25 @@
 #define INDEX16 int16
 #endif
 
-/** Needs m >= MR: the last tile of a column begins at m - MR and stores only the rows that the one before left out.
- *  Column j0 + j of b is b[j0 / NR * b_panel + k * ldb + j]: b_panel is NR, or NR * k for a packed b. a_tile: from one
- *  tile of a packed a to the next, 0 if a lies as it came. */
-KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long a_row, const long a_col,
-            const long a_tile, const long b_panel, const long ldb, const long ldc, const long a_stride,
-            const long b_stride, const long c_stride, const long a_begin, const long b_begin,
-            const long c_begin TAIL_ARGS) {
-    const size_t ip = get_global_id(0), jp = get_global_id(1), z = get_global_id(2);
-    const int own = (int)ip * MR, i0 = min(own, m - MR), j0 = (int)jp * NR;
-    __global const ACC *pa = AT(a, a_begin + (long)z * a_stride + (a_tile ? (long)ip * a_tile : i0 * a_row));
-    __global const ACC *pb = AT(b, b_begin + (long)z * b_stride + (long)jp * b_panel);
-    __global ACC *pc = AT(c, c_begin + (long)z * c_stride + i0 * ldc + j0);
-    ACC16 sum[MR][NV];
-#pragma unroll
-    for (int i = 0; i < MR; i++)
-#pragma unroll
-        for (int v = 0; v < NV; v++) sum[i][v] = (ACC16)(0);
+/* sum[i][v] += row i of op(a) times vector v of the panel, v < nv, which is a constant where this is inlined. */
+INLINE void add_products(ACC16 sum[MR][NV], __global const ACC *pa, __global const ACC *pb, int k, long a_row,
+                         long a_col, long ldb, const int nv) {
     for (int kk = 0; kk < k; kk++, pa += a_col, pb += ldb) {
         ACC16 bv[NV];
 #pragma unroll
-        for (int v = 0; v < NV; v++) bv[v] = vload16(v, pb);
+        for (int v = 0; v < nv; v++) bv[v] = vload16(v, pb);
 #pragma unroll
         for (int i = 0; i < MR; i++) {
             const ACC16 av = (ACC16)(pa[i * a_row]);
 #pragma unroll
-            for (int v = 0; v < NV; v++) sum[i][v] = fma(av, bv[v], sum[i][v]);
+            for (int v = 0; v < nv; v++) sum[i][v] = fma(av, bv[v], sum[i][v]);
         }
     }
-    const uint row = (uint)z * m + i0; /* of the output as one matrix, for the tail */
+}
+
+/* Stores rows own - i0 <= i < MR of a tile that begins at row i0 and column j0 of an m x n matrix. */
+INLINE void store_sums(ACC16 sum[MR][NV], __global ACC *pc, uint row, int own, int i0, int j0, int n,
+                       long ldc TAIL_ARGS) {
 #if !defined CLG_TAIL || CLG_TAIL < 2
     if (i0 == own && j0 + NR <= n) {
 #pragma unroll
@@ -79,6 +72,37 @@ KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const l
         for (int v = 0; v < NV && j0 + 16 * v < n; v++)
             clg_store_part(pc + i * ldc + 16 * v, TAIL16(edge[i * NV + v], row + i, j0 + 16 * v),
                            min(16, n - j0 - 16 * v));
+}
+
+/** Needs m >= MR: the last tile of a column begins at m - MR and stores only the rows that the one before left out. A
+ *  work-item makes `steps` tiles of one panel, below each other, so that a tile of few terms is not outweighed by the
+ *  start of a work-group. Column j0 + j of b is b[j0 / NR * b_panel + k * ldb + j]: b_panel is NR, or NR * k for a
+ *  packed b. a_tile: from one tile of a packed a to the next, 0 if a lies as it came. EDGE: the last panel has at most
+ *  16 columns, and only they are computed. */
+KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long a_row, const long a_col,
+            const long a_tile, const long b_panel, const long ldb, const long ldc, const int steps,
+            const long a_stride, const long b_stride, const long c_stride, const long a_begin, const long b_begin,
+            const long c_begin TAIL_ARGS) {
+    const size_t jp = get_global_id(1), z = get_global_id(2);
+    const int j0 = (int)jp * NR, first = (int)get_global_id(0) * steps, end = min(first + steps, (m + MR - 1) / MR);
+    __global const ACC *of_a = AT(a, a_begin + (long)z * a_stride);
+    __global const ACC *pb = AT(b, b_begin + (long)z * b_stride + (long)jp * b_panel);
+    __global ACC *of_c = AT(c, c_begin + (long)z * c_stride + j0);
+    for (int ip = first; ip < end; ip++) {
+        const int own = ip * MR, i0 = min(own, m - MR);
+        __global const ACC *pa = of_a + (a_tile ? (long)ip * a_tile : i0 * a_row);
+        ACC16 sum[MR][NV];
+#pragma unroll
+        for (int i = 0; i < MR; i++)
+#pragma unroll
+            for (int v = 0; v < NV; v++) sum[i][v] = (ACC16)(0);
+#if EDGE
+        if (j0 + 16 >= n) add_products(sum, pa, pb, k, a_row, a_col, ldb, 1);
+        else
+#endif
+            add_products(sum, pa, pb, k, a_row, a_col, ldb, NV);
+        store_sums(sum, of_c + i0 * ldc, (uint)z * m + i0, own, i0, j0, n, ldc TAIL_PASS);
+    }
 }
 
 /* Halves the groups of lanes of u and v that are still to be summed (of 16, 8, 4, 2 lanes); those of u come first. */

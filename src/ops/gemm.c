@@ -49,12 +49,26 @@ const clg_knob clg_gemm_cpu_knobs[] = {
     {0},
 };
 
-/* Vector operations a core does for the product: one a fused multiply-add, half a one a load, and starting a tile. */
+/* Whether the last panel is narrow enough to be computed as one vector. */
+static bool has_edge(tile t, int64_t n) {
+    const int64_t rest = n % (16 * t.nv);
+    return t.nv > 2 && n > 16 * t.nv && rest > 0 && rest <= 16;
+}
+
+/* Vector operations of a tile with nv vectors: fused multiply-adds or loads, whichever take longer, and its start. */
+static double tile_cost(int mr, int nv, double k) {
+    const int fma = mr * nv < 4 ? 4 : mr * nv; /* four in flight, else their latency shows */
+    const int load = mr + nv;
+    return (fma > load ? fma : load) * k + 40 + mr * nv;
+}
+
+/* What a core does for the product. */
 static double tile_work(tile t, const clg_emit_gemm_params *p, int cores) {
-    const int64_t n_tiles = div_up(p->m, t.mr) * div_up(p->n, 16 * t.nv) * p->batch;
-    const int fma = t.mr * t.nv < 4 ? 4 : t.mr * t.nv; /* four in flight, else their latency shows */
-    const double load = 0.5 * (t.mr + t.nv);
-    return (double)div_up(n_tiles, cores) * ((fma > load ? fma : load) * (double)p->k + 40 + t.mr * t.nv);
+    const int64_t panels = div_up(p->n, 16 * t.nv), full = has_edge(t, p->n) ? panels - 1 : panels;
+    const int64_t tiles = div_up(p->m, t.mr) * p->batch;
+    double work = (double)div_up(tiles * full, cores) * tile_cost(t.mr, t.nv, (double)p->k);
+    if (full < panels) work += (double)div_up(tiles, cores) * tile_cost(t.mr, 1, (double)p->k);
+    return work;
 }
 
 static tile choose_tile(clg_emit *e, const clg_emit_gemm_params *p) {
@@ -95,18 +109,29 @@ static clg_status emit_dot(clg_emit *e, const clg_emit_gemm_params *p) {
 /* How `tile` finds its operands: as they came, or packed in scratch. */
 typedef struct packed { const clg_tensor *a, *b; } packed; /* NULL: not packed */
 
+/* Tiles an item makes below each other: some 2000 vector operations, while there are items to share among the cores. */
+static int64_t tile_steps(clg_emit *e, const clg_emit_gemm_params *p, tile t) {
+    const int64_t tiles = div_up(p->m, t.mr), all = tiles * div_up(p->n, 16 * t.nv) * p->batch;
+    const int64_t enough = 32 * (int64_t)clg_device_get_caps(clg_emit_device(e))->compute_units;
+    const int64_t wanted = 2000 / (p->k * t.mr * t.nv + 40) + 1, fit = all / enough, most = wanted < fit ? wanted : fit;
+    if (most < 1) return 1;
+    return div_up(tiles, div_up(tiles, most < tiles ? most : tiles)); /* the last item has not much less */
+}
+
 static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, packed y) {
     const int64_t columns = 16 * t.nv, tiles = div_up(p->m, t.mr), panels = div_up(p->n, columns);
+    const int64_t steps = tile_steps(e, p, t);
     const int64_t a_tile = p->k * t.mr, b_panel = p->k * columns;
     const clg_tensor *a = y.a ? y.a : p->a, *b = y.b ? y.b : p->b, *c = p->c;
     const int64_t a_stride = !y.a || p->a_stride == 0 ? p->a_stride : tiles * a_tile;
     const int64_t b_stride = !y.b || p->b_stride == 0 ? p->b_stride : panels * b_panel;
-    return clg_emit_launch(e, &(clg_launch){"gemm.tile", clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
-        {(size_t)tiles, (size_t)panels, (size_t)p->batch}, {0},
+    return clg_emit_launch(e, &(clg_launch){"gemm.tile",
+        clg_emit_options(e, has_edge(t, p->n) ? "-DMR=%d -DNV=%d -DEDGE=1" : "-DMR=%d -DNV=%d", t.mr, t.nv),
+        {(size_t)div_up(tiles, steps), (size_t)panels, (size_t)p->batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda),
              LONG_AS(a_col, y.a ? t.mr : p->ta ? p->lda : 1), LONG_AS(a_tile, y.a ? a_tile : 0),
              LONG_AS(b_panel, y.b ? b_panel : columns), LONG_AS(ldb, y.b ? columns : p->ldb), LONG_AS(ldc, p->ldc),
-             LONG_AS(a_stride, a_stride), LONG_AS(b_stride, b_stride), LONG_AS(c_stride, p->c_stride),
+             INT(steps), LONG_AS(a_stride, a_stride), LONG_AS(b_stride, b_stride), LONG_AS(c_stride, p->c_stride),
              LONG_AS(a_begin, y.a ? 0 : p->a_off), LONG_AS(b_begin, y.b ? 0 : p->b_off),
              LONG_AS(c_begin, p->c_off)), clg_gemm_tail_cols(p)});
 }
