@@ -2,6 +2,7 @@
  * peers/torch_peer.py times the same networks in PyTorch; compare.py runs both by turns. */
 #include "network.h"
 #include "timing.h"
+#include "tool/traced.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@ typedef struct bench {
     int64_t     width, size;
     double      budget, momentum;
     bool        plan, memory;
+    clg_traced_options trace;
+    clg_traced  traced;
     clg_device *dev;
     clg_jsonl  *lines;
     FILE       *table;
@@ -54,7 +57,21 @@ static int report(const bench *b, const bench_net *m, int64_t batch, const clg_t
         "loss", clg_json_real(loss)));
 }
 
-static int bench_model(const bench *b, const bench_net *m, int64_t batch) {
+/* Steps as a training run makes them, each with a batch of its own, for --trace; behind the timing. */
+static int trace_steps(bench *b, clg_network *n, const bench_net *m) {
+    if (!b->trace.path) return 0;
+    int code = clg_traced_begin(&b->traced, &b->dev, 1);
+    while (!code && b->traced.done < b->traced.last) {
+        clg_status s = bench_net_fill(n->plan, n->x, m->classes);
+        if (s == CLG_OK) s = bench_net_fill(n->plan, n->labels, m->classes);
+        if (s == CLG_OK) s = clg_run(n->plan);
+        code = s == CLG_OK ? clg_traced_step(&b->traced) : clg_tool_fail();
+    }
+    const int end = clg_traced_end(&b->traced);
+    return code ? code : end;
+}
+
+static int bench_model(bench *b, const bench_net *m, int64_t batch) {
     clg_network n;
     clg_timing time;
     clg_plan_info info;
@@ -73,12 +90,13 @@ static int bench_model(const bench *b, const bench_net *m, int64_t batch) {
         code = report(b, m, batch, &time, &info, (double)loss, before);
         if (b->plan && clg_plan_report(n.plan, CLG_REPORT_TEXT, b->table) < 0) code = clg_tool_fail();
         if (!code) code = clg_network_report(n.plan, b->report);
+        if (!code) code = trace_steps(b, &n, m);
     }
     clg_network_close(&n);
     return code;
 }
 
-static int walk(const bench *b) {
+static int walk(bench *b) {
     int64_t batch[MAX_BATCHES];
     const int n = clg_numbers("batch", b->batches, batch, MAX_BATCHES);
     int code = n < 0 ? CLG_EXIT_USAGE : 0, seen = 0;
@@ -108,6 +126,9 @@ int main(int argc, char **argv) {
          "rss_before_mb of the JSON is the memory of the network alone"},
         {CLG_OPT_FLAG, "plan", NULL, &b.plan, "also print the plan: every launch, with its time"},
         {CLG_OPT_TEXT, "report", "FILE", &b.report, "write the plan with its times as JSON to FILE"},
+        {CLG_OPT_TEXT, "trace", "FILE", &b.trace.path, "after the timing, record steps that upload a batch each; "
+         "of the\nfirst network only"},
+        {CLG_OPT_TEXT, "trace-steps", "A..B", &b.trace.steps, "which ones (default " CLG_TRACED_STEPS ")"},
         {CLG_OPT_TEXT, "json", "FILE", &b.json, "write one JSON object a network to FILE, - for stdout"},
         {CLG_OPT_END},
     };
@@ -117,10 +138,11 @@ int main(int argc, char **argv) {
         options, NULL, NULL, 0};
     int code = clg_opt_parse(&usage, argc, argv);
     if (code >= 0) return code;
-    code = clg_jsonl_open(b.json, &b.lines);
+    code = clg_traced_parse(&b.trace, "clgrad-bench-train", &b.traced);
+    if (!code) code = clg_jsonl_open(b.json, &b.lines);
     if (code) return code;
     b.table = clg_jsonl_table(b.json);
-    b.dev = clg_device_open(b.device, clg_device_params(.profiling = b.plan || b.report));
+    b.dev = clg_device_open(b.device, clg_device_params(.profiling = b.plan || b.report || b.trace.path));
     code = b.dev ? walk(&b) : clg_tool_fail();
     clg_device_destroy(&b.dev);
     clg_jsonl_close(&b.lines);

@@ -133,6 +133,25 @@ Test(tool, a_preset_is_its_options, .init = set_up, .fini = tear_down) {
     cr_expect(same_files("a", "b"));
 }
 
+/* The steps of the window and no others; the run is the same; what is stopped early writes what there is. */
+Test(tool, traces_of_training, .init = set_up, .fini = tear_down) {
+    expect_run(0, "train --model softmax --epochs 1 --save a");
+    expect_run(0, "train --model softmax --epochs 1 --save b --trace t.json --trace-steps 3..6");
+    cr_expect(same_files("a", "b"), "a trace changes nothing");
+    json_t *t = json_load_file("t.json", 0, NULL);
+    cr_assert_not_null(t);
+    json_decref(t);
+    cr_expect(!file_has("t.json", "\"step 2\"") && file_has("t.json", "\"step 3\""));
+    cr_expect(file_has("t.json", "\"step 6\"") && !file_has("t.json", "\"step 7\""));
+    cr_expect(file_has("t.json", "upload x") && file_has("t.json", "matmul") && file_has("t.json", "clg_run"));
+    expect_run(130, "train --model softmax --epochs 1 --trace u.json --trace-steps 1..1000 --stop-after 4");
+    cr_expect(file_has("u.json", "\"step 1\"") && file_has("u.json", "\"step 4\"") && file_has("u.json", "]}"));
+    expect_run(0, "train --model softmax --epochs 1 --trace v.json --trace-steps 101..102");
+    cr_expect(file_has("err", "the run had 100 steps, and the window begins with step 101"));
+    cr_expect(access("v.json", F_OK) != 0);
+    expect_run(4, "train --model softmax --epochs 1 --trace /nowhere/t.json");
+}
+
 /* --- interruption --- */
 
 Test(tool, a_resumed_run_gives_the_bytes_of_an_unbroken_one, .init = set_up, .fini = tear_down) {
@@ -432,6 +451,9 @@ static const struct { const char *arguments, *want; } wrong_lines[] = {
     {"train --resume good --model mlp", "--model mlp, but good was made with --model softmax"},
     {"train --resume good --lr 0.02", "--lr 0.02, but good was made with --lr 0.01"},
     {"train --resume good --seed 3", "made with --seed 1"},
+    {"train --trace t.json --trace-steps 5..3", "--trace-steps 5..3: give the first and the last step"},
+    {"train --trace t.json --trace-steps 5", "such as 10..60"},
+    {"train --trace-steps 5..7", "--trace-steps says which steps --trace FILE records"},
     {"eval", "--load FILE is missing"},
     {"eval --load good --part both", "is none of test|train"},
     {"plan", "give a model, as in clgrad plan lenet"},

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define OK(expr) cr_assert_eq((expr), CLG_OK, "%s", clg_error())
 
@@ -179,6 +180,16 @@ Test(tracefile, full, .timeout = 30) {
     cr_expect(number(j, "dropped_spans") > 5);
     cr_expect(find(j, "", s, 8) == 5);
     json_decref(j);
+    char path[] = "/tmp/clgrad-trace-XXXXXX";
+    const int file = mkstemp(path);
+    cr_assert(file >= 0);
+    OK(clg_trace_save(trace, path));
+    cr_expect((j = json_load_file(path, 0, NULL)) != NULL && find(j, "", s, 8) == 5);
+    json_decref(j);
+    cr_expect(clg_trace_save(trace, "/nowhere/trace.json") == CLG_ERR_IO && strstr(clg_error(), "/nowhere"), "%s",
+              clg_error());
+    close(file);
+    remove(path);
     clg_trace_destroy(&trace);
     clg_trace_destroy(&trace);
 }
@@ -234,6 +245,7 @@ Test(tracefile, refused, .timeout = 30) {
     clg_trace_destroy(&a);
     OK(clg_trace_device(b, ref)); /* it is free again */
     cr_expect(clg_trace_write(b, NULL) == CLG_ERR_INVALID && clg_trace_write(NULL, stdout) == CLG_ERR_INVALID);
+    cr_expect(clg_trace_save(b, NULL) == CLG_ERR_INVALID && clg_trace_save(NULL, "x") == CLG_ERR_INVALID);
     FILE *full = fopen("/dev/full", "w");
     if (full) {
         cr_expect_eq(clg_trace_write(b, full), CLG_ERR_IO);

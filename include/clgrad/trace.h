@@ -40,6 +40,9 @@ CLG_API void clg_trace_end(clg_trace *t);
  *  Errors: CLG_ERR_IO; CLG_ERR_DEVICE if a command failed. */
 CLG_API CLG_CHECK clg_status clg_trace_write(clg_trace *t, FILE *to);
 
+/** The same into a file, which is replaced as a whole or not at all. Errors also: CLG_ERR_NOMEM. */
+CLG_API CLG_CHECK clg_status clg_trace_save(clg_trace *t, const char *path);
+
 /** Ends the recording on its devices. */
 CLG_API void clg_trace_destroy(clg_trace **t);
 

@@ -1,10 +1,12 @@
 /* Traces as files: Trace Event Format (Google, "Trace Event Format", 2016), JSON object form. Spans are complete events
  * ("X") with ts and dur in us from the trace's creation; process 0 is the host, process 1 + i device i. Times of commands
  * are brought to the host's clock by two moments at which both clocks were read, so that a drift is taken out too. */
+#include "base/file.h"
 #include "cl/recording.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* --- times --- */
 
@@ -121,4 +123,18 @@ clg_status clg_trace_write(clg_trace *t, FILE *to) {
     const bool ok = fflush(to) == 0 && !ferror(to);
     pthread_mutex_unlock(clg_trace_lock());
     return ok ? CLG_OK : clg_fail(CLG_ERR_IO, "clg_trace_write: the trace could not be written");
+}
+
+clg_status clg_trace_save(clg_trace *t, const char *path) {
+    char *text = NULL;
+    size_t size = 0;
+    if (!t || !path) return clg_fail(CLG_ERR_INVALID, "clg_trace_save: the %s is NULL", t ? "path" : "trace");
+    FILE *f = open_memstream(&text, &size);
+    if (!f) return clg_fail_nomem("trace");
+    clg_status status = clg_trace_write(t, f);
+    if (fclose(f) != 0 && status >= 0) status = clg_fail_nomem("trace");
+    if (status == CLG_ERR_IO) status = clg_fail_nomem("trace"); /* no file was written to yet */
+    if (status >= 0) status = clg_file_write(path, &(clg_file_part){ text, size }, 1, true);
+    free(text);
+    return status;
 }

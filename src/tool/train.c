@@ -89,7 +89,7 @@ static int resume(clg_train_run *r) {
 }
 
 static int make_trainer(clg_train_run *r) {
-    r->dev = clg_device_open(r->o.out.device, NULL);
+    r->dev = clg_device_open(r->o.out.device, clg_device_params(.profiling = r->o.out.trace.path != NULL));
     r->store = r->dev ? clg_store_create(r->dev, r->o.seed) : NULL;
     int code = r->store ? standardize(r) : clg_tool_fail();
     if (code == CLG_EXIT_OK) code = make_model(r);
@@ -111,6 +111,7 @@ static int train(clg_train_run *r) {
     code = clg_tool_check_output("save", r->o.out.save);
     if (code == CLG_EXIT_OK) code = clg_tool_check_output("plot", r->o.out.plot);
     if (code == CLG_EXIT_OK) code = clg_tool_check_output("report", r->o.out.report);
+    if (code == CLG_EXIT_OK) code = clg_traced_parse(&r->o.out.trace, "train", &r->traced);
     if (code == CLG_EXIT_OK) code = open_data(r);
     if (code != CLG_EXIT_OK) return code;
     r->free_batch = r->o.batch == 0;

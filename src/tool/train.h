@@ -4,6 +4,7 @@
 #define CLG_TOOL_TRAIN_H_
 
 #include "tool/network.h"
+#include "tool/traced.h"
 
 enum { CLG_MAX_EPOCHS = 100000, CLG_MAX_BATCH = 65536, CLG_USUAL_BATCH = 64 };
 enum { CLG_RECIPE_ROWS = 48, CLG_TRAIN_ROWS = 64 };
@@ -12,6 +13,7 @@ enum { CLG_RECIPE_ROWS = 48, CLG_TRAIN_ROWS = 64 };
 typedef struct clg_train_output {
     const char *device, *save, *resume, *plot, *report, *json;
     int64_t     stop_after;
+    clg_traced_options trace;
     int64_t     kfold;    /* judge the recipe by so many folds first; 0: not */
 } clg_train_output;
 
@@ -45,6 +47,7 @@ typedef struct clg_train_run {
     float       *output;             /* of the test part, [n, outputs] */
     double       first_step;         /* seconds from the start to the end of the first step; NaN before */
     const char  *unit;               /* "pictures" or "items" */
+    clg_traced   traced;
     clg_jsonl   *json;
     FILE        *table;
     int64_t      resumed_items;      /* training items that the resumed checkpoint was made with; 0: none */

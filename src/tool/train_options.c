@@ -109,6 +109,10 @@ void clg_train_table(clg_train_options *o, clg_opt *table) {
          "curves and pictures of what was learned"},
         {CLG_OPT_TEXT, "json", "FILE", &o->out.json, "write a JSON line for each epoch and one at the\nend; - is "
          "stdout"},
+        {CLG_OPT_TEXT, "trace", "FILE", &o->out.trace.path, "write when each command ran on the device, and what the\n"
+         "host did, for chrome://tracing or ui.perfetto.dev"},
+        {CLG_OPT_TEXT, "trace-steps", "A..B", &o->out.trace.steps, "the steps in the trace, counted from 1 in this "
+         "process\n(default " CLG_TRACED_STEPS ")"},
         {CLG_OPT_INT, "kfold", "K", &o->out.kfold, "first judge the recipe by cross-validation: K parts of\nthe "
          "training data take turns as validation part", 2, 1e6},
         {CLG_OPT_INT, "stop-after", "N", &o->out.stop_after, "stop after N batches as Ctrl-C does, for limited\ntime "

@@ -121,6 +121,7 @@ static void first_step_done(clg_train_run *r) {
 static enum clg_fit_action on_step(void *user, const clg_fit_state *s) {
     watch *w = user;
     if (w->steps++ == 0) first_step_done(w->run);
+    w->code = clg_traced_step(&w->run->traced);
     if (!w->bar.unit || w->epoch != s->epoch) { /* the first step of an epoch, in this process */
         char label[40];
         snprintf(label, sizeof label, "epoch %lld of %lld", (long long)s->epoch, (long long)s->epochs);
@@ -240,13 +241,15 @@ static int fit(clg_train_run *r, watch *w) {
     p.on_epoch = on_epoch;
     p.user = w;
     clg_progress_note("preparing (the first run on a device compiles its kernels)");
+    int code = clg_traced_begin(&r->traced, &r->dev, 1);
+    if (code != CLG_EXIT_OK) return code;
     clg_status s = clg_trainer_set(r->trainer, &p);
     if (s == CLG_OK) s = clg_fit(r->trainer, r->train, r->val, &r->result);
     if (s == CLG_OK && r->result.end == CLG_FIT_STOPPED && r->result.epochs >= p.epochs && w->code == CLG_EXIT_OK)
         s = clg_fit(r->trainer, r->train, r->val, &r->result); /* with the last step: only what ends a run is left */
     clg_progress_note(NULL);
     if (s < 0) {
-        const int code = clg_tool_fail_usage();
+        code = clg_tool_fail_usage();
         return s == CLG_ERR_SHAPE ? CLG_EXIT_FILE : code;
     }
     if (r->result.end == CLG_FIT_DIVERGED) return diverged(r);
@@ -260,6 +263,8 @@ int clg_train_run_all(clg_train_run *r) {
     catch_signals(true);
     code = fit(r, &w);
     catch_signals(false);
+    const int traced = clg_traced_end(&r->traced);
+    if (code == CLG_EXIT_OK) code = traced;
     const bool draws = code == CLG_EXIT_OK || r->result.epochs > 0;
     if (code == CLG_EXIT_OK) {
         print_choice(r);
