@@ -83,7 +83,7 @@ typedef struct launch {
 static clg_status enqueue(void *what, int n) {
     const launch *l = what;
     clg_status s = CLG_OK;
-    for (int i = 0; i < n && s == CLG_OK; i++) s = clg_kernel_enqueue(l->kernel, NULL);
+    for (int i = 0; i < n && s == CLG_OK; i++) s = clg_kernel_enqueue(l->kernel, NULL, NULL);
     return s == CLG_OK ? clg_device_finish(l->dev) : s;
 }
 

@@ -43,7 +43,7 @@ static bool launch(clg_device *d, clg_program *p, const char *function) {
     const clg_bind bind = { .kind = CLG_BIND_BUFFER, .name = "x", .buffer = x };
     ok = ok && clg_kernel_create(p, function, &bind, 1, &k) == CLG_OK
         && clg_kernel_set_range(k, global, local) == CLG_OK
-        && clg_kernel_enqueue(k, NULL) == CLG_OK && clg_buffer_read(x, 0, CLG_F32, data, 8) == CLG_OK;
+        && clg_kernel_enqueue(k, NULL, NULL) == CLG_OK && clg_buffer_read(x, 0, CLG_F32, data, 8) == CLG_OK;
     for (int i = 0; ok && i < 8; i++) ok = data[i] == (float)(i + function[3] - '0');
     clg_kernel_destroy(&k);
     clg_buffer_destroy(&x);

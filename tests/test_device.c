@@ -214,8 +214,8 @@ Test(device, buffers) {
             OK(clg_device_accepts(d, types[t]));
             for (size_t i = 0; i < sizeof data; i++) data[i] = (unsigned char)(t == 0 ? i % 64 : i * 7);
             OK(clg_buffer_write(a, 20, types[t], data, 200));
-            OK(clg_buffer_copy(a, 20, b, 50, types[t], 200, NULL));
-            OK(clg_buffer_copy(b, 50, b, 50, types[t], 200, NULL));
+            OK(clg_buffer_copy(a, 20, b, 50, types[t], 200, NULL, NULL));
+            OK(clg_buffer_copy(b, 50, b, 50, types[t], 200, NULL, NULL));
             memset(back, 0xee, sizeof back);
             OK(clg_buffer_read(b, 50, types[t], back, 200));
             cr_expect(memcmp(data, back, 200 * size) == 0, "%s %s", devices[k], clg_dtype_name(types[t]));
@@ -228,7 +228,7 @@ Test(device, buffers) {
         cr_expect(clg_buffer_read(a, 101, CLG_F32, back, 200) == CLG_ERR_INVALID);
         cr_expect(clg_buffer_write(a, SIZE_MAX, CLG_F32, back, 2) == CLG_ERR_INVALID);
         cr_expect(clg_buffer_write(empty, 0, CLG_F32, back, 1) == CLG_ERR_INVALID);
-        cr_expect(clg_buffer_copy(a, 0, b, 300, CLG_F32, 1, NULL) == CLG_ERR_INVALID);
+        cr_expect(clg_buffer_copy(a, 0, b, 300, CLG_F32, 1, NULL, NULL) == CLG_ERR_INVALID);
         cr_expect(clg_device_accepts(d, CLG_DTYPE_COUNT) == CLG_ERR_INVALID);
         cr_expect((clg_device_accepts(d, CLG_F64) == CLG_OK) == (k == 0 || clg_device_get_caps(d)->fp64));
         clg_buffer_destroy(&a);
@@ -309,7 +309,7 @@ static void upload_in_order(clg_device *d) {
         for (int i = 0; i < N; i++) data[i] = (float)(r * N + i);
         OK(clg_upload_write(u, data));
         memset(data, 0, sizeof data); /* the caller's memory is free at once */
-        OK(clg_buffer_copy(x, 5, log, (size_t)r * N, CLG_F32, N, NULL));
+        OK(clg_buffer_copy(x, 5, log, (size_t)r * N, CLG_F32, N, NULL, NULL));
     }
     for (int r = 0; r < ROUNDS; r++) {
         OK(clg_buffer_read(log, (size_t)r * N, CLG_F32, back, N));

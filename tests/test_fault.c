@@ -44,6 +44,8 @@ typedef struct told {
 static clg_status use_kernel(clg_device *d, clg_program *p, clg_buffer *x, clg_buffer *y, double *value) {
     clg_kernel *k = NULL;
     clg_upload *u = NULL;
+    clg_download *down = NULL;
+    struct _cl_event *done = NULL;
     clg_status status = CLG_OK;
     const float data[4] = { 1, 2, 3, 4 };
     float back[4];
@@ -56,13 +58,20 @@ static clg_status use_kernel(clg_device *d, clg_program *p, clg_buffer *x, clg_b
     CLG_TRY_END(clg_upload_create(x, 4, CLG_F32, 4, "x", &u));
     for (int i = 0; i < 3; i++) {
         CLG_TRY_END(clg_upload_write(u, data));
-        CLG_TRY_END(clg_kernel_enqueue(k, &note));
+        CLG_TRY_END(clg_kernel_enqueue(k, &note, NULL));
     }
-    CLG_TRY_END(clg_buffer_copy(y, 0, y, 8, CLG_F32, 4, NULL));
+    CLG_TRY_END(clg_download_create(d, CLG_F32, 4, "y", &down));
+    CLG_TRY_END(clg_kernel_enqueue(k, &note, &(clg_link){ .done = &done }));
+    CLG_TRY_END(clg_download_begin(down, y, 0, done));
+    CLG_TRY_END(clg_download_begin(down, y, 0, NULL));
+    CLG_TRY_END(clg_buffer_copy(y, 0, y, 8, CLG_F32, 4, NULL, &(clg_link){ .n_wait = 1, .wait = &done }));
+    CLG_TRY_END(clg_download_end(down, back));
     CLG_TRY_END(clg_device_finish(d));
     CLG_TRY_END(clg_buffer_read(y, 8, CLG_F32, back, 4));
     *value = back[0] + 10 * back[1] + 100 * back[2] + 1000 * back[3];
 end:
+    clg_event_release(&done);
+    clg_download_destroy(&down);
     clg_note_forget(d, &note);
     clg_upload_destroy(&u);
     clg_kernel_destroy(&k);
@@ -128,21 +137,24 @@ static clg_status saving_job(const char *dir, double *value) {
 static clg_status train(clg_device *d, clg_store *net, clg_graph *g, double *value) {
     clg_status status = CLG_OK;
     const int32_t labels[] = { 2, 0 };
-    float pixels[72], loss_value = 0;
+    float pixels[72], hidden[2 * 2 * 4 * 4], loss_value = 0;
     for (int i = 0; i < 72; i++) pixels[i] = (float)(i % 7) / 7;
     clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(2, 1, 6, 6)), *t = clg_input(g, "t", CLG_I32, CLG_SHAPE(2));
     clg_tensor *h = clg_relu(clg_nn_conv2d(x, "conv", 2, 3, NULL));
     clg_tensor *loss = clg_cross_entropy(clg_nn_linear(clg_flatten(h, 1), "fc", 3), t);
     clg_tensor *step = clg_sgd(loss, clg_optim_params(.lr = 0.1, .momentum = 0.9));
-    clg_plan *plan = clg_compile(g, CLG_LIST(loss, step), NULL);
+    clg_tensor *dh = clg_grad(loss, h);
+    clg_plan *plan = clg_compile(g, CLG_LIST(loss, step, dh), NULL);
     if (!plan) return clg_error_status();
     for (int i = 0; i < 2; i++) {
         CLG_TRY_END(clg_write(plan, x, pixels, sizeof pixels));
         CLG_TRY_END(clg_write(plan, t, labels, sizeof labels));
         CLG_TRY_END(clg_run(plan));
+        CLG_TRY_END(clg_read_begin(plan, dh));
         CLG_TRY_END(clg_read(plan, loss, &loss_value, sizeof loss_value));
     }
-    *value = loss_value;
+    CLG_TRY_END(clg_read_end(plan, dh, hidden, sizeof hidden));
+    *value = loss_value + hidden[5];
     CLG_TRY_END(clg_device_finish(d));
     CLG_TRY_END(clg_store_set_meta(net, "model", "tiny"));
 end:

@@ -69,8 +69,8 @@ Test(launch, kernels) {
     OK(clg_kernel_set_range(k, (size_t[]){ 16, 1, 1 }, (size_t[]){ 16, 1, 1 }));
     OK(clg_kernel_set_range(r, (size_t[]){ 16, 1, 1 }, (size_t[]){ 16, 1, 1 }));
     for (int i = 0; i < 3; i++) {
-        OK(clg_kernel_enqueue(k, &note));
-        OK(clg_kernel_enqueue(r, NULL));
+        OK(clg_kernel_enqueue(k, &note, NULL));
+        OK(clg_kernel_enqueue(r, NULL, NULL));
     }
     cr_expect(note.end == 0, "nothing waits in between");
     OK(clg_buffer_read(y, 3, CLG_F32, back, 16));
@@ -81,11 +81,11 @@ Test(launch, kernels) {
     cr_expect(clg_note_ns(&note) > 0 && clg_note_ns(&note) < 1000000000u, "%llu ns",
               (unsigned long long)clg_note_ns(&note));
     const uint64_t before = note.end;
-    OK(clg_kernel_enqueue(k, &note));
+    OK(clg_kernel_enqueue(k, &note, NULL));
     OK(clg_device_flush(d));
     OK(clg_device_finish(d));
     cr_expect(note.start >= before && note.end > note.start);
-    OK(clg_kernel_enqueue(k, &note)); /* forgotten with its event pending */
+    OK(clg_kernel_enqueue(k, &note, NULL)); /* forgotten with its event pending */
     clg_note_forget(d, &note);
     clg_kernel_destroy(&k);
     clg_kernel_destroy(&r);
@@ -245,7 +245,8 @@ static void *thread_main(void *arg) {
                                   { .kind = CLG_BIND_FLOAT, .name = "s", .f = 2 } };
         const size_t local[] = { (size_t)1 << (j->id % 2), 1, 1 };
         ok = ok && clg_kernel_create(p, "scale", args, 4, &k) == CLG_OK
-            && clg_kernel_set_range(k, (size_t[]){ 64, 1, 1 }, local) == CLG_OK && clg_kernel_enqueue(k, NULL) == CLG_OK
+            && clg_kernel_set_range(k, (size_t[]){ 64, 1, 1 }, local) == CLG_OK
+            && clg_kernel_enqueue(k, NULL, NULL) == CLG_OK
             && clg_buffer_read(y, 0, CLG_F32, back, 64) == CLG_OK;
         for (int i = 0; ok && i < 64; i++) ok = back[i] == 2 * data[i];
         j->wrong += !ok;
@@ -294,7 +295,7 @@ static void check_gemm(clg_device *d, clg_gemm g) {
     OK(clg_buffer_write(g.b, 0, CLG_F32, b, N));
     OK(clg_buffer_write(g.c, 0, CLG_F32, c, N));
     cr_assert(clg_gemm_clblast_fits(d, &g));
-    OK(clg_gemm_clblast(d, &g, NULL));
+    OK(clg_gemm_clblast(d, &g, NULL, NULL));
     OK(clg_buffer_read(g.c, 0, CLG_F32, c, N));
     for (int64_t z = 0; z < g.batch; z++)
         for (int64_t i = 0; i < g.m; i++)
@@ -332,7 +333,7 @@ Test(launch, clblast, .timeout = 240) {
     for (int i = 0; i < 5; i++) {
         const int64_t old = *sizes[i];
         *sizes[i] = 0;
-        cr_expect(!clg_gemm_clblast_fits(d, &g) && clg_gemm_clblast(d, &g, NULL) == CLG_ERR_UNSUP);
+        cr_expect(!clg_gemm_clblast_fits(d, &g) && clg_gemm_clblast(d, &g, NULL, NULL) == CLG_ERR_UNSUP);
         *sizes[i] = 1ll << 40;
         cr_expect(!clg_gemm_clblast_fits(d, &g));
         *sizes[i] = old;

@@ -43,6 +43,18 @@ CLG_API CLG_CHECK clg_status clg_run(clg_plan *plan);
  *  Errors: CLG_ERR_INVALID if it is no target of the plan or bytes differ. */
 CLG_API CLG_CHECK clg_status clg_read(clg_plan *plan, clg_tensor *target, void *data, size_t bytes);
 
+/**
+ * Begins to copy a target out, as it is after the runs so far, and returns at once. The copy waits only for the step that
+ * computes the target and goes on beside the steps behind it, on a queue of its own; later runs wait before they
+ * overwrite the target. The first copy of a target allocates what it needs, and waits for the whole run.
+ * Errors: CLG_ERR_INVALID if it is no target of the plan, or if two copies of it are under way already.
+ */
+CLG_API CLG_CHECK clg_status clg_read_begin(clg_plan *plan, clg_tensor *target);
+
+/** Waits for the oldest copy of a target that was begun, and hands it out; that copy is over then, also after a failure
+ *  on the device. Errors: CLG_ERR_INVALID, and the copy stays, if none was begun or bytes differ. */
+CLG_API CLG_CHECK clg_status clg_read_end(clg_plan *plan, clg_tensor *target, void *data, size_t bytes);
+
 typedef struct clg_plan_info {
     int      n_steps, n_kernels, n_programs; /* n_steps: launches, copies and library calls per run */
     uint64_t bytes_arena, bytes_without_reuse; /* intermediates: planned peak; sum of all their sizes */

@@ -242,19 +242,19 @@ clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, 
 }
 
 clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, size_t dst_elem, clg_dtype t, size_t n,
-                           clg_note *note) {
+                           clg_note *note, const clg_link *l) {
     CLG_TRY(clg_buffer_check(src, src_elem, t, n, "clg_buffer_copy, source"));
     CLG_TRY(clg_buffer_check(dst, dst_elem, t, n, "clg_buffer_copy, destination"));
-    if (n == 0 || (src == dst && src_elem == dst_elem)) return CLG_OK;
-    if (src->host) {
-        memmove(dst->host + dst_elem, src->host + src_elem, n * sizeof(double));
-        return CLG_OK;
-    }
-    const size_t size = clg_dtype_size(t);
     clg_device *d = src->device;
+    const size_t size = clg_dtype_size(t);
+    const bool nothing = n == 0 || (src == dst && src_elem == dst_elem);
+    if (src->host && !nothing) memmove(dst->host + dst_elem, src->host + src_elem, n * sizeof(double));
+    if (src->host) return CLG_OK;
+    if (nothing) return l ? clg_link_mark(d, l) : CLG_OK;
     cl_event event = NULL;
-    const cl_int err = clEnqueueCopyBuffer(d->queue, src->mem, dst->mem, src_elem * size, dst_elem * size, n * size, 0,
-                                           NULL, clg_note_wants(d, note) ? &event : NULL);
-    clg_note_command(d, d->queue, note, "copy", event);
-    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clEnqueueCopyBuffer", "%zu bytes", n * size);
+    const cl_uint n_wait = l ? (cl_uint)l->n_wait : 0;
+    const cl_int err = clEnqueueCopyBuffer(d->queue, src->mem, dst->mem, src_elem * size, dst_elem * size, n * size,
+                                           n_wait, n_wait ? l->wait : NULL, clg_link_wants(d, note, l) ? &event : NULL);
+    if (err != CL_SUCCESS) return clg_cl_fail(d, err, "clEnqueueCopyBuffer", "%zu bytes", n * size);
+    return clg_link_give(d, d->queue, note, "copy", l, event);
 }

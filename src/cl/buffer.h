@@ -4,6 +4,7 @@
 #ifndef CLG_CL_BUFFER_H_
 #define CLG_CL_BUFFER_H_
 
+#include "cl/link.h"
 #include "cl/trace.h"
 
 enum { CLG_BUFFER_SLACK = 4096 };
@@ -21,9 +22,10 @@ double    *clg_buffer_host(clg_buffer *b, size_t elem); /* "ref" only: address o
 clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void *data, size_t n);
 clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, size_t n);
 
-/** Enqueues a device-side copy of n elements on the compute queue (on "ref": copies). note: may be NULL. */
+/** Enqueues a device-side copy of n elements on the compute queue (on "ref": copies, without events). note and l may be
+ *  NULL. */
 clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, size_t dst_elem, clg_dtype t, size_t n,
-                           clg_note *note);
+                           clg_note *note, const clg_link *l);
 
 /**
  * An upload channel for one input tensor: clg_upload_write() copies the caller's data into a host staging slot (two
@@ -35,6 +37,23 @@ typedef struct clg_upload clg_upload;
 clg_status clg_upload_create(clg_buffer *dst, size_t elem, clg_dtype t, size_t n, const char *what, clg_upload **out);
 clg_status clg_upload_write(clg_upload *u, const void *data);
 void       clg_upload_destroy(clg_upload **u);
+
+/**
+ * A download channel for n elements of one type: clg_download_begin() enqueues a copy to the host on the download queue
+ * behind the event `after` (NULL: behind everything enqueued before on the compute queue) and returns; at most
+ * CLG_DOWNLOADS are under way (clg_download_full()). clg_download_end() waits for the oldest, of which there must be
+ * one, and hands it out. Allocates only at creation. Whoever writes to src later must wait for what
+ * clg_download_pending() lists, and returns the number of: at most CLG_DOWNLOADS.
+ */
+enum { CLG_DOWNLOADS = 2 };
+typedef struct clg_download clg_download;
+clg_status clg_download_create(clg_device *d, clg_dtype t, size_t n, const char *what, clg_download **out);
+clg_status clg_download_begin(clg_download *x, clg_buffer *src, size_t elem, struct _cl_event *after);
+clg_status clg_download_end(clg_download *x, void *data);
+bool       clg_download_full(const clg_download *x);
+bool       clg_download_begun(const clg_download *x);
+int        clg_download_pending(const clg_download *x, struct _cl_event **wait);
+void       clg_download_destroy(clg_download **x); /* waits for what is under way */
 
 /** Elements of the "ref" device from and to the host's; rounds to nearest even, integers saturate. */
 void clg_to_double(clg_dtype t, const void *from, double *to, size_t n);

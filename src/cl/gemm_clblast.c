@@ -98,17 +98,19 @@ static int call(clg_device *d, const clg_gemm *g, cl_event *event) {
                                       g->c->mem, g->c_off, ldc, (size_t)g->c_stride, (size_t)g->batch, &d->queue, event);
 }
 
-clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note) {
+clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, const clg_link *l) {
     cl_event event = NULL;
     if (!clg_gemm_clblast_fits(d, g))
         return clg_fail(CLG_ERR_UNSUP, "gemm: CLBlast cannot do m %lld, n %lld, k %lld, batch %lld on device %s",
                         (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch, d->row.name);
+    if (l && l->n_wait > 0) /* its calls take no list of events */
+        CLG_TRY(clg_link_mark(d, &(clg_link){ .n_wait = l->n_wait, .wait = l->wait }));
     pthread_mutex_lock(clg_build_lock());
     int code = prepare(d);
-    if (code == CLBlastSuccess) code = call(d, g, clg_note_wants(d, note) ? &event : NULL);
+    if (code == CLBlastSuccess) code = call(d, g, clg_link_wants(d, note, l) ? &event : NULL);
     pthread_mutex_unlock(clg_build_lock());
-    clg_note_command(d, d->queue, note, "clblast", event);
-    if (code == CLBlastSuccess) return CLG_OK;
+    if (code == CLBlastSuccess) return clg_link_give(d, d->queue, note, "clblast", l, event);
+    clg_event_release(&event);
     const bool memory = code == CLBlastTempBufferAllocFailure || code == CLBlastOpenCLOutOfHostMemory;
     return clg_fail(memory ? CLG_ERR_NOMEM : CLG_ERR_DEVICE, "CLBlast gemm, m %lld, n %lld, k %lld, batch %lld%s%s, on "
                     "device %s: %s (%d)", (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch,

@@ -61,7 +61,7 @@ struct clg_device {
     clg_device_row   row;
     clg_device_caps  caps;
     cl_context       context;
-    cl_command_queue queue, transfer; /* transfer: NULL on unified memory */
+    cl_command_queue queue, upload, download; /* the last two: NULL until a transfer channel wants them */
     char            *cache_dir;       /* NULL: no disk cache */
     struct clg_program *programs;     /* build lock */
     bool             used_clblast;    /* build lock */
@@ -90,10 +90,13 @@ clg_status clg_cl_fail(const clg_device *d, cl_int code, const char *call, const
 const char *clg_cl_code_name(cl_int code); /* "CL_OUT_OF_RESOURCES"; "unknown OpenCL code" */
 
 clg_status clg_queues_create(clg_device *d);
+
+/** Makes one more queue of the device, if *q is NULL. what: for the message. */
+clg_status clg_queue_open(clg_device *d, cl_command_queue *q, const char *what);
 clg_status clg_queues_finish(clg_device *d); /* waits; reads no times */
 void       clg_queues_destroy(clg_device *d);
 
-/** What traces call a queue: "compute", "upload". */
+/** What traces call a queue: "compute", "upload", "download". */
 void clg_queue_name(const clg_device *d, cl_command_queue q, char *to, size_t size);
 
 /* --- note.c --- */
@@ -105,6 +108,13 @@ cl_int clg_event_times(cl_event event, uint64_t *start, uint64_t *end);
 /** Reads the times of commands that are done into their notes; call when the queues are known to be done. */
 void clg_notes_collect(clg_device *d);
 
+/* --- link.c --- */
+
+/** Whether a command is to be enqueued with an event, for its note, for a trace, or for its link; and what becomes of
+ *  that event, which is taken over. note and l may be NULL; name: for traces, if there is no note. */
+bool       clg_link_wants(const clg_device *d, const clg_note *note, const clg_link *l);
+clg_status clg_link_give(clg_device *d, cl_command_queue q, clg_note *note, const char *name, const clg_link *l,
+                         cl_event event);
 
 /* --- awake.c --- */
 
@@ -131,6 +141,18 @@ void clg_pool_trim(clg_device *d, uint64_t keep); /* frees pooled buffers, oldes
 
 /** CLG_ERR_INVALID unless n elements of t at elem lie within the buffer. */
 clg_status clg_buffer_check(const clg_buffer *b, size_t elem, clg_dtype t, size_t n, const char *call);
+
+/* --- staging.c --- */
+
+/** Host memory of a transfer channel. */
+typedef struct clg_staging {
+    void  *host;
+    cl_mem pinned; /* what host is mapped from; NULL: ordinary memory */
+} clg_staging;
+
+/** q: the queue on which it is mapped, and unmapped. A staging of zeros is empty and may be freed. */
+clg_status clg_staging_create(clg_device *d, cl_command_queue q, size_t bytes, const char *what, clg_staging *s);
+void       clg_staging_free(clg_staging *s, cl_command_queue q);
 
 /* --- convert.c: elements of the "ref" device --- */
 void clg_to_double(clg_dtype t, const void *from, double *to, size_t n);

@@ -231,13 +231,13 @@ static void note_launch(clg_kernel *k) {
     k->launched = true;
 }
 
-clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note) {
+clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note, const clg_link *l) {
     clg_device *d = k->device;
     cl_event event = NULL;
     if (!k->launched) note_launch(k);
-    const cl_int err = clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, k->global, k->local, 0, NULL,
-                                              clg_note_wants(d, note) ? &event : NULL);
+    const cl_uint n_wait = l ? (cl_uint)l->n_wait : 0;
+    const cl_int err = clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, k->global, k->local, n_wait,
+                                              n_wait ? l->wait : NULL, clg_link_wants(d, note, l) ? &event : NULL);
     if (err != CL_SUCCESS) return fail_kernel(k, err, "clEnqueueNDRangeKernel");
-    clg_note_command(d, d->queue, note, k->name, event);
-    return CLG_OK;
+    return clg_link_give(d, d->queue, note, k->name, l, event);
 }

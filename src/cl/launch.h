@@ -33,8 +33,8 @@ clg_status clg_kernel_set_buffer(clg_kernel *k, int at, clg_buffer *b, uint64_t 
 /** Checks that this local size fits the device and the kernel; global is rounded up by the caller. */
 clg_status clg_kernel_set_range(clg_kernel *k, const size_t global[3], const size_t local[3]);
 
-/** Enqueues; never waits or allocates. With profiling, the note (if not NULL) gets the times. */
-clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note);
+/** Enqueues; never waits or allocates. With profiling, the note (if not NULL) gets the times. l may be NULL. */
+clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note, const clg_link *l);
 
 /** Makes work that was enqueued start (clFlush). */
 clg_status clg_device_flush(clg_device *d);
@@ -53,6 +53,6 @@ typedef struct clg_gemm {
 bool       clg_gemm_clblast_fits(const clg_device *d, const clg_gemm *g); /* sizes below int limits, f32, not "ref" */
 
 /** Enqueues on the compute queue. The note gets the times of the last of the kernels that CLBlast makes of it. */
-clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note);
+clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, const clg_link *l);
 
 #endif /* CLG_CL_LAUNCH_H_ */

@@ -1,5 +1,5 @@
-/* Command queues, their errors in words, and the times of kernels. One in-order compute queue; on devices with memory
- * of their own, one more for uploads. Only clg_device_finish() and blocking reads wait. */
+/* Command queues, their errors in words, and the times of kernels. One in-order compute queue; one more each for
+ * uploads and for downloads, made when a channel wants it. Only clg_device_finish() and blocking reads wait. */
 #include "cl/internal.h"
 
 #include <stdio.h>
@@ -46,38 +46,36 @@ clg_status clg_cl_fail(const clg_device *d, cl_int code, const char *call, const
                     (int)code, d ? " on device " : "", d ? d->row.name : "", *what ? ": " : "", what);
 }
 
-clg_status clg_queues_create(clg_device *d) {
-    const cl_command_queue_properties props = d->caps.profiling ? CL_QUEUE_PROFILING_ENABLE : 0;
+clg_status clg_queue_open(clg_device *d, cl_command_queue *q, const char *what) {
     cl_int err = CL_SUCCESS;
-    if (!d->queue) d->queue = clCreateCommandQueue(d->context, d->row.id, props, &err);
-    if (err != CL_SUCCESS) {
-        d->queue = NULL;
-        return clg_cl_fail(d, err, "clCreateCommandQueue", "compute queue");
-    }
-    if (d->caps.unified) return CLG_OK;
-    d->transfer = clCreateCommandQueue(d->context, d->row.id, props, &err);
-    if (err != CL_SUCCESS) {
-        d->transfer = NULL;
-        return clg_cl_fail(d, err, "clCreateCommandQueue", "transfer queue");
-    }
-    return CLG_OK;
+    pthread_mutex_lock(&d->lock);
+    if (!*q) *q = clCreateCommandQueue(d->context, d->row.id, d->caps.profiling ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
+    if (err != CL_SUCCESS) *q = NULL;
+    pthread_mutex_unlock(&d->lock);
+    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clCreateCommandQueue", "%s", what);
 }
 
+clg_status clg_queues_create(clg_device *d) { return clg_queue_open(d, &d->queue, "compute queue"); }
+
 clg_status clg_queues_finish(clg_device *d) {
+    static const char *const what[] = { "an upload failed", "a command enqueued before failed", "a download failed" };
+    const cl_command_queue queues[] = { d->upload, d->queue, d->download };
+    clg_status status = CLG_OK;
     clg_awake_ring(d);
-    const cl_int moved = d->transfer ? clFinish(d->transfer) : CL_SUCCESS;
-    const cl_int done = d->queue ? clFinish(d->queue) : CL_SUCCESS;
-    if (moved != CL_SUCCESS) return clg_cl_fail(d, moved, "clFinish", "an upload failed");
-    if (done != CL_SUCCESS) return clg_cl_fail(d, done, "clFinish", "a command enqueued before failed");
-    return CLG_OK;
+    for (int i = 0; i < 3; i++) { /* all of them, and the first failure counts */
+        const cl_int err = queues[i] ? clFinish(queues[i]) : CL_SUCCESS;
+        if (err != CL_SUCCESS && status == CLG_OK) status = clg_cl_fail(d, err, "clFinish", "%s", what[i]);
+    }
+    return status;
 }
 
 void clg_queue_name(const clg_device *d, cl_command_queue q, char *to, size_t size) {
-    snprintf(to, size, "%s", q == d->transfer && q ? "upload" : "compute");
+    snprintf(to, size, "%s", !q || q == d->queue ? "compute" : q == d->upload ? "upload" : "download");
 }
 
 void clg_queues_destroy(clg_device *d) {
-    if (d->transfer) clReleaseCommandQueue(d->transfer);
+    if (d->download) clReleaseCommandQueue(d->download);
+    if (d->upload) clReleaseCommandQueue(d->upload);
     if (d->queue) clReleaseCommandQueue(d->queue);
 }
 

@@ -7,8 +7,7 @@
 #include <string.h>
 
 typedef struct upload_slot {
-    void      *host;
-    cl_mem     pinned;  /* discrete: what host is mapped from */
+    clg_staging memory;
     clg_buffer *device; /* discrete: where the transfer goes */
     cl_event   sent;    /* host may be overwritten; NULL: it may */
     cl_event   placed;  /* discrete: device may be overwritten; NULL: it may */
@@ -26,32 +25,10 @@ struct clg_upload {
     char upload[64], place[64]; /* names of its commands in traces */
 };
 
-static void drop(cl_event *e) {
-    if (*e) clReleaseEvent(*e);
-    *e = NULL;
-}
-
-static clg_status create_pinned(clg_upload *u, upload_slot *s) {
-    clg_device *d = u->device;
-    cl_int err = CL_SUCCESS;
-    s->pinned = clCreateBuffer(d->context, CL_MEM_READ_ONLY | CL_MEM_ALLOC_HOST_PTR, u->bytes, NULL, &err);
-    if (err != CL_SUCCESS) {
-        s->pinned = NULL;
-        return clg_cl_fail(d, err, "clCreateBuffer", "pinned staging memory of %zu bytes", u->bytes);
-    }
-    s->host = clEnqueueMapBuffer(d->transfer, s->pinned, CL_TRUE, CL_MAP_WRITE, 0, u->bytes, 0, NULL, NULL, &err);
-    if (err == CL_SUCCESS) return CLG_OK;
-    s->host = NULL;
-    return clg_cl_fail(d, err, "clEnqueueMapBuffer", "pinned staging memory of %zu bytes", u->bytes);
-}
-
 static clg_status create_slot(clg_upload *u, upload_slot *s, const char *what) {
     clg_device *d = u->device;
-    if (!u->staged) {
-        s->host = clg_alloc(u->bytes);
-        return s->host ? CLG_OK : clg_fail_nomem(what);
-    }
-    CLG_TRY(create_pinned(u, s));
+    CLG_TRY(clg_staging_create(d, d->upload, u->bytes, what, &s->memory));
+    if (!u->staged) return CLG_OK;
     CLG_TRY(clg_buffer_create(d, u->bytes, what, &s->device));
     /* The slot may come from the pool: earlier users are on the compute queue. */
     const cl_int err = clEnqueueMarkerWithWaitList(d->queue, 0, NULL, &s->placed);
@@ -70,6 +47,7 @@ clg_status clg_upload_create(clg_buffer *dst, size_t elem, clg_dtype t, size_t n
                        .staged = !dst->device->caps.unified };
     snprintf(u->upload, sizeof u->upload, "upload %s", what);
     snprintf(u->place, sizeof u->place, "place %s", what);
+    if (u->staged) CLG_TRY_END(clg_queue_open(u->device, &u->device->upload, "upload queue"));
     for (int i = 0; i < 2 && n > 0 && !dst->host; i++) CLG_TRY_END(create_slot(u, &u->slot[i], what));
     *out = u;
     return CLG_OK;
@@ -87,13 +65,13 @@ static clg_status wait_for_slot(clg_upload *u, upload_slot *s) {
         clg_awake_ring(u->device);
         err = clWaitForEvents(1, &s->sent);
     }
-    drop(&s->sent);
+    clg_event_release(&s->sent);
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(u->device, err, "clWaitForEvents", "an earlier upload failed");
 }
 
 static clg_status send(clg_upload *u, upload_slot *s) {
     clg_device *d = u->device;
-    cl_int err = clEnqueueWriteBuffer(d->queue, u->dst->mem, CL_FALSE, u->offset, u->bytes, s->host, 0, NULL,
+    cl_int err = clEnqueueWriteBuffer(d->queue, u->dst->mem, CL_FALSE, u->offset, u->bytes, s->memory.host, 0, NULL,
                                             &s->sent);
     if (err != CL_SUCCESS) s->sent = NULL;
     else clg_trace_command(d, d->queue, u->upload, s->sent);
@@ -104,15 +82,15 @@ static clg_status send(clg_upload *u, upload_slot *s) {
 /* The transfer waits only for the last copy out of this slot; the copy waits for the transfer. */
 static clg_status send_staged(clg_upload *u, upload_slot *s) {
     clg_device *d = u->device;
-    cl_int err = clEnqueueWriteBuffer(d->transfer, s->device->mem, CL_FALSE, 0, u->bytes, s->host, s->placed ? 1 : 0,
+    cl_int err = clEnqueueWriteBuffer(d->upload, s->device->mem, CL_FALSE, 0, u->bytes, s->memory.host, s->placed ? 1 : 0,
                                       s->placed ? &s->placed : NULL, &s->sent);
     if (err != CL_SUCCESS) {
         s->sent = NULL;
         return clg_cl_fail(d, err, "clEnqueueWriteBuffer", "upload of %zu bytes", u->bytes);
     }
-    drop(&s->placed);
-    clg_trace_command(d, d->transfer, u->upload, s->sent);
-    err = clFlush(d->transfer);
+    clg_event_release(&s->placed);
+    clg_trace_command(d, d->upload, u->upload, s->sent);
+    err = clFlush(d->upload);
     if (err != CL_SUCCESS) return clg_cl_fail(d, err, "clFlush", "transfer queue");
     err = clEnqueueCopyBuffer(d->queue, s->device->mem, u->dst->mem, 0, u->offset, u->bytes, 1, &s->sent,
                               &s->placed);
@@ -129,7 +107,7 @@ clg_status clg_upload_write(clg_upload *u, const void *data) {
     if (u->dst->host) return clg_buffer_write(u->dst, u->elem, u->dtype, data, u->n);
     upload_slot *s = &u->slot[u->next];
     CLG_TRY(wait_for_slot(u, s));
-    memcpy(s->host, data, u->bytes);
+    memcpy(s->memory.host, data, u->bytes);
     CLG_TRY(u->staged ? send_staged(u, s) : send(u, s));
     u->next ^= 1;
     return CLG_OK;
@@ -137,15 +115,10 @@ clg_status clg_upload_write(clg_upload *u, const void *data) {
 
 static void destroy_slot(clg_upload *u, upload_slot *s) {
     if (s->sent) clWaitForEvents(1, &s->sent);
-    drop(&s->sent);
-    drop(&s->placed);
+    clg_event_release(&s->sent);
+    clg_event_release(&s->placed);
     clg_buffer_destroy(&s->device); /* the copy out of it is on the compute queue, like whatever uses it next */
-    if (!u->staged) clg_free(s->host);
-    if (s->pinned && s->host) {
-        clEnqueueUnmapMemObject(u->device->transfer, s->pinned, s->host, 0, NULL, NULL);
-        clFinish(u->device->transfer);
-    }
-    if (s->pinned) clReleaseMemObject(s->pinned);
+    clg_staging_free(&s->memory, u->device->upload);
 }
 
 void clg_upload_destroy(clg_upload **upload) {

@@ -96,8 +96,7 @@ clg_status clg_buffer_wrap(clg_device *d, cl_mem mem, size_t end, bool writes, c
 clg_status clg_device_wait_for(clg_device *d, unsigned n, cl_event const *wait) {
     if (n == 0) return CLG_OK;
     clg_awake_ring(d);
-    const cl_int err = clEnqueueBarrierWithWaitList(d->queue, n, wait, NULL);
-    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clEnqueueBarrierWithWaitList", "%u events to wait for", n);
+    return clg_link_mark(d, &(clg_link){ .n_wait = (int)n, .wait = wait });
 }
 
 clg_status clg_device_mark(clg_device *d, cl_event *done) {

@@ -110,6 +110,8 @@ typedef struct clg_step {
     clg_kernel  *kernel;
     double   flops, bytes;  /* by the cost functions; at the last step of a unit */
     clg_note note;          /* when it ran last */
+    bool     shared;        /* a target that is copied out is begun, or done, by this step (transfer.c) */
+    struct _cl_event *event; /* of the last enqueue, if somebody waits for it; else NULL */
 } clg_step;
 
 /** A generated kernel; equal ones are shared by the units of a plan. */
@@ -136,6 +138,8 @@ typedef struct clg_watch {
 typedef struct clg_target {
     const clg_tensor *t;
     int value;              /* the root, or a snapshot of a variable */
+    clg_download *download; /* NULL: clg_read_begin() was not called yet */
+    int first, last;        /* with download: the steps of a run that write it; -1: none does */
 } clg_target;
 
 struct clg_plan {
@@ -181,6 +185,7 @@ struct clg_plan {
     uint64_t    *arena_bytes;
     int          n_arenas, cap_arenas;
     uint64_t     bytes_lower; /* no plan in this order of steps can need less */
+    struct _cl_event **waits; /* room for the events that a step waits for; NULL: no target is copied beside runs */
     clg_plan_info info;
     bool ran, saved;         /* a run was made; the programs were saved after it */
 };
@@ -246,8 +251,23 @@ clg_status clg_plan_bind(clg_plan *p);
 /** Gives a bound step the present buffers of the values that live in `mem`. */
 clg_status clg_step_rebind(clg_plan *p, clg_step *s, int mem);
 
+/** Keeps what drivers compiled at the first launch: after the device was waited for. */
+void clg_plan_save_programs(clg_plan *p);
+
 /** What a target is read from; NULL: t is none. */
 const clg_target *clg_plan_target(const clg_plan *p, const clg_tensor *t);
+
+/* --- transfer.c --- */
+
+/** Enqueues a step with what it must wait for, and keeps its event where somebody will wait for it. */
+clg_status clg_step_run(clg_plan *p, int step);
+
+/** What is enqueued next on the compute queue waits for all copies of targets that are under way. */
+clg_status clg_plan_await_reads(clg_plan *p);
+
+/** What calls that copy tensors ask of their arguments: the target, or NULL after clg_fail(); and the size. */
+clg_target *clg_readable(const clg_plan *p, const clg_tensor *t, const char *call);
+clg_status  clg_check_bytes(const clg_tensor *t, const void *data, size_t bytes, const char *call);
 
 /* --- fuse.c --- */
 static inline bool clg_reaches(const clg_plan *p, int u, int v) {

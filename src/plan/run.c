@@ -135,28 +135,9 @@ end:
 
 /* --- running --- */
 
-static clg_status run_ref(clg_plan *p, clg_step *s) {
-    const double start = clg_trace_start(p->device);
-    const clg_status status = clg_ref_run(p, s);
-    clg_trace_computed(p->device, s->note.name, start);
-    return status;
-}
-
-static clg_status run_step(clg_plan *p, clg_step *s) {
-    switch (s->kind) {
-    case CLG_STEP_KERNEL: return clg_kernel_enqueue(s->kernel, &s->note);
-    case CLG_STEP_GEMM:   return clg_gemm_clblast(p->device, &s->gemm, &s->note);
-    case CLG_STEP_REF:    return run_ref(p, s);
-    case CLG_STEP_COPY:   break;
-    }
-    const clg_value *src = &p->values[s->args[0].value], *dst = &p->values[s->args[1].value];
-    return clg_buffer_copy(src->buffer, src->offset, dst->buffer, dst->offset, src->t->dtype,
-                           (size_t)clg_value_elems(src), &s->note);
-}
-
 static clg_status run_steps(clg_plan *p, int begin, int end) {
     for (int i = begin; i < end; i++) {
-        const clg_status status = run_step(p, &p->steps[i]);
+        const clg_status status = clg_step_run(p, i);
         if (status < 0)
             return clg_fail_context(status, "clg_run: step %d of %d (%s): ", i, p->n_steps, p->steps[i].impl);
     }
@@ -167,6 +148,7 @@ static clg_status run(clg_plan *p) {
     if (clg_plan_stale(p)) {
         p->is_prepared = false;
         clg_plan_watch(p);
+        CLG_TRY(clg_plan_await_reads(p)); /* a target may be prepared */
         CLG_TRY(run_steps(p, 0, p->n_prepared));
         p->is_prepared = true;
     }
@@ -185,7 +167,7 @@ clg_status clg_run(clg_plan *p) {
 }
 
 /* Drivers compile at the first launch; what they made is in the binaries only after it. */
-static void save_programs(clg_plan *p) {
+void clg_plan_save_programs(clg_plan *p) {
     if (!p->ran || p->saved || p->caps->ref) return;
     p->saved = true;
     clg_program_save_new(p->device);
@@ -194,25 +176,20 @@ static void save_programs(clg_plan *p) {
 /* --- data in and out --- */
 
 clg_status clg_write(clg_plan *p, clg_tensor *input, const void *data, size_t bytes) {
-    if (!p || !input || (!data && bytes > 0))
-        return clg_fail(CLG_ERR_INVALID, "clg_write: the %s is NULL", !p ? "plan" : !input ? "input" : "data");
+    if (!p || !input) return clg_fail(CLG_ERR_INVALID, "clg_write: the %s is NULL", p ? "input" : "plan");
     if (input->graph != p->graph)
         return clg_fail(CLG_ERR_INVALID, "clg_write: %s belongs to another graph than the plan",
                         clg_tensor_name(input));
     if (input->node->op != &clg_op_input)
         return clg_fail(CLG_ERR_INVALID, "clg_write: %s is no input (made by clg_input()) but the result of %s",
                         clg_tensor_name(input), input->node->op->name);
-    if (bytes != clg_tensor_bytes(input)) {
-        char shape[128];
-        return clg_fail(CLG_ERR_INVALID, "clg_write: %s is %s with %zu bytes, not %zu", clg_tensor_name(input),
-                        clg_shape_text(input->dtype, input->shape, shape, sizeof shape), clg_tensor_bytes(input),
-                        bytes);
-    }
+    CLG_TRY(clg_check_bytes(input, data, bytes, "clg_write"));
     clg_upload *u = input->id < p->n_tensors ? p->values[input->id].upload : NULL;
     if (u && p->values[input->id].own)
         return clg_fail(CLG_ERR_INVALID, "clg_write: %s is in memory of the application: write there, or give it back "
                         "by clg_plan_use(plan, input, NULL, 0)", clg_tensor_name(input));
-    if (!u || bytes == 0) return CLG_OK; /* NULL: this plan does not need it */
+    if (!u || bytes == 0) return CLG_OK; /* this plan does not need it */
+    CLG_TRY(clg_plan_await_reads(p));    /* it may be a target too */
     const double start = clg_trace_start(p->device);
     const clg_status status = clg_upload_write(u, data);
     clg_trace_call(p->device, "clg_write", clg_tensor_name(input), start);
@@ -226,25 +203,15 @@ const clg_target *clg_plan_target(const clg_plan *p, const clg_tensor *t) {
 }
 
 clg_status clg_read(clg_plan *p, clg_tensor *t, void *data, size_t bytes) {
-    if (!p || !t || (!data && bytes > 0))
-        return clg_fail(CLG_ERR_INVALID, "clg_read: the %s is NULL", !p ? "plan" : !t ? "target" : "memory");
-    const clg_target *target = clg_plan_target(p, t);
-    if (!target)
-        return clg_fail(CLG_ERR_INVALID, "clg_read: %s is no target of the plan; list it in clg_compile()",
-                        t->graph == p->graph ? clg_tensor_name(t) : "a tensor of another graph");
-    if (t->node->op->flags & CLG_OP_EFFECT)
-        return clg_fail(CLG_ERR_INVALID, "clg_read: %s is an effect and has no value", clg_tensor_name(t));
-    if (bytes != clg_tensor_bytes(t)) {
-        char shape[128];
-        return clg_fail(CLG_ERR_INVALID, "clg_read: %s is %s with %zu bytes, not %zu", clg_tensor_name(t),
-                        clg_shape_text(t->dtype, t->shape, shape, sizeof shape), clg_tensor_bytes(t), bytes);
-    }
+    const clg_target *target = clg_readable(p, t, "clg_read");
+    if (!target) return CLG_ERR_INVALID;
+    CLG_TRY(clg_check_bytes(t, data, bytes, "clg_read"));
     const clg_value *v = &p->values[target->value];
     const double start = clg_trace_start(p->device);
     const clg_status status = clg_buffer_read(v->buffer, v->offset, t->dtype, data, (size_t)clg_value_elems(v));
     clg_trace_call(p->device, "clg_read", clg_tensor_name(t), start);
     CLG_TRY(status);
-    save_programs(p);
+    clg_plan_save_programs(p);
     return CLG_OK;
 }
 
@@ -259,8 +226,10 @@ void clg_plan_destroy(clg_plan **plan) {
     if (!plan || !*plan) return;
     clg_plan *p = *plan;
     *plan = NULL;
-    save_programs(p);
+    clg_plan_save_programs(p);
+    for (int i = 0; i < p->n_targets; i++) clg_download_destroy(&p->targets[i].download);
     for (int i = 0; i < p->n_steps; i++) {
+        clg_event_release(&p->steps[i].event);
         clg_note_forget(p->device, &p->steps[i].note);
         clg_kernel_destroy(&p->steps[i].kernel);
     }

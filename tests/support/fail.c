@@ -147,6 +147,8 @@ CALL(clEnqueueFillBuffer, CL_MEM_OBJECT_ALLOCATION_FAILURE,
       const cl_event *list, cl_event *e), (q, m, pattern, each, at, size, n, list, e), e != NULL)
 CALL(clEnqueueMarkerWithWaitList, CL_OUT_OF_HOST_MEMORY,
      (cl_command_queue q, cl_uint n, const cl_event *list, cl_event *e), (q, n, list, e), e != NULL)
+CALL(clEnqueueBarrierWithWaitList, CL_OUT_OF_HOST_MEMORY,
+     (cl_command_queue q, cl_uint n, const cl_event *list, cl_event *e), (q, n, list, e), e != NULL)
 CREATE(void *, clEnqueueMapBuffer, CL_MAP_FAILURE, 0,
        (cl_command_queue q, cl_mem m, cl_bool wait, cl_map_flags flags, size_t at, size_t size, cl_uint n,
         const cl_event *list, cl_event *e, cl_int *err), (q, m, wait, flags, at, size, n, list, e, err))
