@@ -133,6 +133,15 @@ Test(tool, a_preset_is_its_options, .init = set_up, .fini = tear_down) {
     cr_expect(same_files("a", "b"));
 }
 
+/* How often a text stands in a file. */
+static int count(const char *name, const char *what) {
+    int n = 0;
+    char *text = slurp(name, NULL);
+    for (const char *at = text; (at = strstr(at, what)) != NULL; at++) n++;
+    free(text);
+    return n;
+}
+
 /* The steps of the window and no others; the run is the same; what is stopped early writes what there is. */
 Test(tool, traces_of_training, .init = set_up, .fini = tear_down) {
     expect_run(0, "train --model softmax --epochs 1 --save a");
@@ -141,11 +150,10 @@ Test(tool, traces_of_training, .init = set_up, .fini = tear_down) {
     json_t *t = json_load_file("t.json", 0, NULL);
     cr_assert_not_null(t);
     json_decref(t);
-    cr_expect(!file_has("t.json", "\"step 2\"") && file_has("t.json", "\"step 3\""));
-    cr_expect(file_has("t.json", "\"step 6\"") && !file_has("t.json", "\"step 7\""));
-    cr_expect(file_has("t.json", "upload x") && file_has("t.json", "matmul") && file_has("t.json", "clg_run"));
+    cr_expect(count("t.json", "\"step ") == 4 && count("t.json", "\"step 3\"") == 1 && count("t.json", "\"step 6\"") == 1);
+    cr_expect(count("t.json", "\"upload x\"") == 4 && count("t.json", "\"clg_run\"") == 4 && file_has("t.json", "matmul"));
     expect_run(130, "train --model softmax --epochs 1 --trace u.json --trace-steps 1..1000 --stop-after 4");
-    cr_expect(file_has("u.json", "\"step 1\"") && file_has("u.json", "\"step 4\"") && file_has("u.json", "]}"));
+    cr_expect(count("u.json", "\"step ") >= 4 && file_has("u.json", "\"step 1\"") && file_has("u.json", "]}"));
     expect_run(0, "train --model softmax --epochs 1 --trace v.json --trace-steps 101..102");
     cr_expect(file_has("err", "the run had 100 steps, and the window begins with step 101"));
     cr_expect(access("v.json", F_OK) != 0);

@@ -102,8 +102,9 @@ static void write_all(const clg_trace *t, FILE *to) {
     write_rows(t, to);
     for (int64_t i = 0; i < t->n; i++)
         if (!t->spans[i].lost && !t->spans[i].event) write_span(t, &t->spans[i], to);
-    fprintf(to, "{\"ph\":\"M\",\"pid\":0,\"tid\":0,\"name\":\"process_labels\",\"args\":{\"labels\":\"");
-    if (t->dropped > 0) fprintf(to, "the trace was full: %lld spans are missing", (long long)t->dropped);
+    fprintf(to, "{\"ph\":\"M\",\"pid\":0,\"tid\":0,\"name\":\"process_labels\",\"args\":{\"labels\":\"%lld spans",
+            (long long)(t->n - lost - unfinished));
+    if (t->dropped > 0) fprintf(to, "; the trace was full: %lld are missing", (long long)t->dropped);
     fputs("\"}}\n]}\n", to);
 }
 

@@ -67,7 +67,8 @@ int clg_traced_step(clg_traced *t) {
 }
 
 int clg_traced_end(clg_traced *t) {
-    if (t->trace) return write_window(t);
+    if (t->trace && t->done >= t->first) return write_window(t);
+    clg_trace_destroy(&t->trace); /* the window was open, but its first step did not come */
     if (!t->path || t->written) return CLG_EXIT_OK;
     return clg_tool_error(CLG_EXIT_OK, "--trace %s was not written: the run had %lld steps, and the window begins with "
                           "step %lld; see --trace-steps", t->path, (long long)t->done, (long long)t->first);
