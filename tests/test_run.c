@@ -343,7 +343,7 @@ static void read_again(clg_plan *p, clg_tensor *y, float *got) {
 
 /* Packed weights and the like follow what the host, another plan, or a file writes. */
 Test(run, prepared_steps) {
-    enum { SIZE = 24 };
+    enum { SIZE = 40 };
     const char *path = "test_prepared.safetensors";
     float x[SIZE * SIZE], w[SIZE * SIZE], got[SIZE * SIZE], want[SIZE * SIZE], before[SIZE * SIZE];
     clg_device *dev = open_device(NULL);
@@ -352,7 +352,8 @@ Test(run, prepared_steps) {
     clg_tensor *in = clg_input(g, "x", CLG_F32, CLG_SHAPE(SIZE, SIZE));
     clg_tensor *weight = clg_param(g, "w", CLG_F32, CLG_SHAPE(SIZE, SIZE), CLG_INIT_XAVIER);
     clg_tensor *scale = clg_exp(clg_mean(clg_matmul(weight, weight), CLG_AXIS(0))); /* of params only */
-    clg_tensor *y = clg_mul(clg_matmul(in, clg_tanh(weight)), scale);
+    clg_tensor *layer = clg_matmul(in, clg_transpose(weight)); /* a dense layer: its weights are packed once */
+    clg_tensor *y = clg_mul(clg_matmul(layer, clg_tanh(weight)), scale);
     clg_plan *p = compile(g, CLG_LIST(y), NULL);
     clg_plan *plain = compile(g, CLG_LIST(y), clg_plan_params(.no_prepare = true));
     clg_plan *update = compile(g, CLG_LIST(clg_assign(weight, clg_scale(weight, 0.5))), NULL);

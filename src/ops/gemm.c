@@ -196,8 +196,10 @@ clg_status clg_emit_gemm_cpu(clg_emit *e, const clg_emit_gemm_params *p) {
     if (!clg_gemm_normal(p, &q)) return CLG_OK;
     turn(&q);
     const int path = clg_emit_knob(e, "gemm_path"), pack = clg_emit_knob(e, "gemm_pack");
-    /* `dot_tile` is bound by its loads and the sums over lanes: with many rows of A a packed B is faster */
-    if (q.tb && !q.ta && (path == 1 || (path != 0 && (q.m < 256 || q.n < 32)))) return emit_dot(e, &q);
+    /* `dot_tile` is bound by its loads and the sums over lanes: with many rows of A a packed B is faster, and with few
+       ones too if it is packed once */
+    const int64_t enough = q.tb && !q.ta && q.b_off == 0 && clg_emit_is_still(e, q.b) ? 8 : 256;
+    if (q.tb && !q.ta && (path == 1 || (path != 0 && (q.m < enough || q.n < 32)))) return emit_dot(e, &q);
     const tile t = choose_tile(e, &q);
     packed y = {0};
     if (q.k > 0) {

@@ -46,6 +46,10 @@ int clg_emit_knob(clg_emit *e, const char *name);
 /** The device that is compiled for. */
 const clg_device *clg_emit_device(const clg_emit *e);
 
+/** Whether t is a param that the plan does not change: what is computed from such params alone (a packed copy, say) is
+ *  computed once and not in each run, unless preparation is switched off. */
+bool clg_emit_is_still(const clg_emit *e, const clg_tensor *t);
+
 /** Device scratch that lives during this node's steps only. Sticky failure gives NULL; launches then fail cleanly. */
 const clg_tensor *clg_emit_scratch(clg_emit *e, clg_dtype type, clg_shape shape);
 

@@ -19,6 +19,12 @@ static bool is_still(const clg_plan *p, int mem) {
     return true;
 }
 
+bool clg_emit_is_still(const clg_emit *e, const clg_tensor *t) {
+    const clg_plan *p = e->plan;
+    const clg_value *v = clg_root_value(p, t);
+    return v->place == CLG_PLACE_SLOT && is_still(p, clg_value_mem(p, v->root));
+}
+
 /* Whether a step can be prepared; what it writes cannot be if it cannot. */
 static bool check_step(const clg_plan *p, const clg_step *s, bool *still, bool *changed) {
     bool all = s->kind != CLG_STEP_REF;
