@@ -125,7 +125,7 @@ Test(device, quirks) {
         { "Portable Computing Language", "1.8", CLG_QUIRK_AVOID | CLG_QUIRK_GPU_KERNELS, CLG_CLASS_GPU, "float16" },
         { "Portable Computing Language", "3.1+debian", 0, CLG_CLASS_CPU, "" },
         { "Portable Computing Language", "5.0", 0, CLG_CLASS_CPU, "" },
-        { "rusticl", "22.3.6", CLG_QUIRK_AVOID, CLG_CLASS_CPU, "65,535" },
+        { "rusticl", "22.3.6", CLG_QUIRK_AVOID | CLG_QUIRK_NO_PARTS, CLG_CLASS_CPU, "65,535" },
         { "rusticl", "24.1.0", 0, CLG_CLASS_CPU, "" },
         { "NVIDIA CUDA", "535.1", 0, CLG_CLASS_CPU, "" },
     };

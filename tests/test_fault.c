@@ -133,6 +133,29 @@ static clg_status saving_job(const char *dir, double *value) {
     return device_job(below, NULL, value);
 }
 
+/* Both halves of a device, in a list. */
+static clg_status parts_job(const char *dir, double *value) {
+    clg_device *devs[2] = { 0 };
+    clg_buffer *b = NULL;
+    clg_status status = CLG_OK;
+    float x = 3, y = 0;
+    (void)dir;
+    const int n = clg_devices_open("0#1/2,0#0/2", clg_device_params(.cache_dir = ""), devs, 2);
+    *value = n;
+    if (n < 0) return n;
+    for (int i = 0; i < n; i++) {
+        CLG_TRY_END(clg_buffer_create(devs[i], 4, "b", &b));
+        CLG_TRY_END(clg_buffer_write(b, 0, CLG_F32, &x, 1));
+        CLG_TRY_END(clg_buffer_read(b, 0, CLG_F32, &y, 1));
+        *value += y;
+        clg_buffer_destroy(&b);
+    }
+end:
+    clg_buffer_destroy(&b);
+    for (int i = 0; i < n; i++) clg_device_destroy(&devs[i]);
+    return status;
+}
+
 /* A training step of a small network, twice; then its weights are saved, and loaded into another store. */
 static clg_status train(clg_device *d, clg_store *net, clg_graph *g, double *value) {
     clg_status status = CLG_OK;
@@ -557,6 +580,21 @@ Test(fault, device_allocations, .timeout = 240) {
         s.allocations = true;
         run_sweep(&s, scaled, 0);
     }
+}
+
+/* Asked in a child: this process must not wake the driver, whose threads a fork would lose. */
+static bool has_halves(void) {
+    int status = 1;
+    const pid_t pid = fork();
+    cr_assert(pid >= 0);
+    if (pid == 0) _exit(clg_device_open("0#0/2", NULL) ? 0 : 1);
+    return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+Test(fault, parts, .timeout = 60) {
+    if (!has_halves()) cr_skip_test("the device has one compute unit, or its driver makes no parts of it");
+    run_sweep(&(sweep){ .name = "parts", .job = parts_job, .step = 1 }, 0, 0);
+    run_sweep(&(sweep){ .name = "parts", .job = parts_job, .allocations = true, .step = 1 }, 0, 0);
 }
 
 /* The steps keep the time bearable; they are primes, so that they fall on different calls of loops. */

@@ -26,6 +26,7 @@ static void add_ref_row(void) {
     clg_device_row *row = &rows[n_rows++];
     memset(row, 0, sizeof *row);
     snprintf(row->name, sizeof row->name, "reference");
+    snprintf(row->kind, sizeof row->kind, "reference");
     snprintf(row->platform_name, sizeof row->platform_name, "clgrad");
     snprintf(row->vendor, sizeof row->vendor, "clgrad");
     snprintf(row->driver, sizeof row->driver, "%s", clg_version());
@@ -170,12 +171,13 @@ static bool fill_row(clg_device_row *row, cl_device_id id) {
     const cl_int caps_err = fill_caps(row);
     if (err == CL_SUCCESS) err = caps_err;
     const bool ok = check_usable(row, err);
+    memcpy(row->kind, row->name, sizeof row->kind);
     clg_quirks_apply(row);
     clg_row_link(row);
     return ok;
 }
 
-clg_status clg_catalog_describe(cl_device_id id, clg_device_row *row) {
+clg_status clg_catalog_describe(cl_device_id id, const char *call, clg_device_row *row) {
     cl_int err = CL_SUCCESS;
     *row = (clg_device_row){ 0 };
     get(id, CL_DEVICE_PLATFORM, &row->platform, sizeof row->platform, &err);
@@ -183,7 +185,7 @@ clg_status clg_catalog_describe(cl_device_id id, clg_device_row *row) {
         err = platform_text(row->platform, CL_PLATFORM_NAME, row->platform_name, sizeof row->platform_name);
     if (err == CL_SUCCESS)
         err = platform_text(row->platform, CL_PLATFORM_VERSION, row->platform_version, sizeof row->platform_version);
-    if (err != CL_SUCCESS) return clg_cl_fail(NULL, err, "clGetDeviceInfo", "clg_device_wrap: what is id?");
+    if (err != CL_SUCCESS) return clg_cl_fail(NULL, err, "clGetDeviceInfo", "%s: what is the device?", call);
     (void)fill_row(row, id); /* a failure stands in row->unusable */
     return CLG_OK;
 }

@@ -8,13 +8,15 @@
 
 static const char *const type_names[] = { "cpu", "gpu", "accel", "ref" };
 
+enum { MAX_TEXT = 256 };
+
 /* What a pattern asks for. */
 typedef struct pattern {
     const char *platform, *name; /* substrings; NULL: any */
     const char *either;          /* platform or name */
     int type;                    /* enum clg_device_type; -1: any */
     int ordinal;                 /* counts the devices that fit; -1: the best of them */
-    char text[256];              /* what the strings point into */
+    char text[MAX_TEXT];         /* what the strings point into */
 } pattern;
 
 /* A small number; -1 if it is none. More than three digits are part of a name ("4090"). */
@@ -31,7 +33,7 @@ static int type_index(const char *text) {
 
 static clg_status bad_pattern(const char *which, const char *why) {
     return clg_fail(CLG_ERR_DEVICE, "device \"%s\": %s; a device is an index or \"platform:type:name\", every part "
-                    "optional, with type one of cpu, gpu, accel, ref", which, why);
+                    "optional, with type one of cpu, gpu, accel, ref, and \"#i/n\" behind it for a part", which, why);
 }
 
 /* Splits at colons. With three parts the middle one is the type; with fewer, the type is found by its name, what
@@ -151,7 +153,7 @@ static int find(const char *which, const char *from) {
     int n = 0;
     pattern p;
     const clg_status loaded = clg_catalog_load(&n);
-    if (!which || *which == 0) return find_default(n, loaded);
+    if (*which == 0) return find_default(n, loaded);
     if (number_of(which) >= 0) {
         if (number_of(which) < n) return number_of(which);
         return fail_with_list(n, "device %s%s: no such index", which, from);
@@ -163,15 +165,26 @@ static int find(const char *which, const char *from) {
     return fail_with_list(n, "device \"%s\"%s: none fits", which, from);
 }
 
-int clg_device_find(const char *which) {
-    clg_error_state before, unused;
-    const char *from = "";
-    if (!which || *which == 0) {
-        which = getenv("CLGRAD_DEVICE");
+/* A device and its part. What names none is that of the environment; "#0/2" is a part of that. */
+static int find_part(const char *which, clg_device_part *part) {
+    char whole[MAX_TEXT];
+    clg_device_part outer = { 0, 0 };
+    const char *from = "", *environment = getenv("CLGRAD_DEVICE");
+    CLG_TRY(clg_part_split(which ? which : "", whole, sizeof whole, part));
+    if (*whole == 0) {
+        CLG_TRY(clg_part_split(environment ? environment : "", whole, sizeof whole, &outer));
         from = " (from $CLGRAD_DEVICE)";
     }
+    if (part->n > 0 && outer.n > 0)
+        return clg_fail(CLG_ERR_DEVICE, "device \"%s\": CLGRAD_DEVICE=%s is a part itself", which, environment);
+    if (outer.n > 0) *part = outer;
+    return find(whole, from);
+}
+
+int clg_choose(const char *which, clg_device_part *part) {
+    clg_error_state before, unused;
     clg_error_save(&before);
-    const int i = find(which, from);
+    const int i = find_part(which, part);
     if (i >= 0) {
         clg_error_restore(&before); /* "ref" is found although the loader failed */
     } else {
@@ -180,4 +193,9 @@ int clg_device_find(const char *which) {
         clg_error_restore(&unused);
     }
     return i;
+}
+
+int clg_device_find(const char *which) {
+    clg_device_part part;
+    return clg_choose(which, &part);
 }

@@ -105,6 +105,7 @@ static void device_free(clg_device *d) {
     clg_pool_trim(d, 0);
     clg_queues_destroy(d);
     if (d->context) clReleaseContext(d->context);
+    clg_part_release(&d->row);
     pthread_mutex_destroy(&d->lock);
     clg_free(d->cache_dir);
     clg_free(d);
@@ -115,6 +116,8 @@ clg_device *clg_device_create(const clg_device_row *row, cl_context context, cl_
     static const clg_device_params none = { 0 };
     clg_device *d = clg_calloc(1, sizeof *d);
     if (!d) {
+        clg_device_row gone = *row;
+        clg_part_release(&gone);
         clg_fail_nomem("device");
         return NULL;
     }
@@ -139,11 +142,15 @@ clg_device *clg_device_create(const clg_device_row *row, cl_context context, cl_
 
 clg_device *clg_device_open(const char *which, const clg_device_params *params) {
     clg_device_row row;
-    const int i = clg_device_find(which);
+    clg_device_part part;
+    const int i = clg_choose(which, &part);
     if (i < 0) return NULL;
-    if (clg_catalog_copy(i, &row)) return clg_device_create(&row, NULL, NULL, params);
-    clg_fail(CLG_ERR_DEVICE, "device %d has disappeared", i);
-    return NULL;
+    if (!clg_catalog_copy(i, &row)) {
+        clg_fail(CLG_ERR_DEVICE, "device %d has disappeared", i);
+        return NULL;
+    }
+    if (part.n > 0 && clg_part_create(&row, part) < 0) return NULL;
+    return clg_device_create(&row, NULL, NULL, params);
 }
 
 void clg_device_destroy(clg_device **dev) {
@@ -175,6 +182,8 @@ void clg_device_get_stats(const clg_device *dev, clg_device_stats *stats) {
 }
 
 const clg_device_caps *clg_device_get_caps(const clg_device *d) { return &d->caps; }
+
+const char *clg_device_kind(const clg_device *d) { return d->row.kind; }
 
 const char *clg_device_cache_dir(const clg_device *d) { return d->cache_dir; }
 

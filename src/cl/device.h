@@ -26,6 +26,9 @@ const clg_device_caps *clg_device_get_caps(const clg_device *d);
 
 clg_device *clg_device_ref(clg_device *d); /* one more reference; returns d. clg_device_destroy() gives it back */
 
+/** The device's name as far as results of measurements depend on it: the same for all parts of one size. */
+const char *clg_device_kind(const clg_device *d);
+
 /** Where files about the device are kept; NULL: nowhere. */
 const char *clg_device_cache_dir(const clg_device *d);
 

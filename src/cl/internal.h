@@ -20,6 +20,9 @@
 
 /* --- the table of devices (catalog.c) --- */
 
+/** Part i of n equal parts of a device; n 0: all of it. */
+typedef struct clg_device_part { int i, n; } clg_device_part;
+
 /** What was found behind the ICD loader. Static memory: strings live until exit. */
 typedef struct clg_device_row {
     cl_platform_id  platform;
@@ -28,6 +31,8 @@ typedef struct clg_device_row {
     clg_device_caps caps;
     unsigned quirks;     /* enum clg_quirk */
     int      clock_mhz;
+    clg_device_part part;       /* with n > 0, id is a sub-device that belongs to this row */
+    char kind[128];      /* name without the number of the part: what was built or measured for it suits its like */
     char name[128], platform_name[128], platform_version[128], vendor[96], driver[96], version[128];
     char quirk_text[512];
     char unusable[96];   /* why it cannot be opened; "" if it can */
@@ -38,14 +43,27 @@ clg_status clg_catalog_load(int *n);
 bool clg_catalog_copy(int i, clg_device_row *row); /* false: no such row. The strings in row->info are the table's */
 void clg_row_link(clg_device_row *row);            /* points row->info at the row's own strings */
 
-/** A row for any device, also one that is not in the table. */
-clg_status clg_catalog_describe(cl_device_id id, clg_device_row *row);
+/** A row for any device, also one that is not in the table. call is for messages. */
+clg_status clg_catalog_describe(cl_device_id id, const char *call, clg_device_row *row);
+
+/* --- choose.c, part.c --- */
+
+/** clg_device_find() that also tells the part of the device. */
+int clg_choose(const char *which, clg_device_part *part);
+
+/** "pocl#1/2": whole "pocl", part 1 of 2. */
+clg_status clg_part_split(const char *which, char *whole, size_t size, clg_device_part *part);
+
+/** Turns the row of a whole device into that of a part, which clg_part_release() gives back. */
+clg_status clg_part_create(clg_device_row *row, clg_device_part part);
+void       clg_part_release(clg_device_row *row);
 
 /* --- quirks.c --- */
 enum clg_quirk {
     CLG_QUIRK_AVOID       = 1 << 0, /* never chosen unless asked for by name */
     CLG_QUIRK_GPU_KERNELS = 1 << 1, /* gets class gpu kernels although it is a CPU */
     CLG_QUIRK_NO_FILL     = 1 << 2, /* buffers are cleared by writing zeros */
+    CLG_QUIRK_NO_PARTS    = 1 << 3, /* is never cut into parts */
 };
 
 /** Sets quirks and quirk_text of a row whose strings are filled in, and what they change in its caps. */
@@ -79,7 +97,7 @@ struct clg_device {
 pthread_mutex_t *clg_build_lock(void);
 
 /** Opens what row describes, on a context and a queue of the application, or on new ones where they are NULL; NULL:
- *  reported. */
+ *  reported. A part that the row holds goes to the device, or is released. */
 clg_device *clg_device_create(const clg_device_row *row, cl_context context, cl_command_queue queue,
                               const clg_device_params *params);
 

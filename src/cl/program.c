@@ -23,7 +23,7 @@ static void make_key(const clg_device *d, const char *text, const char *options,
     clg_sha256_init(&h);
     clg_sha256_add_str(&h, text);
     clg_sha256_add_str(&h, options);
-    clg_sha256_add_str(&h, d->row.name);
+    clg_sha256_add_str(&h, d->row.kind);
     clg_sha256_add_str(&h, d->row.driver);
     clg_sha256_add_str(&h, d->row.version);
     clg_sha256_add_str(&h, d->row.platform_name);

@@ -18,7 +18,7 @@ static const quirk_row table[] = {
     { "Portable Computing Language", "", 301, CLG_QUIRK_AVOID | CLG_QUIRK_GPU_KERNELS,
       "PoCL before 3.1: fma, mad and tanh of float16 abort the process (LLVM cannot select them), so it gets the "
       "kernels of GPUs and is not chosen by default" },
-    { "rusticl", "", 2300, CLG_QUIRK_AVOID,
+    { "rusticl", "", 2300, CLG_QUIRK_AVOID | CLG_QUIRK_NO_PARTS,
       "rusticl of Mesa 22: loops stop silently at 65,535 rounds and clCreateSubDevices crashes, so it is not chosen "
       "by default" },
     { "Oclgrind", "", 0, CLG_QUIRK_NO_FILL,

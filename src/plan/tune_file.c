@@ -168,7 +168,7 @@ clg_status clg_records_path(const clg_device *d, clg_str *out) {
     clg_device_get_info(d, &info);
     version_of(version, sizeof version);
     clg_sha256_init(&h);
-    clg_sha256_add_str(&h, info.name);
+    clg_sha256_add_str(&h, clg_device_kind(d));
     clg_sha256_add_str(&h, info.driver);
     clg_sha256_add_str(&h, info.platform);
     clg_sha256_add_str(&h, version);
@@ -222,7 +222,7 @@ static void print_header(const clg_device *d, clg_str *out) {
     version_of(version, sizeof version);
     clg_str_printf(out, "%s# device:  %s\n# driver:  %s; %s\n# library: %s\n"
                         "# Made by clgrad tune; one line a key, sorted. Lines may be deleted or edited.\n",
-                   first_line, info.name, info.driver, info.platform, version);
+                   first_line, clg_device_kind(d), info.driver, info.platform, version);
 }
 
 static void print_record(const clg_record *r, clg_str *out) {

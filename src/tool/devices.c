@@ -7,14 +7,15 @@ static const char intro[] =
     "plain C, slow and exact, which needs no OpenCL. The device that would be used\n"
     "now has a star. Choose another by its index or by platform:type:name, each part\n"
     "optional and case ignored, in --device or in the environment variable\n"
-    "CLGRAD_DEVICE.";
+    "CLGRAD_DEVICE. \"#i/n\" behind it is part i of n equal parts of a device.";
 
 static const char outro[] =
     "Examples\n"
     "  clgrad devices\n"
     "  clgrad devices --device gpu          would there be one?\n"
     "  CLGRAD_DEVICE=pocl clgrad train      by platform\n"
-    "  clgrad train --device nvidia:gpu:1   the second one";
+    "  clgrad train --device nvidia:gpu:1   the second one\n"
+    "  clgrad train --device pocl#0/2       the first half of its cores";
 
 static const char *const type_names[] = {"cpu", "gpu", "accel", "ref"};
 
