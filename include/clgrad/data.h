@@ -179,6 +179,14 @@ CLG_API int64_t clg_dataset_left(const clg_dataset *d);
  */
 CLG_API CLG_CHECK clg_status clg_dataset_next(clg_dataset *d, clg_plan *p, clg_tensor *x, clg_tensor *target);
 
+/**
+ * The same in host memory, for whoever shares a batch out to several plans: rows of x, in f32 or f64, and of targets:
+ * CLG_I32 for classes, f32 or f64 for real targets. Valid until the next batch of d, or its end.
+ * Errors: CLG_ERR_SHAPE for other types; CLG_ERR_INVALID, CLG_ERR_NOMEM.
+ */
+CLG_API CLG_CHECK clg_status clg_dataset_batch(clg_dataset *d, int64_t rows, clg_dtype x_type, clg_dtype target_type,
+                                               const void **x, const void **target);
+
 /** Copies item i (in file order), as batches give it, to the host: pixels has the item's size, label one int. Either
  *  may be NULL.
  *  Errors: CLG_ERR_INVALID if there is no such item, or the items have no classes and label is not NULL. */

@@ -44,6 +44,14 @@ typedef struct clg_fit_state {
 typedef enum clg_fit_action (*clg_step_fn)(void *user, const clg_fit_state *s);
 typedef enum clg_fit_action (*clg_epoch_fn)(void *user, const clg_fit_state *s, const clg_epoch *e);
 
+/** What happens when one of several devices fails, or has no memory left: */
+enum clg_on_failure {
+    CLG_FAILED_DROP, /* the others take over its rows and go on from the last step, of which nothing is lost; a warning
+                        (CLG_LOG_WARN) names device, step and cause. The default */
+    CLG_FAILED_STOP  /* clg_fit() ends with its error after saving the state of the last step (if `save` is given);
+                        called again, it goes on with the others */
+};
+
 typedef struct clg_fit_params {
     int64_t     epochs;            /* default 10; below 2^31 */
     int64_t     batch;             /* default 64; the last batch of an epoch may be smaller. Larger than the training
@@ -66,9 +74,52 @@ typedef struct clg_fit_params {
     clg_step_fn  on_step;          /* after each batch is enqueued; default none */
     clg_epoch_fn on_epoch;         /* after each epoch; default none */
     void        *user;             /* for both */
+    clg_device *const *devices;    /* data parallel, see below: further devices beside that of clg_trainer_create(), of
+                                      any platform, none twice; they must stay open as long as the trainer */
+    int          n_devices;
+    const int64_t *split;          /* rows of a full batch for each device, 1 + n_devices of them; their sum is `batch`.
+                                      Default: in proportion to the speeds measured in the first steps */
+    enum clg_on_failure on_failure; /* of one of several devices */
 } clg_fit_params;
 
 #define clg_fit_params(...) (&(const clg_fit_params){__VA_ARGS__})
+
+/**
+ * Several devices. Each has a replica of the store (weights, slots, counters) and computes the gradients g_i of its
+ * rows of a batch; the host adds sum_i (rows_i / rows) g_i, in the order of the devices and in double, rounds once, and
+ * every device makes the same step by the sum (clg_optimizer_apply()). The last layers are copied out and added under
+ * the rest of the backward pass.
+ *
+ *   Numbers.   The same devices and the same split give the same bits. Against one device the sum over a batch is
+ *              rounded in another order: two sums of f32 over n rows differ by at most 2 (n + 1) 2^-24 sum |g_r| (Higham
+ *              2002, section 4.2; about the root of n of it if roundings are independent), so a step of SGD moves w by
+ *              lr times that more or less, and differences grow as the training itself makes errors grow.
+ *   Split.     If it is not given, a batch is cut into equal parts in the first steps, in which each device is timed
+ *              beside the others, then in proportion to rows a second, for good; differences below an eighth are left
+ *              alone. Checkpoints hold it: a run resumed with the same number of devices has the same split. A device
+ *              may get no rows; it still makes every step. Smaller last batches are cut in the same proportion.
+ *   Random.    Dropout and augmentation: a stream of its own for each device.
+ *   Batch norm uses the statistics of each device's own rows, and its running statistics are those of the first device.
+ *   Devices whose arithmetic differs in the last bit drift apart within an epoch by rounding; they begin each epoch with
+ *   the state of the first. What a callback writes to the store reaches the others then.
+ *   Failure.   clg_trainer_store() and everything else that needs one device is of the first one that works: it changes
+ *              when that one fails. Without any device left clg_fit() ends with the error of the last.
+ *   Source: Goyal et al. 2017, arXiv:1706.02677, section 3 (synchronous steps by the mean over the whole batch); Li et
+ *           al. 2020, arXiv:2006.15704 (gradients are sent while the backward pass goes on).
+ */
+
+/** What is known of a device of a trainer. The texts live as long as the trainer. */
+typedef struct clg_worker {
+    const char *name;
+    int64_t     rows;            /* of a full batch */
+    double      rows_per_second; /* as measured in the first steps, beside the others; 0: not known yet */
+    bool        dropped;
+    const char *why;             /* it was dropped; else "" */
+} clg_worker;
+
+/** The devices in their order, dropped ones too: writes at most max, returns how many there are; 1 for a trainer that
+ *  was given one. */
+CLG_API int clg_trainer_workers(const clg_trainer *t, clg_worker *w, int max);
 
 /**
  * A run of a complete model (clg_model_for()) over the weights of a store, which it makes if they are not there, by the
@@ -85,7 +136,8 @@ CLG_API const clg_model *clg_trainer_model(const clg_trainer *t);
 /** How many plans it has compiled so far: what is reused does not count. */
 CLG_API int64_t clg_trainer_plans(const clg_trainer *t);
 
-/** Facts about the plan of a training step with `rows` items, which is compiled if it is not there. */
+/** Facts about the plan of a training step with `rows` items, which is compiled if it is not there. Of several devices:
+ *  what the first one does, its share of the rows and the step. */
 CLG_API CLG_CHECK clg_status clg_trainer_plan_info(clg_trainer *t, int64_t rows, clg_plan_info *info);
 
 /** Starts anew: clg_store_reset(), no history, first epoch. Plans stay, so the folds of a cross-validation compile
@@ -94,8 +146,8 @@ CLG_API CLG_CHECK clg_status clg_trainer_plan_info(clg_trainer *t, int64_t rows,
 CLG_API CLG_CHECK clg_status clg_trainer_reset(clg_trainer *t);
 
 /** Gives a run other params. Plans of training steps are dropped if optimizer, optim (but for lr), accumulate or
- *  augment change; weights, slots and position stay. Errors: CLG_ERR_INVALID as above, and if type changes; then
- *  nothing changed. */
+ *  augment change; weights, slots and position stay. Errors: CLG_ERR_INVALID as above, and if type or devices change;
+ *  then nothing changed. */
 CLG_API CLG_CHECK clg_status clg_trainer_set(clg_trainer *t, const clg_fit_params *p);
 
 enum clg_fit_end {

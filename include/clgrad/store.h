@@ -46,6 +46,14 @@ CLG_API CLG_CHECK clg_status clg_store_read(clg_store *s, const char *name, void
 CLG_API CLG_CHECK clg_status clg_store_put(clg_store *s, const char *name, clg_dtype type, clg_shape shape,
                                            const void *data);
 
+/**
+ * Gives a store all that another one has, which may be on another device: tensors, made where they are missing, texts
+ * and seed. What only `to` has stays. Blocking: both wait for their runs so far.
+ * Errors: CLG_ERR_SHAPE if a name has another shape or type there; CLG_ERR_NOMEM, CLG_ERR_UNSUP (f64), CLG_ERR_DEVICE.
+ * After a failure some tensors may have been written.
+ */
+CLG_API CLG_CHECK clg_status clg_store_copy(clg_store *to, clg_store *from);
+
 /** Text that is saved with the tensors (the __metadata__ of a safetensors file): model, step, seed. value NULL
  *  removes the key. clg_store_meta() returns NULL if there is none; valid until the key is set again. */
 CLG_API CLG_CHECK clg_status clg_store_set_meta(clg_store *s, const char *key, const char *value);

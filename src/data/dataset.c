@@ -316,16 +316,43 @@ static void fill(clg_dataset *d, const clg_gather *g, clg_batch *b, int64_t rows
     }
 }
 
-clg_status clg_dataset_next(clg_dataset *d, clg_plan *p, clg_tensor *x, clg_tensor *target) {
-    CLG_TRY(check_inputs(d, p, x, target));
-    const int64_t rows = clg_tensor_shape(x).dim[0];
-    const clg_gather g = {.items = &d->bank->items, .scaler = d->scaler, .order = d->order,
-                          .layout = layout_of(d, clg_tensor_dtype(x), clg_tensor_dtype(target))};
-    CLG_TRY(reserve(d, rows, &g.layout));
-    clg_batch *b = clg_prefetch_take(d->pre);
-    fill(d, &g, b, rows);
+/* The next rows; the worker begins with those that come after. */
+static clg_status take_batch(clg_dataset *d, int64_t rows, const clg_layout *layout, clg_batch **out) {
+    const clg_gather g = {.items = &d->bank->items, .scaler = d->scaler, .order = d->order, .layout = *layout};
+    CLG_TRY(reserve(d, rows, layout));
+    *out = clg_prefetch_take(d->pre);
+    fill(d, &g, *out, rows);
     const int64_t left = d->n - d->pos;
     if (left > 0) clg_prefetch_begin(d->pre, &g, d->pos, left < rows ? left : rows);
-    CLG_TRY(clg_write(p, x, b->x, (size_t)rows * g.layout.x_bytes));
-    return clg_write(p, target, b->target, (size_t)rows * g.layout.target_bytes);
+    return CLG_OK;
+}
+
+clg_status clg_dataset_next(clg_dataset *d, clg_plan *p, clg_tensor *x, clg_tensor *target) {
+    clg_batch *b;
+    CLG_TRY(check_inputs(d, p, x, target));
+    const int64_t rows = clg_tensor_shape(x).dim[0];
+    const clg_layout layout = layout_of(d, clg_tensor_dtype(x), clg_tensor_dtype(target));
+    CLG_TRY(take_batch(d, rows, &layout, &b));
+    CLG_TRY(clg_write(p, x, b->x, (size_t)rows * layout.x_bytes));
+    return clg_write(p, target, b->target, (size_t)rows * layout.target_bytes);
+}
+
+static bool is_real(clg_dtype t) {
+    return t == CLG_F32 || t == CLG_F64;
+}
+
+clg_status clg_dataset_batch(clg_dataset *d, int64_t rows, clg_dtype x_type, clg_dtype target_type, const void **x,
+                             const void **target) {
+    clg_batch *b;
+    if (!d || rows < 1 || !x || !target)
+        return clg_fail(CLG_ERR_INVALID, "dataset_batch: needs a data set, rows above 0, and room for two pointers");
+    const bool classes = d->bank->items.label != NULL;
+    if (!is_real(x_type) || (classes ? target_type != CLG_I32 : !is_real(target_type)))
+        return clg_fail(CLG_ERR_SHAPE, "dataset_batch: x is f32 or f64, not %s; targets of these items are %s, not %s",
+                        clg_dtype_name(x_type), classes ? "i32" : "f32 or f64", clg_dtype_name(target_type));
+    const clg_layout layout = layout_of(d, x_type, target_type);
+    CLG_TRY(take_batch(d, rows, &layout, &b));
+    *x = b->x;
+    *target = b->target;
+    return CLG_OK;
 }

@@ -2,8 +2,8 @@
  * texts, "model" and "training": how, and how far. Times are left out, so that equal runs give equal bytes.
  *
  * "training" is JSON: {"version", "optimizer", "type", "batch", "accumulate", "items", "epoch", "item", "steps",
- * "best_kept", "history": [[train loss, accuracy, r2, n, val loss, accuracy, r2, n, lr], ...]}, null for NaN. */
-#include "fit/trainer.h"
+ * "best_kept", "split": [rows of a full batch for each of several devices], "history": [[train loss, accuracy, r2, n, val loss, accuracy, r2, n, lr], ...]}, null for NaN. */
+#include "fit/parallel.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -27,6 +27,14 @@ static json_t *epoch_json(const clg_epoch *e) {
                      (json_int_t)e->val.n, real(e->lr));
 }
 
+/* NULL: there is none, or none yet. */
+static json_t *split_json(const clg_trainer *t) {
+    const clg_parallel *p = t->parallel;
+    json_t *rows = p && p->known && p->alive == p->n ? json_array() : NULL;
+    for (int i = 0; rows && i < p->n; i++) (void)json_array_append_new(rows, json_integer((json_int_t)p->w[i].share));
+    return rows;
+}
+
 static json_t *training_json(const clg_trainer *t) {
     json_t *history = json_array();
     for (int64_t i = 0; i < t->epoch; i++) /* a failure shows in the length, which is checked below */
@@ -35,11 +43,11 @@ static json_t *training_json(const clg_trainer *t) {
         json_decref(history);
         return NULL;
     }
-    return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version", (int)VERSION, "optimizer",
+    return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o*, s:o}", "version", (int)VERSION, "optimizer",
                      t->p.optimizer, "type", clg_dtype_name(t->p.type), "batch", (json_int_t)t->p.batch, "accumulate",
                      (json_int_t)t->p.accumulate, "items", (json_int_t)t->items, "epoch", (json_int_t)t->epoch, "item",
                      (json_int_t)t->item, "steps", (json_int_t)t->steps, "best_kept", (json_int_t)t->best_kept,
-                     "history", history);
+                     "split", split_json(t), "history", history);
 }
 
 clg_status clg_trainer_save(clg_trainer *t, const char *path) {
@@ -59,7 +67,7 @@ clg_status clg_trainer_save(clg_trainer *t, const char *path) {
 typedef struct saved {
     const char *optimizer, *type;
     json_int_t  version, batch, accumulate, items, epoch, item, steps, best_kept;
-    json_t     *history;
+    json_t     *history, *split; /* split: NULL without */
 } saved;
 
 /* A text of the file, to be freed; NULL after a failure. */
@@ -85,10 +93,11 @@ static clg_status no_checkpoint(const char *path, const char *why) {
 
 static clg_status read_saved(const char *path, json_t *j, saved *s) {
     json_error_t e;
-    if (json_unpack_ex(j, &e, 0, "{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version", &s->version,
+    s->split = NULL;
+    if (json_unpack_ex(j, &e, 0, "{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s?o, s:o}", "version", &s->version,
                        "optimizer", &s->optimizer, "type", &s->type, "batch", &s->batch, "accumulate", &s->accumulate,
                        "items", &s->items, "epoch", &s->epoch, "item", &s->item, "steps", &s->steps, "best_kept",
-                       &s->best_kept, "history", &s->history) != 0)
+                       &s->best_kept, "split", &s->split, "history", &s->history) != 0)
         return no_checkpoint(path, e.text);
     if (s->version != VERSION) return no_checkpoint(path, "it is of another version");
     const bool ok = s->batch >= 1 && s->accumulate >= 1 && s->items >= 0 && s->epoch >= 0 && s->epoch <= INT32_MAX &&
@@ -149,16 +158,30 @@ static clg_epoch epoch_of(const json_t *row, int64_t epoch) {
                        .val = {real_of(row, 4), real_of(row, 5), real_of(row, 6), whole_of(row, 7)}};
 }
 
+/* The split of the file, unless this run has one, another number of devices, or another batch. */
+static void take_split(const clg_trainer *t, const json_t *split) {
+    clg_parallel *p = t->parallel;
+    int64_t rows[CLG_FIT_DEVICES], sum = 0;
+    if (!p || t->p.split || p->alive < p->n || json_array_size(split) != (size_t)p->n) return;
+    for (int i = 0; i < p->n; i++) {
+        rows[i] = whole_of(split, (size_t)i);
+        if (rows[i] < 0 || rows[i] > t->p.batch - sum) return;
+        sum += rows[i];
+    }
+    if (sum == t->p.batch) clg_split_begin(p, t->p.batch, rows);
+}
+
 /* All that can fail, then all that changes the trainer. */
 static clg_status take_over(clg_trainer *t, const char *path, const saved *s) {
     for (size_t i = 0; i < (size_t)s->epoch; i++)
         if (json_array_size(json_array_get(s->history, i)) != COLUMNS) return no_checkpoint(path, "its history");
     CLG_TRY(check_same(t, path, s));
     CLG_TRY(clg_trainer_reserve(t, s->epoch));
-    if (!clg_trainer_part(t, t->p.batch, true)) return clg_error_status(); /* every tensor of a step is asked for */
+    CLG_TRY(clg_trainer_ready(t)); /* every tensor of a step is asked for */
     CLG_TRY(clg_store_load_all(t->store, path, NULL));
     for (size_t i = 0; i < (size_t)s->epoch; i++)
         t->history[i] = epoch_of(json_array_get(s->history, i), (int64_t)i + 1);
+    take_split(t, s->split);
     t->epoch = s->epoch;
     t->item = s->item;
     t->items = s->items;

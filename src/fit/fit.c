@@ -1,7 +1,7 @@
 /* The training loop: epochs of steps that the host only enqueues; it waits every `check_every` batches to see whether
  * the loss is finite, and at the end of an epoch. Early stopping after Prechelt 1998, "Early stopping - but when?", in
  * its simplest form: a number of epochs without a lower validation loss. */
-#include "fit/trainer.h"
+#include "fit/parallel.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -21,6 +21,7 @@ typedef struct run {
     double       began;        /* of the present epoch, in seconds */
     double       mark_time;    /* since when, */
     int64_t      mark_item;    /* and which item of the epoch, the rate is measured */
+    clg_epoch    e;            /* the epoch that ends */
 } run;
 
 static void finish(run *r, enum clg_fit_end end) {
@@ -32,6 +33,14 @@ static clg_fit_state state_of(const run *r) {
     const clg_trainer *t = r->t;
     return (clg_fit_state){.trainer = r->t, .step = t->steps, .epoch = t->epoch + 1, .epochs = t->p.epochs,
                            .item = t->item, .items = clg_dataset_size(r->train)};
+}
+
+/* What needs one device, and can be done twice: if the first of several fails in it, the next one does it. */
+static clg_status on_first(run *r, clg_status (*act)(run *r)) {
+    for (;;) {
+        const clg_status s = act(r);
+        if (s >= 0 || !clg_parallel_lost(r->t, s)) return s;
+    }
 }
 
 /* --- the learning rate --- */
@@ -77,14 +86,13 @@ static clg_status check_steps(run *r) {
     return CLG_OK;
 }
 
-/* The last step's loss may be fine and its weights not: so a few items are tried before weights count as good. val:
- * what the present weights gave on the validation part; NULL: they were not tried yet. t->fresh is a copy of them. */
-static clg_status check_weights(run *r, const clg_score *val) {
+/* The last step's loss may be fine and its weights not: so a few items are tried before weights count as good, if they
+ * were not on the validation part. t->fresh is a copy of them. */
+static clg_status check_weights(run *r) {
     clg_trainer *t = r->t;
-    clg_score score;
+    clg_score score = r->e.val;
     bool finite;
-    if (val) score = *val;
-    else CLG_TRY(clg_trainer_score(t, r->train, 64, &score, NULL, NULL));
+    if (score.n == 0) CLG_TRY(clg_trainer_score(t, r->train, 64, &score, NULL, NULL));
     CLG_TRY(clg_snapshot_take(&t->fresh, t, &finite));
     if (!finite || !isfinite(score.loss)) diverge(r, t->steps);
     return CLG_OK;
@@ -93,7 +101,7 @@ static clg_status check_weights(run *r, const clg_score *val) {
 /* --- steps --- */
 
 static clg_status first_step_done(run *r) {
-    CLG_TRY(clg_device_finish(r->t->dev));
+    if (!r->t->parallel) CLG_TRY(clg_device_finish(r->t->dev)); /* several have waited for the gradients */
     r->t->warm = true;
     r->mark_time = clg_now();
     r->mark_item = r->t->item;
@@ -115,18 +123,31 @@ static clg_status call_back(run *r) {
     return t->moved && !r->over ? go_to_position(r) : CLG_OK;
 }
 
-static clg_status one_step(run *r) {
-    clg_trainer *t = r->t;
-    const int64_t left = clg_dataset_left(r->train), rows = left < t->p.batch ? left : t->p.batch;
-    clg_fit_part *p = clg_trainer_part(t, rows, true);
+static clg_status step_on_one(run *r, int64_t rows) {
+    clg_fit_part *p = clg_trainer_part(r->t, rows, true);
     if (!p) return clg_error_status();
     CLG_TRY(set_next_lr(r, p));
     CLG_TRY(clg_dataset_next(r->train, p->plan, p->x, p->target));
-    CLG_TRY(clg_run(p->plan));
+    return clg_run(p->plan);
+}
+
+/* A device that fails may end the run. */
+static void look_for_stop(run *r) {
+    if (clg_parallel_stopping(r->t) && !r->over) finish(r, CLG_FIT_STOPPED);
+}
+
+static clg_status one_step(run *r) {
+    clg_trainer *t = r->t;
+    const int64_t left = clg_dataset_left(r->train), rows = left < t->p.batch ? left : t->p.batch;
+    bool done = true;
+    if (t->parallel) CLG_TRY(clg_parallel_step(t, r->train, rows, (float)lr_at(r, t->steps + 1), &done));
+    else CLG_TRY(step_on_one(r, rows));
+    look_for_stop(r);
+    if (!done) return CLG_OK;
     t->item += rows;
     t->steps++;
     if (!t->warm) CLG_TRY(first_step_done(r));
-    if (t->steps % t->p.check_every == 0) CLG_TRY(check_steps(r));
+    if (t->steps % t->p.check_every == 0) CLG_TRY(on_first(r, check_steps));
     return t->p.on_step && !r->over ? call_back(r) : CLG_OK;
 }
 
@@ -141,12 +162,20 @@ static clg_status zero_sums(run *r) {
 }
 
 /* The states of a step exist once there is a plan of one. */
-static clg_status begin_epoch(run *r) {
+static clg_status begin_states(run *r) {
     clg_trainer *t = r->t;
     const float lr = (float)lr_at(r, t->steps);
-    if (!clg_trainer_part(t, t->p.batch, true)) return clg_error_status();
+    CLG_TRY(clg_trainer_ready(t));
     if (t->item == 0) CLG_TRY(zero_sums(r));
     CLG_TRY(clg_store_write(t->store, "optim.lr", &lr, sizeof lr));
+    return t->parallel ? clg_parallel_sync(t) : CLG_OK;
+}
+
+static clg_status begin_epoch(run *r) {
+    clg_trainer *t = r->t;
+    r->e = (clg_epoch){0};
+    CLG_TRY(on_first(r, begin_states));
+    look_for_stop(r);
     r->began = r->mark_time = clg_now();
     r->mark_item = t->item;
     return go_to_position(r);
@@ -186,14 +215,20 @@ static clg_status save(run *r) {
     return r->t->p.save ? clg_trainer_save(r->t, r->t->p.save) : CLG_OK;
 }
 
+static clg_status keep_epoch(run *r) {
+    clg_trainer *t = r->t;
+    if (keeps_best(t) && clg_trainer_best(t) == t->epoch) CLG_TRY(clg_trainer_keep_best(t));
+    return save(r);
+}
+
 /* Counts the epoch as finished. */
-static clg_status close_epoch(run *r, const clg_epoch *e) {
+static clg_status close_epoch(run *r) {
     clg_trainer *t = r->t;
     const int64_t item = t->item;
     CLG_TRY(clg_trainer_reserve(t, t->epoch + 1));
-    t->history[t->epoch++] = *e;
+    t->history[t->epoch++] = r->e;
     t->item = 0;
-    const clg_status s = check_weights(r, r->val ? &e->val : NULL);
+    const clg_status s = on_first(r, check_weights);
     if (s < 0 || r->over) { /* it does not count after all */
         t->epoch--;
         t->item = item;
@@ -202,47 +237,52 @@ static clg_status close_epoch(run *r, const clg_epoch *e) {
     const clg_snapshot before = t->good;
     t->good = t->fresh;
     t->fresh = before;
-    if (keeps_best(t) && clg_trainer_best(t) == t->epoch) CLG_TRY(clg_trainer_keep_best(t));
-    return save(r);
+    return on_first(r, keep_epoch);
+}
+
+static clg_status score_epoch(run *r) {
+    CLG_TRY(running_score(r, &r->e.train));
+    return r->val ? clg_evaluate(r->t, r->val, &r->e.val, NULL, NULL) : CLG_OK;
 }
 
 static clg_status end_epoch(run *r) {
     clg_trainer *t = r->t;
     const double trained = clg_now(), since = trained - r->mark_time;
     const clg_score none = {.loss = NAN, .accuracy = NAN, .r2 = NAN};
-    clg_epoch e = {.epoch = t->epoch + 1, .val = none, .lr = lr_at(r, t->steps - 1)};
-    e.items_per_second = (double)(t->item - r->mark_item) / (since > 1e-9 ? since : 1e-9);
+    clg_epoch *e = &r->e;
+    *e = (clg_epoch){.epoch = t->epoch + 1, .val = none, .lr = lr_at(r, t->steps - 1)};
+    e->items_per_second = (double)(t->item - r->mark_item) / (since > 1e-9 ? since : 1e-9);
     if (t->item == r->mark_item) /* one step was all, and it built the kernels */
-        e.items_per_second = (double)t->item / (trained - r->began);
-    CLG_TRY(running_score(r, &e.train));
-    if (r->val) CLG_TRY(clg_evaluate(t, r->val, &e.val, NULL, NULL));
-    CLG_TRY(close_epoch(r, &e));
+        e->items_per_second = (double)t->item / (trained - r->began);
+    CLG_TRY(on_first(r, score_epoch));
+    CLG_TRY(close_epoch(r));
     if (r->over) return CLG_OK;
-    t->history[t->epoch - 1].seconds = e.seconds = clg_now() - r->began;
+    t->history[t->epoch - 1].seconds = e->seconds = clg_now() - r->began;
     if (!t->p.on_epoch) return CLG_OK;
     clg_fit_state s = state_of(r);
     s.epoch = t->epoch; /* the one that is told of */
     s.item = s.items;
-    if (t->p.on_epoch(t->p.user, &s, &e) == CLG_FIT_STOP) finish(r, CLG_FIT_STOPPED);
+    if (t->p.on_epoch(t->p.user, &s, e) == CLG_FIT_STOP) finish(r, CLG_FIT_STOPPED);
     return CLG_OK;
 }
 
 /* A callback has stopped the run inside an epoch: the checkpoint holds the position and the sums. */
 static clg_status stop_inside(run *r) {
-    CLG_TRY(check_weights(r, NULL));
-    return r->end == CLG_FIT_STOPPED ? save(r) : CLG_OK;
+    CLG_TRY(on_first(r, check_weights));
+    return r->end == CLG_FIT_STOPPED ? on_first(r, save) : CLG_OK;
 }
 
 static clg_status run_epoch(run *r) {
     CLG_TRY(begin_epoch(r));
     while (clg_dataset_left(r->train) > 0 && !r->over) CLG_TRY(one_step(r));
     const bool stopped = r->over && r->end == CLG_FIT_STOPPED, all = r->t->item == clg_dataset_size(r->train);
-    if (!r->over || stopped) CLG_TRY(check_steps(r)); /* may turn "stopped" into "diverged" */
+    if (!r->over || stopped) CLG_TRY(on_first(r, check_steps)); /* may turn "stopped" into "diverged" */
     if (r->over && r->end == CLG_FIT_DIVERGED) return CLG_OK;
     if (!all) return stop_inside(r);
     r->over = false;
     CLG_TRY(end_epoch(r));
     if (stopped && !r->over) finish(r, CLG_FIT_STOPPED);
+    look_for_stop(r);
     return CLG_OK;
 }
 
@@ -316,22 +356,31 @@ static clg_status use_best(run *r) {
     return save(r);
 }
 
+static clg_status start(run *r) {
+    bool finite;
+    CLG_TRY(clg_trainer_ready(r->t));
+    return clg_snapshot_take(&r->t->good, r->t, &finite);
+}
+
+static clg_status go_back(run *r) {
+    return clg_snapshot_restore(&r->t->good, r->t);
+}
+
 static clg_status train(run *r) {
     clg_trainer *t = r->t;
-    bool finite;
     const bool reals = clg_model_loss(t->model) == CLG_LOSS_MSE;
     if (reals) CLG_TRY(clg_fit_spread(r->train, &r->spread));
     CLG_TRY(note_classes(t, r->train));
-    if (!clg_trainer_part(t, t->p.batch, true)) return clg_error_status();
     t->items = clg_dataset_size(r->train);
-    CLG_TRY(clg_snapshot_take(&t->good, t, &finite));
+    CLG_TRY(on_first(r, start));
     while (!r->over) {
         if (patience_over(t)) finish(r, CLG_FIT_EARLY);
         else if (t->epoch >= t->p.epochs) finish(r, CLG_FIT_DONE);
         else CLG_TRY(run_epoch(r));
     }
-    if (r->end == CLG_FIT_DIVERGED) return clg_snapshot_restore(&t->good, t);
-    return r->end != CLG_FIT_STOPPED && keeps_best(t) ? use_best(r) : CLG_OK;
+    if (r->end == CLG_FIT_DIVERGED) CLG_TRY(on_first(r, go_back));
+    else if (r->end != CLG_FIT_STOPPED && keeps_best(t)) CLG_TRY(on_first(r, use_best));
+    return clg_parallel_stop(t);
 }
 
 static clg_status report(const run *r, clg_fit_result *result) {

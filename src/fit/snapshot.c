@@ -26,10 +26,16 @@ static bool all_finite(const clg_store_entry *e, const void *data) {
 
 /* --- the whole store --- */
 
+/* Names are kept too: another store may take over that has its tensors in another order. */
+
 enum { ALIGN = 8 };
 
-static size_t place(size_t at, size_t bytes) {
-    return (at + bytes + ALIGN - 1) / ALIGN * ALIGN;
+static size_t round_up(size_t bytes) {
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static size_t name_bytes(const clg_store_entry *e) {
+    return round_up(strlen(e->name) + 1);
 }
 
 static clg_status reserve(clg_snapshot *s, const clg_store *store, int n) {
@@ -37,7 +43,7 @@ static clg_status reserve(clg_snapshot *s, const clg_store *store, int n) {
     for (int i = 0; i < n; i++) {
         clg_store_entry e;
         CLG_TRY(clg_store_get(store, i, &e));
-        size = place(size, entry_bytes(&e));
+        size += ALIGN + name_bytes(&e) + round_up(entry_bytes(&e));
     }
     if (size <= s->cap) return CLG_OK;
     char *data = clg_resize(s->data, size);
@@ -47,18 +53,28 @@ static clg_status reserve(clg_snapshot *s, const clg_store *store, int n) {
     return CLG_OK;
 }
 
+/* A tensor is its bytes (in 8), its name and its elements, each padded to 8. */
+static clg_status take_entry(const clg_store_entry *e, clg_store *store, char **to, bool *finite) {
+    const uint64_t bytes = entry_bytes(e);
+    memcpy(*to, &bytes, sizeof bytes);
+    strcpy(*to + ALIGN, e->name);
+    *to += ALIGN + name_bytes(e);
+    CLG_TRY(clg_store_read(store, e->name, *to, bytes));
+    if (e->trainable && !all_finite(e, *to)) *finite = false;
+    *to += round_up(bytes);
+    return CLG_OK;
+}
+
 clg_status clg_snapshot_take(clg_snapshot *s, const clg_trainer *t, bool *finite) {
     const int n = clg_store_count(t->store);
-    size_t at = 0;
     *finite = true;
     s->n = 0; /* nothing until all is there */
     CLG_TRY(reserve(s, t->store, n));
+    char *to = s->data;
     for (int i = 0; i < n; i++) {
         clg_store_entry e;
         CLG_TRY(clg_store_get(t->store, i, &e));
-        CLG_TRY(clg_store_read(t->store, e.name, s->data + at, entry_bytes(&e)));
-        if (e.trainable && !all_finite(&e, s->data + at)) *finite = false;
-        at = place(at, entry_bytes(&e));
+        CLG_TRY(take_entry(&e, t->store, &to, finite));
     }
     s->n = n;
     s->epoch = t->epoch;
@@ -68,12 +84,14 @@ clg_status clg_snapshot_take(clg_snapshot *s, const clg_trainer *t, bool *finite
 }
 
 clg_status clg_snapshot_restore(const clg_snapshot *s, clg_trainer *t) {
-    size_t at = 0;
+    const char *at = s->data;
     for (int i = 0; i < s->n; i++) {
-        clg_store_entry e;
-        CLG_TRY(clg_store_get(t->store, i, &e));
-        CLG_TRY(clg_store_write(t->store, e.name, s->data + at, entry_bytes(&e)));
-        at = place(at, entry_bytes(&e));
+        uint64_t bytes;
+        memcpy(&bytes, at, sizeof bytes);
+        const char *name = at + ALIGN;
+        at = name + round_up(strlen(name) + 1);
+        CLG_TRY(clg_store_write(t->store, name, at, bytes));
+        at += round_up(bytes);
     }
     t->epoch = s->epoch;
     t->item = s->item;

@@ -1,14 +1,10 @@
-/* Trainers: params with their defaults, and the graphs of a step and of an evaluation, compiled once a batch size.
- * Everything of a step happens on the device, also the running sums of loss and right answers and the watch for losses
- * that are not finite: they are states ("fit.*"), so the host need not wait in an epoch, and checkpoints hold them. */
-#include "fit/trainer.h"
+/* Trainers: params with their defaults, what a trainer is made of, and its history. */
+#include "fit/parallel.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include <clgrad/ops.h>
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- params --- */
@@ -16,6 +12,8 @@
 static void params_free(clg_fit_params *p) {
     clg_free((char *)p->optimizer);
     clg_free((char *)p->save);
+    clg_free((int64_t *)p->split);
+    clg_free((clg_device **)p->devices);
     *p = (clg_fit_params){0};
 }
 
@@ -37,7 +35,52 @@ static clg_status check_params(const clg_fit_params *p) {
     return clg_schedule_check(&p->schedule);
 }
 
-/* in with its defaults, and copies of its texts. */
+static clg_status check_devices(const clg_fit_params *p) {
+    int64_t rows = 0;
+    if (p->n_devices < 0 || (p->n_devices > 0 && !p->devices))
+        return clg_fail(CLG_ERR_INVALID, "trainer: n_devices = %d, but the list of devices is %s", p->n_devices,
+                        p->devices ? "there" : "NULL");
+    for (int i = 0; i < p->n_devices; i++)
+        for (int k = 0; k <= i; k++)
+            if (!p->devices[i] || (k < i && p->devices[k] == p->devices[i]))
+                return clg_fail(CLG_ERR_INVALID, "trainer: device %d of the further ones is %s", i + 1,
+                                p->devices[i] ? "there twice: open it twice, if it is to be used twice" : "NULL");
+    if (p->on_failure != CLG_FAILED_DROP && p->on_failure != CLG_FAILED_STOP)
+        return clg_fail(CLG_ERR_INVALID, "trainer: on_failure = %d: give CLG_FAILED_DROP or CLG_FAILED_STOP",
+                        (int)p->on_failure);
+    for (int i = 0; p->split && i <= p->n_devices; i++) {
+        if (p->split[i] < 0 || p->split[i] > p->batch - rows)
+            return clg_fail(CLG_ERR_INVALID, "trainer: split: %lld rows for device %d do not fit into a batch of %lld",
+                            (long long)p->split[i], i + 1, (long long)p->batch);
+        rows += p->split[i];
+    }
+    if (p->split && rows != p->batch)
+        return clg_fail(CLG_ERR_INVALID, "trainer: split: the rows of %d devices are %lld together, but a batch has "
+                        "%lld", 1 + p->n_devices, (long long)rows, (long long)p->batch);
+    return CLG_OK;
+}
+
+/* A copy of n elements; NULL for none, and if there is no memory. */
+static void *copy_of(const void *data, size_t n, size_t each) {
+    void *copy = data && n > 0 ? clg_alloc(n * each) : NULL;
+    if (copy) memcpy(copy, data, n * each);
+    return copy;
+}
+
+/* Copies of what the params point to. */
+static clg_status own_all(clg_fit_params *p) {
+    const clg_fit_params from = *p;
+    p->optimizer = clg_copy_text(from.optimizer);
+    p->save = from.save ? clg_copy_text(from.save) : NULL;
+    p->split = copy_of(from.split, (size_t)from.n_devices + 1, sizeof *p->split);
+    p->devices = copy_of(from.devices, (size_t)from.n_devices, sizeof *p->devices);
+    if (p->optimizer && !p->save == !from.save && !p->split == !from.split && (p->devices || from.n_devices == 0))
+        return CLG_OK;
+    params_free(p);
+    return clg_fail_nomem("trainer");
+}
+
+/* in with its defaults, and copies of its texts and lists. */
 static clg_status params_make(clg_fit_params *out, const clg_fit_params *in) {
     clg_fit_params p = in ? *in : (clg_fit_params){0};
     if (p.epochs == 0) p.epochs = 10;
@@ -47,22 +90,23 @@ static clg_status params_make(clg_fit_params *out, const clg_fit_params *in) {
     if (p.accumulate == 0) p.accumulate = p.optim.accumulate > 0 ? p.optim.accumulate : 1;
     p.optim.accumulate = p.accumulate;
     CLG_TRY(check_params(&p));
+    CLG_TRY(check_devices(&p));
     const double lr = clg_optimizer_default_lr(p.optimizer);
     if (!(lr > 0)) return clg_error_status();
     if (p.optim.lr == 0) p.optim.lr = lr;
-    p.optimizer = clg_copy_text(p.optimizer);
-    const bool saves = p.save != NULL;
-    if (saves) p.save = clg_copy_text(p.save);
-    if (!p.optimizer || (saves && !p.save)) {
-        params_free(&p);
-        return clg_fail_nomem("trainer");
-    }
+    CLG_TRY(own_all(&p));
     *out = p;
     return CLG_OK;
 }
 
 static bool same_augment(const clg_augment_params *a, const clg_augment_params *b) {
     return a->shift == b->shift && a->flip == b->flip && a->crop == b->crop && a->noise == b->noise;
+}
+
+static bool same_devices(const clg_fit_params *a, const clg_fit_params *b) {
+    bool same = a->n_devices == b->n_devices;
+    for (int i = 0; same && i < a->n_devices; i++) same = a->devices[i] == b->devices[i];
+    return same;
 }
 
 /* Whether a step of both is the same graph; the learning rate is a state. */
@@ -75,106 +119,12 @@ static bool same_step(const clg_fit_params *a, const clg_fit_params *b) {
            p->l2 == q->l2 && p->max_norm2 == q->max_norm2 && p->accumulate == q->accumulate;
 }
 
-/* --- the graph of a batch --- */
-
-static clg_tensor *batch_input(clg_graph *g, const char *name, clg_dtype type, int64_t rows, clg_shape item) {
-    clg_shape s = {item.ndim + 1, {rows}};
-    if (item.ndim < 0 || item.ndim >= CLG_MAX_DIMS)
-        return clg_graph_fail(g, CLG_ERR_SHAPE, "trainer: an item of %d axes has no room for the axis of the batch",
-                              item.ndim);
-    memcpy(s.dim + 1, item.dim, (size_t)item.ndim * sizeof *item.dim);
-    return clg_input(g, name, type, s);
-}
-
-static bool graph_make(const clg_trainer *t, clg_fit_part *p, int64_t rows, bool training) {
-    *p = (clg_fit_part){.graph = clg_graph_create(t->dev, t->store), .rows = rows, .written = NAN};
-    if (!p->graph) return false;
-    const bool reals = clg_model_loss(t->model) == CLG_LOSS_MSE;
-    p->x = batch_input(p->graph, "x", t->p.type, rows, clg_model_item(t->model));
-    p->target = reals ? clg_input(p->graph, "target", t->p.type, CLG_SHAPE(rows, clg_model_outputs(t->model)))
-                      : clg_model_target(t->model, p->graph, "target", rows);
-    clg_tensor *seen = training ? clg_augment(p->x, &t->p.augment) : p->x;
-    p->output = clg_named(clg_model_build(t->model, seen), "output");
-    p->loss = clg_named(clg_model_loss_of(t->model, p->output, p->target), "loss");
-    p->answer = reals ? NULL : clg_named(clg_model_answer(t->model, p->output), "answer");
-    return true;
-}
-
-static clg_tensor *sum_into(clg_graph *g, const char *name, clg_tensor *value) {
-    clg_tensor *sum = clg_state(g, name, clg_tensor_dtype(value), CLG_SCALAR, 0);
-    return clg_assign(sum, clg_add(sum, value));
-}
-
-/* Effects that follow the run: sums over the epoch, the count of batches, the first one whose loss was not finite. */
-static clg_tensor *watch(const clg_fit_part *p) {
-    clg_graph *g = p->graph;
-    clg_tensor *count = clg_state(g, "fit.step", CLG_I32, CLG_SCALAR, 0);
-    clg_tensor *bad = clg_state(g, "fit.bad_step", CLG_I32, CLG_SCALAR, 0);
-    clg_tensor *step = clg_add(count, clg_fill(g, CLG_I32, CLG_SCALAR, 1));
-    clg_tensor *none = clg_eq(bad, clg_fill(g, CLG_I32, CLG_SCALAR, 0));
-    clg_tensor *first = clg_where(clg_isfinite(p->loss), bad, clg_where(none, step, bad));
-    clg_tensor *good = p->answer /* right answers: exact up to 2^24 items; or the sum of squared errors */
-                     ? sum_into(g, "fit.right", clg_sum(clg_cast(clg_eq(p->answer, p->target), CLG_F32), CLG_ALL))
-                     : sum_into(g, "fit.squares", clg_sum(clg_square(clg_sub(p->output, p->target)), CLG_ALL));
-    return clg_group(CLG_LIST(sum_into(g, "fit.loss", clg_scale(p->loss, (double)p->rows)), good,
-                              clg_assign(count, step), clg_assign(bad, first)));
-}
-
-static clg_plan *compile_training(const clg_trainer *t, clg_fit_part *p) {
-    clg_tensor *step = clg_optimizer(t->p.optimizer, p->loss, &t->p.optim);
-    clg_tensor *lr = clg_state(p->graph, "optim.lr", CLG_F32, CLG_SCALAR, t->p.optim.lr);
-    p->next_lr = clg_input(p->graph, "next_lr", CLG_F32, CLG_SCALAR);
-    return clg_compile(p->graph, CLG_LIST(step, watch(p), clg_assign(lr, p->next_lr)), NULL);
-}
-
-static clg_plan *compile_inference(const clg_fit_part *p) {
-    const clg_plan_params q = {.inference = true};
-    return p->answer ? clg_compile(p->graph, CLG_LIST(p->loss, p->output, p->answer), &q)
-                     : clg_compile(p->graph, CLG_LIST(p->loss, p->output), &q);
-}
-
-/* --- parts --- */
-
-static void part_free(clg_fit_part *p) {
-    clg_plan_destroy(&p->plan);
-    clg_graph_destroy(&p->graph);
-    *p = (clg_fit_part){0};
-}
-
-static void parts_free(clg_fit_parts *all) {
-    for (int i = 0; i < CLG_FIT_PARTS; i++) part_free(&all->part[i]);
-}
-
-clg_fit_part *clg_trainer_part(clg_trainer *t, int64_t rows, bool training) {
-    clg_fit_parts *all = training ? &t->training : &t->inference;
-    clg_fit_part *p = &all->part[0];
-    t->calls++;
-    for (int i = 0; i < CLG_FIT_PARTS; i++) {
-        clg_fit_part *q = &all->part[i];
-        if (q->plan && q->rows == rows) {
-            q->used = t->calls;
-            return q;
-        }
-        if (q->used < p->used) p = q; /* 0 where there is none */
-    }
-    part_free(p);
-    if (!graph_make(t, p, rows, training)) return NULL;
-    p->plan = training ? compile_training(t, p) : compile_inference(p);
-    if (!p->plan) {
-        part_free(p);
-        return NULL;
-    }
-    t->plans++;
-    p->used = t->calls;
-    return p;
-}
-
 /* --- life --- */
 
 /* Makes the weights, so that a file can be checked against them before anything is compiled. */
 static clg_status make_weights(clg_trainer *t) {
     clg_fit_part p;
-    const bool made = graph_make(t, &p, 2, false); /* batch normalisation of one item would be none */
+    const bool made = clg_fit_graph(t, t->dev, t->store, &p, 2, false); /* batch normalisation of one item would be none */
     t->anchor = p.graph;
     return made ? clg_graph_status(t->anchor) : clg_error_status();
 }
@@ -201,15 +151,23 @@ clg_trainer *clg_trainer_create(clg_device *dev, clg_store *store, const clg_mod
         clg_free(t);
         return NULL;
     }
+    for (int i = 0; i < t->p.n_devices; i++)
+        if (t->p.devices[i] == dev) {
+            clg_fail(CLG_ERR_INVALID, "trainer: further device %d is the first one: open it twice, if it is to be used "
+                     "twice", i + 1);
+            clg_trainer_destroy(&t);
+            return NULL;
+        }
     t->model = clg_model_parse(clg_model_name(m), clg_model_text(m));
-    if (!t->model || make_weights(t) < 0) clg_trainer_destroy(&t);
+    if (!t->model || make_weights(t) < 0 || clg_parallel_create(t) < 0) clg_trainer_destroy(&t);
     return t;
 }
 
 void clg_trainer_destroy(clg_trainer **t) {
     if (!t || !*t) return;
-    parts_free(&(*t)->training);
-    parts_free(&(*t)->inference);
+    clg_parallel_destroy(&(*t)->parallel);
+    clg_fit_parts_free(&(*t)->training);
+    clg_fit_parts_free(&(*t)->inference);
     clg_snapshot_free(&(*t)->good);
     clg_snapshot_free(&(*t)->fresh);
     clg_free((*t)->history);
@@ -235,10 +193,16 @@ int64_t clg_trainer_plans(const clg_trainer *t) {
 clg_status clg_trainer_plan_info(clg_trainer *t, int64_t rows, clg_plan_info *info) {
     if (!t || !info || rows < 1)
         return clg_fail(CLG_ERR_INVALID, "trainer_plan_info: needs a trainer, rows above 0, and room for the facts");
+    if (t->parallel) return clg_parallel_info(t, rows, info);
     const clg_fit_part *p = clg_trainer_part(t, rows, true);
     if (!p) return clg_error_status();
     clg_plan_get_info(p->plan, info);
     return CLG_OK;
+}
+
+clg_status clg_trainer_ready(clg_trainer *t) {
+    if (t->parallel) return clg_parallel_ready(t);
+    return clg_trainer_part(t, t->p.batch, true) ? CLG_OK : clg_error_status();
 }
 
 clg_status clg_trainer_set(clg_trainer *t, const clg_fit_params *p) {
@@ -250,9 +214,15 @@ clg_status clg_trainer_set(clg_trainer *t, const clg_fit_params *p) {
         return clg_fail(CLG_ERR_INVALID, "trainer_set: the type of weights cannot change; they are %s: make another "
                         "trainer", clg_dtype_name(t->p.type));
     }
-    if (!same_step(&made, &t->p)) parts_free(&t->training);
+    if (!same_devices(&made, &t->p)) {
+        params_free(&made);
+        return clg_fail(CLG_ERR_INVALID, "trainer_set: the devices cannot change: make another trainer");
+    }
+    const bool same = same_step(&made, &t->p);
     params_free(&t->p);
     t->p = made;
+    if (!same) clg_fit_parts_free(&t->training);
+    clg_parallel_set(t, same);
     return CLG_OK;
 }
 

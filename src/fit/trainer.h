@@ -14,9 +14,15 @@ typedef struct clg_fit_part {
     int64_t     rows;
     int64_t     used;    /* when, in calls of clg_trainer_part() */
     float       written; /* the value of next_lr; NaN: none */
+    clg_tensor **grad;   /* of gradients: those of the params of the loss, in their order; */
+    clg_tensor  *good;   /* right answers, or the sum of squared errors; */
+    clg_tensor **running; /* and states that the plan may write, as they were before the run */
+    int          n_grads, n_running;
 } clg_fit_part;
 
 enum { CLG_FIT_PARTS = 8 };
+
+enum clg_fit_kind { CLG_FIT_TRAINING, CLG_FIT_INFERENCE, CLG_FIT_GRADIENTS };
 
 /** Plans by batch size; the one that was not used for longest makes room for a new one. */
 typedef struct clg_fit_parts {
@@ -25,7 +31,7 @@ typedef struct clg_fit_parts {
 
 /** The whole store at one moment, in host memory. */
 typedef struct clg_snapshot {
-    int     n;    /* tensors, in order of creation; 0: nothing was taken */
+    int     n;    /* tensors: each its name and what it holds; 0: nothing was taken */
     char   *data;
     size_t  cap;  /* bytes */
     int64_t epoch, item, steps;
@@ -38,6 +44,7 @@ struct clg_trainer {
     clg_model     *model;    /* its own copy */
     clg_fit_params p;        /* completed by defaults; the texts are owned */
     clg_fit_parts  training, inference;
+    struct clg_parallel *parallel; /* several devices: dev, store and anchor are of the first one that works; else NULL */
     int64_t        calls, plans;
     int64_t        epoch, item; /* finished epochs; items done in the present one */
     int64_t        steps;       /* batches in all */
@@ -51,10 +58,36 @@ struct clg_trainer {
     bool           moved;       /* clg_evaluate() has moved the position of `fitting` */
 };
 
+/* --- part.c --- */
+
+/** The graph of a batch: inputs, output, loss, answer; false: there is none. */
+bool clg_fit_graph(const clg_trainer *t, clg_device *dev, clg_store *store, clg_fit_part *p, int64_t rows,
+                   bool training);
+
+/** Effects that follow a run: sums over the epoch (of the loss of each item; good), the count of batches, the first
+ *  batch whose loss was not finite. */
+clg_tensor *clg_fit_watch(const clg_fit_part *p, clg_tensor *loss, clg_tensor *sum, clg_tensor *good);
+
+/** Makes the input next_lr, which "optim.lr" becomes. */
+clg_tensor *clg_fit_next_lr(const clg_trainer *t, clg_fit_part *p);
+
+/** Whether graphs over the store draw random numbers. */
+bool clg_fit_is_random(const clg_store *store);
+
+/** The part for `rows` rows; compiles it if need be. NULL after a failure. */
+clg_fit_part *clg_fit_get_part(clg_trainer *t, clg_fit_parts *all, clg_device *dev, clg_store *store, int64_t rows,
+                               enum clg_fit_kind kind);
+
+/** The same on the trainer's device. */
+clg_fit_part *clg_trainer_part(clg_trainer *t, int64_t rows, bool training);
+
+void clg_fit_part_free(clg_fit_part *p);
+void clg_fit_parts_free(clg_fit_parts *all);
+
 /* --- trainer.c --- */
 
-/** The part for batches of `rows`; compiles it if need be. NULL after a failure. */
-clg_fit_part *clg_trainer_part(clg_trainer *t, int64_t rows, bool training);
+/** Compiles a step of a full batch if need be, so that all its states are in the store. */
+clg_status clg_trainer_ready(clg_trainer *t);
 
 /** Room for n epochs in the history. */
 clg_status clg_trainer_reserve(clg_trainer *t, int64_t n);

@@ -242,6 +242,46 @@ clg_status clg_store_put(clg_store *s, const char *name, clg_dtype type, clg_sha
     return status;
 }
 
+/* --- from store to store --- */
+
+/* The slot of `to` for what `from` holds; what is new is as if the same hands had made it. */
+static clg_status slot_like(clg_store *to, const clg_slot *from, clg_slot **out) {
+    char have[128], want[128];
+    clg_slot *slot = clg_store_find(to, from->name);
+    *out = slot;
+    if (slot && slot->dtype == from->dtype && clg_shape_equal(slot->shape, from->shape)) return CLG_OK;
+    if (slot)
+        return clg_fail(CLG_ERR_SHAPE, "clg_store_copy(%s): one store has it as %s, the other as %s", from->name,
+                        clg_shape_text(slot->dtype, slot->shape, have, sizeof have),
+                        clg_shape_text(from->dtype, from->shape, want, sizeof want));
+    CLG_TRY(clg_store_add(to, from->name, from->dtype, from->shape, from->trainable, out));
+    (*out)->loaded = from->loaded;
+    (*out)->initial = from->initial;
+    return CLG_OK;
+}
+
+static clg_status copy_slot(clg_store *to, const clg_slot *from) {
+    clg_slot *slot;
+    CLG_TRY(slot_like(to, from, &slot));
+    const size_t n = (size_t)clg_shape_elems(from->shape);
+    if (n == 0) return CLG_OK;
+    void *data = clg_alloc(n * clg_dtype_size(from->dtype));
+    if (!data) return clg_fail_nomem("copy of a tensor");
+    clg_status status = clg_buffer_read(from->buffer, 0, from->dtype, data, n);
+    clg_slot_change(slot);
+    if (status == CLG_OK) status = clg_buffer_write(slot->buffer, 0, slot->dtype, data, n);
+    clg_free(data);
+    return status;
+}
+
+clg_status clg_store_copy(clg_store *to, clg_store *from) {
+    if (!to || !from) return clg_fail(CLG_ERR_INVALID, "clg_store_copy: two stores are needed");
+    for (int i = 0; to != from && i < from->n_slots; i++) CLG_TRY(copy_slot(to, from->slots[i]));
+    for (int i = 0; to != from && i < from->meta.n; i++)
+        CLG_TRY(clg_store_set_meta(to, from->meta.item[i].key, from->meta.item[i].value));
+    return CLG_OK;
+}
+
 clg_status clg_store_reset(clg_store *s) {
     if (!s) return clg_fail(CLG_ERR_INVALID, "clg_store_reset: store is NULL");
     for (int i = 0; i < s->n_slots; i++) CLG_TRY(clg_slot_reset(s->slots[i], s->seed));

@@ -48,10 +48,69 @@ static void *loader(const char *name) {
         memcpy(&real, &f_, sizeof real);                   \
     }
 
+/* --- a device that is lost --- */
+
+enum { CONTEXTS = 64 };
+
+static _Atomic(cl_context) made[CONTEXTS], doomed;
+static atomic_int n_made;
+static atomic_long launches, lost_at;
+static atomic_bool lost;
+
+void fail_device_at(int device, long n) {
+    lost = false;
+    launches = 0;
+    lost_at = n;
+    doomed = n > 0 && device >= 0 && device < n_made ? (cl_context)made[device] : NULL;
+}
+
+bool fail_device_lost(void) { return lost; }
+
+static cl_context note_context(cl_context c) {
+    if (c && n_made < CONTEXTS) made[n_made++] = c;
+    return c;
+}
+
+/* The context that an object belongs to, asked of the loader itself. */
+#define CONTEXT_OF(type, call, what)                       \
+    static cl_context call##_context(type x) {             \
+        REAL(call)                                         \
+        cl_context c = NULL;                               \
+        return doomed && x && real(x, what, sizeof c, &c, NULL) == CL_SUCCESS ? c : NULL; \
+    }
+CONTEXT_OF(cl_command_queue, clGetCommandQueueInfo, CL_QUEUE_CONTEXT)
+CONTEXT_OF(cl_mem, clGetMemObjectInfo, CL_MEM_CONTEXT)
+CONTEXT_OF(cl_program, clGetProgramInfo, CL_PROGRAM_CONTEXT)
+CONTEXT_OF(cl_kernel, clGetKernelInfo, CL_KERNEL_CONTEXT)
+CONTEXT_OF(cl_event, clGetEventInfo, CL_EVENT_CONTEXT)
+static cl_context itself(cl_context c) { return c; }
+static void *note_other(void *x) { return x; }
+static cl_context of_list(const cl_event *list) { return list ? clGetEventInfo_context(list[0]) : NULL; }
+static cl_context of_none(const void *x) { return x ? NULL : NULL; }
+static cl_context of_number(cl_uint n) { return n ? NULL : NULL; }
+
+#define SUBJECT(x) _Generic((x), cl_context: itself, cl_command_queue: clGetCommandQueueInfo_context,      \
+    cl_mem: clGetMemObjectInfo_context, cl_program: clGetProgramInfo_context,                              \
+    cl_kernel: clGetKernelInfo_context, cl_event: clGetEventInfo_context, const cl_event *: of_list,       \
+    cl_platform_id: of_none, cl_device_id: of_none, const cl_context_properties *: of_none, cl_uint: of_number)(x)
+#define NOTED(type, x) _Generic((type)NULL, cl_context: note_context, default: note_other)(x)
+#define FIRST_OF(x, ...) x
+#define WITH_REST(...) (__VA_ARGS__, 0)
+#define FIRST(args) FIRST_(WITH_REST args)
+#define FIRST_(args) SUBJECT(FIRST_OF args)
+
+/* Whether a call fails because its device is lost, which the n-th launch on it decides. */
+static bool on_lost(const char *name, cl_context c) {
+    if (!doomed || c != doomed) return false;
+    if (strcmp(name, "clEnqueueNDRangeKernel") == 0 && atomic_fetch_add(&launches, 1) + 1 >= lost_at) lost = true;
+    return lost;
+}
+
 /* A call that returns its code; made: an expression that counts what it has made. */
 #define CALL(name, code, params, args, made)               \
     cl_int name params {                                   \
         REAL(name)                                         \
+        if (on_lost(#name, FIRST(args))) return CL_DEVICE_NOT_AVAILABLE; \
         if (fails(#name)) return code;                     \
         const cl_int err_ = real args;                     \
         if (err_ == CL_SUCCESS) objects += (made);         \
@@ -59,24 +118,27 @@ static void *loader(const char *name) {
     }
 
 /* A call that is made in any case. gone: objects that go with it. */
-#define ALWAYS(name, code, params, args, gone)             \
+#define ALWAYS(name, code, params, args, gone) ALWAYS_ON(FIRST(args), name, code, params, args, gone)
+#define ALWAYS_ON(subject, name, code, params, args, gone) \
     cl_int name params {                                   \
         REAL(name)                                         \
+        const bool lost_ = on_lost(#name, subject);        \
         const bool fail_ = fails(#name);                   \
         const cl_int err_ = real args;                     \
         if (err_ == CL_SUCCESS) objects -= (gone);         \
-        return fail_ ? code : err_;                        \
+        return lost_ ? CL_DEVICE_NOT_AVAILABLE : fail_ ? code : err_; \
     }
 
 /* A call that returns an object, and its code through err; counts: 1 if the object is one to be released. */
 #define CREATE(type, name, code, counts, params, args)     \
     type name params {                                     \
         REAL(name)                                         \
-        if (fails(#name)) {                                \
-            if (err) *err = code;                          \
+        const bool lost_ = on_lost(#name, FIRST(args)); \
+        if (lost_ || fails(#name)) {                       \
+            if (err) *err = lost_ ? CL_DEVICE_NOT_AVAILABLE : code; \
             return NULL;                                   \
         }                                                  \
-        type object_ = real args;                          \
+        type object_ = NOTED(type, real args);             \
         if (object_) objects += (counts);                  \
         return object_;                                    \
     }
@@ -160,7 +222,8 @@ ALWAYS(clEnqueueUnmapMemObject, CL_OUT_OF_RESOURCES,
        (cl_command_queue q, cl_mem m, void *p, cl_uint n, const cl_event *list, cl_event *e), (q, m, p, n, list, e), 0)
 ALWAYS(clFlush, CL_OUT_OF_RESOURCES, (cl_command_queue q), (q), 0)
 ALWAYS(clFinish, CL_OUT_OF_RESOURCES, (cl_command_queue q), (q), 0)
-ALWAYS(clWaitForEvents, CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, (cl_uint n, const cl_event *list), (n, list), 0)
+ALWAYS_ON(of_list(list), clWaitForEvents, CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST,
+          (cl_uint n, const cl_event *list), (n, list), 0)
 ALWAYS(clReleaseDevice, CL_OUT_OF_RESOURCES, (cl_device_id x), (x), 1)
 ALWAYS(clReleaseContext, CL_OUT_OF_RESOURCES, (cl_context x), (x), 1)
 ALWAYS(clReleaseCommandQueue, CL_OUT_OF_RESOURCES, (cl_command_queue x), (x), 1)

@@ -10,6 +10,11 @@ void        fail_call_at(long n);
 long        fail_call_count(void);
 const char *fail_call_name(void); /* the call that was made to fail; NULL: it was not reached */
 
+/** From the n-th kernel launch on (0: none) every call on the device that was opened as number `device` (its context;
+ *  from 0) fails, as on one that is lost. */
+void        fail_device_at(int device, long n);
+bool        fail_device_lost(void);
+
 /** Contexts, queues, buffers, programs, kernels and events that were made and not released. */
 long        fail_objects_alive(void);
 
