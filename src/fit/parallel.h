@@ -15,6 +15,7 @@ typedef struct clg_fit_worker {
     clg_fit_parts gradients;
     clg_fit_part  apply;      /* the step by the sum: grad, loss (its sum over the rows) and good are inputs */
     const clg_fit_part *ran;  /* what it has run in the step under way; NULL: nothing */
+    int           begun, ended; /* copies of what it has run: gradients from the last to the first, loss, good */
     char         *host;       /* its gradients, one after the other */
     int64_t       share;      /* rows of a full batch */
     int64_t       rows;       /* of the step under way */

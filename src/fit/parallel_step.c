@@ -36,12 +36,25 @@ static clg_status send(job *j, clg_fit_worker *w, int64_t first) {
     CLG_TRY(clg_write(g->plan, g->target, j->target + (size_t)first * j->target_bytes,
                       (size_t)w->rows * j->target_bytes));
     w->ran = g;
+    w->begun = w->ended = 0;
     return CLG_OK;
+}
+
+/* What comes back from a run, in the order in which it becomes ready. */
+static clg_tensor *result(const clg_fit_part *g, int k) {
+    return k < g->n_grads ? g->grad[g->n_grads - 1 - k] : k == g->n_grads ? g->loss : g->good;
 }
 
 static clg_status run(clg_fit_worker *w) {
     w->began = clg_now();
-    return clg_run(w->ran->plan);
+    CLG_TRY(clg_run(w->ran->plan));
+    for (; w->begun < w->ran->n_grads + 2; w->begun++) CLG_TRY(clg_read_begin(w->ran->plan, result(w->ran, w->begun)));
+    return CLG_OK;
+}
+
+/* Hands the next result out. */
+static clg_status next_result(clg_fit_worker *w, void *to, size_t bytes) {
+    return clg_read_end(w->ran->plan, result(w->ran, w->ended++), to, bytes);
 }
 
 /* Everybody gets rows before the first one runs; those whose runs return at once come before those that do not. */
@@ -105,9 +118,8 @@ static void add(const job *j, int grad) {
 
 static clg_status fetch(job *j, int i, int grad) {
     clg_fit_worker *w = &j->p->w[i];
-    clg_tensor *g = w->ran->grad[grad];
     j->fault = i;
-    return clg_read(w->ran->plan, g, w->host + j->p->at[grad], clg_tensor_bytes(g));
+    return next_result(w, w->host + j->p->at[grad], clg_tensor_bytes(w->ran->grad[grad]));
 }
 
 /* The timed one is waited for before all others, so its time is its own. */
@@ -134,10 +146,10 @@ static clg_status reduce(job *j, int grad) {
     return CLG_OK;
 }
 
-static clg_status read_number(const clg_fit_part *part, clg_tensor *t, double *x) {
+static clg_status next_number(clg_fit_worker *w, double *x) {
     float f;
-    if (clg_tensor_dtype(t) == CLG_F64) return clg_read(part->plan, t, x, sizeof *x);
-    CLG_TRY(clg_read(part->plan, t, &f, sizeof f));
+    if (clg_tensor_dtype(result(w->ran, w->ended)) == CLG_F64) return next_result(w, x, sizeof *x);
+    CLG_TRY(next_result(w, &f, sizeof f));
     *x = f;
     return CLG_OK;
 }
@@ -147,11 +159,11 @@ static clg_status add_scores(job *j) {
     double loss, good;
     p->loss = p->good = 0;
     for (int i = 0; i < p->n; i++) {
-        const clg_fit_worker *w = &p->w[i];
+        clg_fit_worker *w = &p->w[i];
         if (!works(j, i)) continue;
         j->fault = i;
-        CLG_TRY(read_number(w->ran, w->ran->loss, &loss));
-        CLG_TRY(read_number(w->ran, w->ran->good, &good));
+        CLG_TRY(next_number(w, &loss));
+        CLG_TRY(next_number(w, &good));
         p->loss += (double)w->rows * loss;
         p->good += good;
     }
@@ -203,10 +215,12 @@ static clg_status apply_all(job *j, bool *done) {
 
 /* --- doing it again --- */
 
-/* What the run of gradients has written becomes what it was. */
+/* What the run of gradients has written becomes what it was; copies that are under way are of no use any more. */
 static clg_status undo(clg_fit_worker *w) {
     const clg_fit_part *g = w->ran;
     clg_status s = CLG_OK;
+    while (g && s == CLG_OK && w->ended < w->begun)
+        s = next_result(w, w->host, clg_tensor_bytes(result(g, w->ended)));
     w->ran = NULL;
     for (int i = 0; g && s == CLG_OK && i < g->n_running; i++) {
         const size_t bytes = clg_tensor_bytes(g->running[i]);

@@ -52,8 +52,8 @@ static void *loader(const char *name) {
 
 enum { CONTEXTS = 64 };
 
-static _Atomic(cl_context) made[CONTEXTS], doomed;
-static atomic_int n_made;
+static _Atomic(cl_context) context[CONTEXTS], doomed;
+static atomic_int n_contexts;
 static atomic_long launches, lost_at;
 static atomic_bool lost;
 
@@ -61,13 +61,13 @@ void fail_device_at(int device, long n) {
     lost = false;
     launches = 0;
     lost_at = n;
-    doomed = n > 0 && device >= 0 && device < n_made ? (cl_context)made[device] : NULL;
+    doomed = n > 0 && device >= 0 && device < n_contexts ? (cl_context)context[device] : NULL;
 }
 
 bool fail_device_lost(void) { return lost; }
 
 static cl_context note_context(cl_context c) {
-    if (c && n_made < CONTEXTS) made[n_made++] = c;
+    if (c && n_contexts < CONTEXTS) context[n_contexts++] = c;
     return c;
 }
 
