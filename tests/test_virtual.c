@@ -1,0 +1,229 @@
+/* Devices that are not here, by the layer of support/virtual.h: what the library makes of each, that every kind of op
+ * keeps within its limits and agrees with the reference, that LeNet trains; and that the layer does refuse. */
+#define CL_TARGET_OPENCL_VERSION 300
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
+#include <CL/cl.h>
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <fnmatch.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check/check.h"
+#include "support/virtual_env.h"
+#include <clgrad/clgrad.h>
+
+/* What must be chosen on each profile: steps of the plan of a small LeNet, by the names of implementations. */
+typedef struct expectation {
+    const char *profile;
+    bool        fp64;
+    uint64_t    max_group;
+    const char *which;   /* a pattern for clg_device_open() that finds it */
+} expectation;
+
+static const expectation profiles[] = {
+    { "amd-vega", true, 256, "advanced micro:gpu:gfx900" },
+    { "amd-rdna2", true, 256, "amd:gpu" },
+    { "nvidia-turing", true, 1024, "nvidia" },
+    { "intel-uhd", true, 256, "intel:gpu:uhd" },
+    { "intel-arc", false, 1024, "arc" },
+    { "arm-mali", false, 384, "mali" },
+    { "qualcomm-adreno", false, 1024, "qualcomm" },
+    { "old", false, 64, "old" },
+    { "tiny", false, 64, "gpu" },
+    { "odd", true, 1024, "0" },
+};
+enum { N_PROFILES = sizeof profiles / sizeof profiles[0] };
+
+static void print_failure(void *user, const clg_check_failure *f) {
+    (void)user;
+    fprintf(stderr, "%s%s%s: %s\n", f->op, f->impl ? " by " : "", f->impl ? f->impl : "", f->text);
+}
+
+/* --- each profile --- */
+
+static void check_ops(clg_device *dev) {
+    static const char *const ops[] = { "matmul", "conv", "conv_bwd_data", "conv_bwd_filter", "max_pool", "avg_pool_bwd",
+                                       "sum", "softmax", "permute", "sort", "tanh", "gather", "cumsum" };
+    clg_check_params p = { .dev = dev, .seed = 1, .quick = true, .max_flops = 3000, .only_impl = "*gpu*",
+                           .failed = print_failure };
+    clg_op_info info;
+    p.ref = clg_device_open("ref", NULL);
+    cr_assert_not_null(p.ref);
+    int seen = 0;
+    for (int i = 0; clg_op_get_info(i, &info) == CLG_OK && i < clg_op_count(); i++) {
+        clg_check_result r;
+        bool wanted = false;
+        for (size_t k = 0; k < sizeof ops / sizeof ops[0]; k++) wanted |= strcmp(ops[k], info.name) == 0;
+        if (!wanted) continue;
+        clg_check_op(i, &p, &r);
+        cr_expect(r.pass, "%s: %d failures in %d cases", r.op, r.failures, r.cases);
+        cr_expect_gt(r.runs, 0, "%s: nothing was compared", r.op);
+        seen++;
+    }
+    cr_expect_eq(seen, sizeof ops / sizeof ops[0]);
+    clg_device_destroy(&p.ref);
+}
+
+/* The loss after some steps of training; the implementations of the plan to report, unless NULL. */
+static float train_lenet(clg_device *dev, const char *impl, char *report, size_t size) {
+    enum { BATCH = 4, STEPS = 4 };
+    clg_store *store = clg_store_create(dev, 7);
+    clg_graph *g = store ? clg_graph_create(dev, store) : NULL;
+    cr_assert_not_null(g, "%s", clg_error());
+    clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(BATCH, 1, 28, 28)),
+               *t = clg_input(g, "t", CLG_I32, CLG_SHAPE(BATCH));
+    clg_tensor *h = clg_relu(clg_nn_conv2d(x, "c1", 6, 5, NULL));
+    h = clg_max_pool(h, clg_pool_params(.kernel = {2, 2}));
+    h = clg_max_pool(clg_relu(clg_nn_conv2d(h, "c2", 16, 5, NULL)), clg_pool_params(.kernel = {2, 2}));
+    h = clg_relu(clg_nn_linear(clg_flatten(h, 1), "f1", 32));
+    clg_tensor *loss = clg_cross_entropy(clg_nn_linear(h, "f2", 10), t);
+    clg_tensor *step = clg_sgd(loss, clg_optim_params(.lr = 0.05, .momentum = 0.9));
+    clg_plan *plan = clg_compile(g, CLG_LIST(loss, step), clg_plan_params(.impl = impl));
+    cr_assert_not_null(plan, "%s", clg_error());
+    static float pixels[BATCH * 28 * 28];
+    const int32_t labels[BATCH] = { 1, 7, 3, 1 };
+    float value = 0;
+    for (int i = 0; i < BATCH * 28 * 28; i++) pixels[i] = (float)(i * 7 % 31) / 31 + (i / 784 == labels[i / 784]);
+    for (int i = 0; i < STEPS; i++) {
+        cr_assert_eq(clg_write(plan, x, pixels, sizeof pixels), CLG_OK, "%s", clg_error());
+        cr_assert_eq(clg_write(plan, t, labels, sizeof labels), CLG_OK, "%s", clg_error());
+        cr_assert_eq(clg_run(plan), CLG_OK, "%s", clg_error());
+        cr_assert_eq(clg_read(plan, loss, &value, sizeof value), CLG_OK, "%s", clg_error());
+    }
+    if (report) {
+        FILE *f = fmemopen(report, size, "w");
+        cr_assert_eq(clg_plan_report(plan, CLG_REPORT_TEXT, f), CLG_OK, "%s", clg_error());
+        fclose(f);
+    }
+    clg_plan_destroy(&plan);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&store);
+    return value;
+}
+
+ParameterizedTestParameters(virtual, profile) {
+    int *numbers = cr_malloc(sizeof *numbers * N_PROFILES);
+    for (int i = 0; i < N_PROFILES; i++) numbers[i] = i;
+    return cr_make_param_array(int, numbers, N_PROFILES);
+}
+
+ParameterizedTest(int *which, virtual, profile, .timeout = 300) {
+    const expectation *want = &profiles[*which];
+    static char report[1 << 16];
+    clg_device_info info;
+    use_virtual(want->profile);
+    clg_device *dev = clg_device_open(want->which, NULL), *ref = clg_device_open("ref", NULL);
+    cr_assert(dev && ref, "%s: %s", want->profile, clg_error());
+    clg_device_get_info(dev, &info);
+    cr_expect_eq(info.type, CLG_DEVICE_GPU);
+    cr_expect_eq(info.fp64, want->fp64);
+    cr_expect_eq(info.max_group, want->max_group);
+    cr_expect_str_eq(info.quirks, "");
+    const float loss = train_lenet(dev, "matmul.tile_gpu", report, sizeof report), right = train_lenet(ref, NULL, NULL, 0);
+    cr_expect_lt(fabsf(loss - right), 1e-4f * right, "%s: %g, not %g", want->profile, loss, right);
+    cr_expect(strstr(report, "elementwise.gpu") && strstr(report, "max_pool.gpu"), "%s:\n%s", want->profile, report);
+    cr_expect(!strstr(report, "_cpu") && !strstr(report, ".cpu"), "%s:\n%s", want->profile, report);
+    if (!want->fp64) {
+        clg_store *s = clg_store_create(dev, 1);
+        clg_graph *g = clg_graph_create(dev, s);
+        clg_tensor *y = clg_exp(clg_input(g, "x", CLG_F64, CLG_SHAPE(3)));
+        clg_plan *p = clg_compile(g, CLG_LIST(y), NULL);
+        cr_expect(p || strstr(clg_error(), "f64"), "%s", clg_error());
+        clg_plan_destroy(&p);
+        clg_graph_destroy(&g);
+        clg_store_destroy(&s);
+    }
+    check_ops(dev);
+    clg_device_destroy(&dev);
+    clg_device_destroy(&ref);
+}
+
+/* --- several at once --- */
+
+static const char *found(const char *which) {
+    static clg_device_info info;
+    const int i = clg_device_find(which);
+    return i >= 0 && clg_device_list(i, &info) == CLG_OK ? info.name : "none";
+}
+
+Test(virtual, choice_by_name) {
+    use_virtual("intel-uhd,cpu,name=Some CPU; intel-uhd; nvidia-turing; amd-rdna2,units=99");
+    cr_expect_eq(clg_device_count(), 5);
+    cr_expect_str_eq(found("cpu"), "Some CPU");
+    cr_expect_str_eq(found("intel:gpu"), "Intel(R) UHD Graphics 620");
+    cr_expect_str_eq(found("nvidia"), "Tesla T4");
+    cr_expect_str_eq(found("gpu:1"), "Tesla T4");
+    cr_expect_str_eq(found("gfx1030"), "gfx1030");
+    cr_expect_str_eq(found("gpu:nosuch"), "none");
+    cr_expect_str_eq(found(NULL), "gfx1030"); /* the fastest of those with memory of their own */
+    cr_expect_str_eq(found("ref"), "reference");
+}
+
+/* --- the layer itself --- */
+
+typedef struct raw {
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue;
+} raw;
+
+static raw open_raw(void) {
+    raw r = { 0 };
+    cl_platform_id platform;
+    cl_int err;
+    cr_assert_eq(clGetPlatformIDs(1, &platform, NULL), CL_SUCCESS);
+    cr_assert_eq(clGetDeviceIDs(platform, CL_DEVICE_TYPE_GPU, 1, &r.id, NULL), CL_SUCCESS);
+    r.context = clCreateContext(NULL, 1, &r.id, NULL, NULL, &err);
+    r.queue = clCreateCommandQueue(r.context, r.id, 0, &err);
+    cr_assert_eq(err, CL_SUCCESS);
+    return r;
+}
+
+static cl_kernel build(const raw *r, const char *text, cl_int *err) {
+    cl_program p = clCreateProgramWithSource(r->context, 1, &text, NULL, err);
+    *err = clBuildProgram(p, 1, &r->id, "-cl-std=CL1.2", NULL, NULL);
+    return *err == CL_SUCCESS ? clCreateKernel(p, "k", err) : NULL;
+}
+
+static cl_int launch(const raw *r, cl_kernel k, size_t x, size_t y) {
+    const size_t size[2] = { x, y };
+    return clEnqueueNDRangeKernel(r->queue, k, 2, NULL, size, size, 0, NULL, NULL);
+}
+
+Test(virtual, limits_hold) {
+    use_virtual("tiny");
+    const raw r = open_raw();
+    cl_int err = CL_SUCCESS;
+    clCreateBuffer(r.context, 0, 65u << 20, NULL, &err);
+    cr_expect_eq(err, CL_INVALID_BUFFER_SIZE);
+    cl_mem m[5];
+    for (int i = 0; i < 5; i++) m[i] = clCreateBuffer(r.context, 0, 60u << 20, NULL, &err);
+    cr_expect_eq(err, CL_MEM_OBJECT_ALLOCATION_FAILURE);
+    cr_expect_eq(clReleaseMemObject(m[0]), CL_SUCCESS);
+    m[0] = clCreateBuffer(r.context, 0, 60u << 20, NULL, &err);
+    cr_expect_eq(err, CL_SUCCESS);
+    clCreateSubBuffer(m[0], 0, CL_BUFFER_CREATE_TYPE_REGION, &(cl_buffer_region){ 512, 512 }, &err);
+    cr_expect_eq(err, CL_MISALIGNED_SUB_BUFFER_OFFSET);
+    clCreateSubBuffer(m[0], 0, CL_BUFFER_CREATE_TYPE_REGION, &(cl_buffer_region){ 1024, 512 }, &err);
+    cr_expect_eq(err, CL_SUCCESS);
+    clCreateCommandQueueWithProperties(r.context, r.id, NULL, &err);
+    cr_expect_eq(err, CL_INVALID_OPERATION);
+    clCreateImage(r.context, CL_MEM_READ_ONLY, &(cl_image_format){ CL_RGBA, CL_FLOAT },
+                  &(cl_image_desc){ .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 8, .image_height = 8 }, NULL, &err);
+    cr_expect_eq(err, CL_INVALID_OPERATION);
+    build(&r, "kernel void k(global float *x) { x[0] = (double)x[1]; }", &err);
+    cr_expect_eq(err, CL_BUILD_PROGRAM_FAILURE);
+    cl_kernel k = build(&r, "kernel void k(global float *x, local float *l) { local float s[1024]; s[0] = l[0]; "
+                        "x[0] = s[0]; }", &err);
+    cr_assert_eq(err, CL_SUCCESS);
+    clSetKernelArg(k, 0, sizeof m[0], &m[0]);
+    clSetKernelArg(k, 1, 12288, NULL); /* with the 4 KiB of its own, just 16 KiB */
+    cr_expect_eq(launch(&r, k, 32, 2), CL_SUCCESS);
+    cr_expect_eq(launch(&r, k, 32, 4), CL_INVALID_WORK_GROUP_SIZE);
+    cr_expect_eq(launch(&r, k, 4, 16), CL_INVALID_WORK_ITEM_SIZE);
+    clSetKernelArg(k, 1, 12292, NULL);
+    cr_expect_eq(launch(&r, k, 32, 2), CL_OUT_OF_RESOURCES);
+    clFinish(r.queue);
+}
