@@ -58,6 +58,23 @@ CLG_API CLG_CHECK clg_status clg_tune(clg_graph *g, clg_list targets, const clg_
 /** The file of a device's records; copies it to path, cut to size. "" if there is no cache directory. */
 CLG_API CLG_CHECK clg_status clg_tune_path(const clg_device *dev, char *path, size_t size);
 
+/**
+ * Excludes an implementation ("conv.wino4_gpu", "elementwise.gpu") on this device and driver: it is never chosen again,
+ * neither by a record nor by default. For implementations that give wrong numbers, as drivers' compilers make them now
+ * and then: the tuner's check and `clgrad doctor --remember` call this. Kept as a line with the reason (one line, at
+ * most 399 bytes; may be NULL) in the file of clg_tune_path(); without a cache directory, while the device is open.
+ * clg_plan_params.impl still takes it. Holds for plans that are compiled from now on.
+ * Errors: CLG_ERR_INVALID for an unknown name or the device "ref"; CLG_ERR_IO if it cannot be stored.
+ */
+CLG_API CLG_CHECK clg_status clg_impl_exclude(clg_device *dev, const char *impl, const char *why);
+
+/** Takes that back, for all of them if impl is NULL. One that is not excluded is no error. */
+CLG_API CLG_CHECK clg_status clg_impl_allow(clg_device *dev, const char *impl);
+
+/** The excluded implementations, i from 0; NULL behind the last. *why (unless NULL) gets the reason. Strings live as
+ *  long as the device. */
+CLG_API const char *clg_impl_excluded(clg_device *dev, int i, const char **why);
+
 CLG_END_DECLS
 
 #endif /* CLGRAD_TUNE_H_ */

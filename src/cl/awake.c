@@ -41,7 +41,7 @@ clg_status clg_awake_create(clg_device *d, int limit_us) {
 void clg_awake_destroy(clg_device *d) {
     clg_awake *w = d->awake;
     if (!w) return;
-    if (w->bell) {
+    if (w->bell && clg_device_works(d)) {
         clEnqueueUnmapMemObject(d->queue, w->memory, (void *)w->bell, 0, NULL, NULL);
         clFinish(d->queue);
     }
@@ -169,8 +169,8 @@ cl_int clg_awake_wait(clg_device *d, cl_event event) {
     }
     cl_int err = clFlush(d->queue);
     if (!poll || !poll_event(event, begin)) {
-        const cl_int waited = clWaitForEvents(1, &event); /* tells what failed, if it did */
-        if (waited != CL_SUCCESS) clFinish(d->queue);     /* nothing may be written to the caller's memory later */
+        const cl_int waited = clg_wait_event(d, event);            /* tells what failed, if it did */
+        if (waited != CL_SUCCESS) (void)clg_wait_queue(d, d->queue); /* so nothing is written to the caller later */
         if (err == CL_SUCCESS) err = waited;
     }
     if (!w) return err;

@@ -120,23 +120,16 @@ static cl_int allocate(clg_device *d, clg_buffer *b, const char **call) {
     return err;
 }
 
-static bool out_of_memory(cl_int err) {
-    return err == CL_MEM_OBJECT_ALLOCATION_FAILURE || err == CL_OUT_OF_RESOURCES || err == CL_OUT_OF_HOST_MEMORY
-        || err == CL_INVALID_BUFFER_SIZE;
-}
-
 static clg_status fill_in(clg_device *d, clg_buffer *b, const char *what) {
     if (d->caps.ref) {
         b->host = clg_calloc(1, b->size);
         return b->host ? CLG_OK : fail_memory(d, what, b->bytes, "host memory is exhausted");
     }
     const char *call;
+    CLG_TRY(clg_device_check(d));
     cl_int err = allocate(d, b, &call);
-    if (out_of_memory(err)) { /* what is pooled may be what is missing */
-        clg_pool_trim(d, 0);
-        if (clFinish(d->queue) == CL_SUCCESS) err = allocate(d, b, &call);
-    }
-    if (out_of_memory(err)) return fail_memory(d, what, b->bytes, clg_cl_code_name(err));
+    if (clg_is_out_of_memory(err) && clg_make_room(d)) err = allocate(d, b, &call); /* what is pooled may be missing */
+    if (clg_is_out_of_memory(err)) return fail_memory(d, what, b->bytes, clg_cl_code_name(err));
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, call, "%s, %zu bytes", what, b->bytes);
 }
 
@@ -213,6 +206,7 @@ clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void 
     }
     const size_t at = elem * clg_dtype_size(t), size = n * clg_dtype_size(t);
     cl_event event = NULL;
+    CLG_TRY(clg_device_settle(b->device));
     clg_awake_ring(b->device);
     const cl_int err = clEnqueueWriteBuffer(b->device->queue, b->mem, CL_TRUE, at, size, data, 0, NULL,
                                             clg_trace_wants(b->device) ? &event : NULL);
@@ -228,6 +222,7 @@ clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, 
         return CLG_OK;
     }
     const size_t at = elem * clg_dtype_size(t), size = n * clg_dtype_size(t);
+    CLG_TRY(clg_device_settle(b->device));
     cl_event done = NULL;
     cl_int err = clEnqueueReadBuffer(b->device->queue, b->mem, CL_FALSE, at, size, data, 0, NULL, &done);
     if (err == CL_SUCCESS) {
@@ -246,6 +241,7 @@ clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, si
     CLG_TRY(clg_buffer_check(src, src_elem, t, n, "clg_buffer_copy, source"));
     CLG_TRY(clg_buffer_check(dst, dst_elem, t, n, "clg_buffer_copy, destination"));
     clg_device *d = src->device;
+    CLG_TRY(clg_device_check(src->device));
     const size_t size = clg_dtype_size(t);
     const bool nothing = n == 0 || (src == dst && src_elem == dst_elem);
     if (src->host && !nothing) memmove(dst->host + dst_elem, src->host + src_elem, n * sizeof(double));

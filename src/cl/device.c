@@ -56,6 +56,9 @@ static clg_status set_options(clg_device *d, const clg_device_params *p) {
     char dir[4096];
     d->stats.mem_cap = p->mem_cap;
     if (p->mem_cap == 0 && cap && *cap) CLG_TRY(parse_bytes(cap, &d->stats.mem_cap));
+    if (p->timeout_ms < 0)
+        return clg_fail(CLG_ERR_INVALID, "clg_device_open: timeout_ms is %d; give 0 (none) or more", p->timeout_ms);
+    d->timeout_ms = p->timeout_ms;
     d->caps.profiling = p->profiling && !d->caps.ref;
     if (d->caps.ref || !clg_cache_dir(p->cache_dir, dir, sizeof dir))
         return CLG_OK;
@@ -106,6 +109,7 @@ static void device_free(clg_device *d) {
     clg_queues_destroy(d);
     if (d->context) clReleaseContext(d->context);
     clg_part_release(&d->row);
+    if (d->extra.free) d->extra.free(d->extra.data);
     pthread_mutex_destroy(&d->lock);
     clg_free(d->cache_dir);
     clg_free(d);
@@ -125,6 +129,7 @@ clg_device *clg_device_create(const clg_device_row *row, cl_context context, cl_
     clg_row_link(&d->row);
     d->caps = d->row.caps;
     atomic_init(&d->refs, 1);
+    atomic_init(&d->state, CLG_DEVICE_WORKS);
     pthread_mutex_init(&d->lock, NULL);
     if (!params) params = &none;
     clg_status status = take_over(d, context, queue);
@@ -184,6 +189,10 @@ void clg_device_get_stats(const clg_device *dev, clg_device_stats *stats) {
 const clg_device_caps *clg_device_get_caps(const clg_device *d) { return &d->caps; }
 
 const char *clg_device_kind(const clg_device *d) { return d->row.kind; }
+
+clg_device_extra *clg_device_extra_of(const clg_device *d) {
+    return &((clg_device *)d)->extra; /* no part of what the device is */
+}
 
 const char *clg_device_cache_dir(const clg_device *d) { return d->cache_dir; }
 

@@ -29,6 +29,17 @@ clg_device *clg_device_ref(clg_device *d); /* one more reference; returns d. clg
 /** The device's name as far as results of measurements depend on it: the same for all parts of one size. */
 const char *clg_device_kind(const clg_device *d);
 
+/** What an upper layer keeps with a device (plan/exclude.c): freed with it. */
+typedef struct clg_device_extra {
+    void  *data;
+    void (*free)(void *data);
+} clg_device_extra;
+
+clg_device_extra *clg_device_extra_of(const clg_device *d);
+
+/** CLG_OK while the device works; once it is lost, CLG_ERR_DEVICE with what was first seen of that (lost.c). */
+clg_status clg_device_check(const clg_device *d);
+
 /** Where files about the device are kept; NULL: nowhere. */
 const char *clg_device_cache_dir(const clg_device *d);
 

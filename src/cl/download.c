@@ -39,8 +39,8 @@ end:
 static cl_int wait_for(clg_download *x, download_slot *s) {
     if (!s->done) return CL_SUCCESS;
     clg_awake_ring(x->device);
-    const cl_int err = clWaitForEvents(1, &s->done);
-    if (err != CL_SUCCESS) clFinish(x->device->download);
+    const cl_int err = clg_wait_event(x->device, s->done);
+    if (err != CL_SUCCESS) (void)clg_wait_queue(x->device, x->device->download);
     clg_event_release(&s->done);
     return err;
 }
@@ -75,6 +75,7 @@ clg_status clg_download_begin(clg_download *x, clg_buffer *src, size_t elem, cl_
     download_slot *s = &x->slot[(x->first + x->begun) % CLG_DOWNLOADS];
     cl_event all = NULL;
     CLG_TRY(clg_buffer_check(src, elem, x->dtype, x->n, "clg_download_begin"));
+    CLG_TRY(clg_device_check(x->device));
     if (src->host) {
         clg_from_double(x->dtype, src->host + elem, s->memory.host, x->n);
     } else if (x->n > 0) {
@@ -113,7 +114,7 @@ void clg_download_destroy(clg_download **download) {
     *download = NULL;
     for (int i = 0; i < CLG_DOWNLOADS; i++) {
         wait_for(x, &x->slot[i]);
-        clg_staging_free(&x->slot[i].memory, x->device->download);
+        clg_staging_free(x->device, x->device->download, &x->slot[i].memory);
     }
     clg_free(x);
 }

@@ -105,6 +105,7 @@ clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, co
                         (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch, d->row.name);
     if (l && l->n_wait > 0) /* its calls take no list of events */
         CLG_TRY(clg_link_mark(d, &(clg_link){ .n_wait = l->n_wait, .wait = l->wait }));
+    CLG_TRY(clg_device_check(d));
     pthread_mutex_lock(clg_build_lock());
     int code = prepare(d);
     if (code == CLBlastSuccess) code = call(d, g, clg_link_wants(d, note, l) ? &event : NULL);
@@ -112,9 +113,11 @@ clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, co
     if (code == CLBlastSuccess) return clg_link_give(d, d->queue, note, "clblast", l, event);
     clg_event_release(&event);
     const bool memory = code == CLBlastTempBufferAllocFailure || code == CLBlastOpenCLOutOfHostMemory;
-    return clg_fail(memory ? CLG_ERR_NOMEM : CLG_ERR_DEVICE, "CLBlast gemm, m %lld, n %lld, k %lld, batch %lld%s%s, on "
+    const clg_status status = clg_fail(memory ? CLG_ERR_NOMEM : CLG_ERR_DEVICE, "CLBlast gemm, m %lld, n %lld, k %lld, batch %lld%s%s, on "
                     "device %s: %s (%d)", (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch,
                     g->ta ? ", A transposed" : "", g->tb ? ", B transposed" : "", d->row.name, text_of(code), code);
+    clg_device_note(d, code, "CLBlast");
+    return status;
 }
 
 void clg_clblast_release(clg_device *d) {

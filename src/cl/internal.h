@@ -70,6 +70,7 @@ enum clg_quirk {
 void clg_quirks_apply(clg_device_row *row);
 
 /* --- device.c --- */
+enum clg_device_state { CLG_DEVICE_WORKS, CLG_DEVICE_LOST, CLG_DEVICE_HUNG };
 enum { CLG_POOL_MAX = 128 }; /* freed buffers kept */
 
 typedef struct clg_awake clg_awake;
@@ -90,6 +91,10 @@ struct clg_device {
     int              n_pool;
     uint64_t         pool_limit;      /* bytes */
     clg_note        *notes;           /* with an event that was not read yet */
+    atomic_int       state;           /* enum clg_device_state */
+    char             lost_text[600];  /* why, once the state says so */
+    int              timeout_ms;      /* of waits; 0: none */
+    clg_device_extra extra;
     clg_awake       *awake;           /* NULL: waits are passive */
     _Atomic(clg_trace *) trace;       /* NULL: nothing is recorded; changed behind the lock of traces */
 };
@@ -100,6 +105,31 @@ pthread_mutex_t *clg_build_lock(void);
  *  reported. A part that the row holds goes to the device, or is released. */
 clg_device *clg_device_create(const clg_device_row *row, cl_context context, cl_command_queue queue,
                               const clg_device_params *params);
+
+/* --- lost.c --- */
+
+#define CLG_CL_TIMED_OUT (-20001) /* beside OpenCL's codes: a wait was longer than clg_device_params.timeout_ms */
+
+static inline bool clg_device_works(const clg_device *d) {
+    return atomic_load_explicit(&d->state, memory_order_acquire) == CLG_DEVICE_WORKS;
+}
+
+/** Takes clg_error(), the message of a failed call, for the cause if the device is lost by it. */
+void clg_device_note(clg_device *d, cl_int code, const char *call);
+
+/** clWaitForEvents() of one event, clFinish(): within the device's time, else CLG_CL_TIMED_OUT. */
+cl_int clg_wait_event(clg_device *d, cl_event e);
+cl_int clg_wait_queue(clg_device *d, cl_command_queue q);
+
+/** Before a command that uses the caller's memory: where waits are bounded, first waits for the commands before it, so
+ *  that none is left behind in that memory when the time is over. Fails if the device is lost. */
+clg_status clg_device_settle(clg_device *d);
+
+/** CL_MEM_OBJECT_ALLOCATION_FAILURE and its like. */
+bool clg_is_out_of_memory(cl_int code);
+
+/** After such a code from a command: frees what is pooled and waits, after which the command may succeed. */
+bool clg_make_room(clg_device *d);
 
 /* --- queue.c --- */
 
@@ -170,7 +200,7 @@ typedef struct clg_staging {
 
 /** q: the queue on which it is mapped, and unmapped. A staging of zeros is empty and may be freed. */
 clg_status clg_staging_create(clg_device *d, cl_command_queue q, size_t bytes, const char *what, clg_staging *s);
-void       clg_staging_free(clg_staging *s, cl_command_queue q);
+void       clg_staging_free(clg_device *d, cl_command_queue q, clg_staging *s);
 
 /* --- convert.c: elements of the "ref" device --- */
 void clg_to_double(clg_dtype t, const void *from, double *to, size_t n);

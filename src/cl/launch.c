@@ -231,13 +231,27 @@ static void note_launch(clg_kernel *k) {
     k->launched = true;
 }
 
+static clg_status fail_launch(clg_kernel *k, cl_int err) {
+    const clg_status status = fail_kernel(k, err, "clEnqueueNDRangeKernel");
+    clg_device_stats s;
+    if (status != CLG_ERR_NOMEM) return status;
+    clg_device_get_stats(k->device, &s);
+    return clg_fail_context(status, "out of device memory at a launch, as this driver allocates late; %.1f MiB are in use: "
+                            "use smaller batches; ", (double)s.mem_used / 1048576);
+}
+
 clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note, const clg_link *l) {
     clg_device *d = k->device;
     cl_event event = NULL;
     if (!k->launched) note_launch(k);
     const cl_uint n_wait = l ? (cl_uint)l->n_wait : 0;
-    const cl_int err = clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, k->global, k->local, n_wait,
-                                              n_wait ? l->wait : NULL, clg_link_wants(d, note, l) ? &event : NULL);
-    if (err != CL_SUCCESS) return fail_kernel(k, err, "clEnqueueNDRangeKernel");
+    cl_event *wanted = clg_link_wants(d, note, l) ? &event : NULL;
+    if (!clg_device_works(d)) return clg_device_check(d);
+    cl_int err = clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, k->global, k->local, n_wait,
+                                        n_wait ? l->wait : NULL, wanted);
+    if (clg_is_out_of_memory(err) && clg_make_room(d)) /* drivers that allocate late find only now that memory lacks */
+        err = clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, k->global, k->local, n_wait, n_wait ? l->wait : NULL,
+                                     wanted);
+    if (err != CL_SUCCESS) return fail_launch(k, err);
     return clg_link_give(d, d->queue, note, k->name, l, event);
 }

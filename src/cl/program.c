@@ -143,6 +143,7 @@ clg_status clg_program_get(clg_device *d, const clg_source *src, clg_program **o
     char key[65];
     if (d->caps.ref)
         return clg_fail(CLG_ERR_UNSUP, "program %s: the device \"ref\" runs no OpenCL programs", src->name);
+    CLG_TRY(clg_device_check(d));
     clg_str_add(&options, common_options);
     if (src->options && *src->options) clg_str_printf(&options, " %s", src->options);
     pthread_mutex_lock(clg_build_lock());

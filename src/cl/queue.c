@@ -27,6 +27,7 @@ static const code_name code_names[] = {
     CODE(CL_INVALID_MIP_LEVEL), CODE(CL_INVALID_GLOBAL_WORK_SIZE), CODE(CL_INVALID_PROPERTY),
     CODE(CL_INVALID_IMAGE_DESCRIPTOR), CODE(CL_INVALID_COMPILER_OPTIONS), CODE(CL_INVALID_LINKER_OPTIONS),
     CODE(CL_INVALID_DEVICE_PARTITION_COUNT), { -1001, "CL_PLATFORM_NOT_FOUND_KHR" },
+    { CLG_CL_TIMED_OUT, "timed out" },
 };
 
 const char *clg_cl_code_name(cl_int code) {
@@ -42,8 +43,12 @@ clg_status clg_cl_fail(const clg_device *d, cl_int code, const char *call, const
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     const bool memory = code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY;
-    return clg_fail(memory ? CLG_ERR_NOMEM : CLG_ERR_DEVICE, "%s: %s (%d)%s%s%s%s", call, clg_cl_code_name(code),
-                    (int)code, d ? " on device " : "", d ? d->row.name : "", *what ? ": " : "", what);
+    const char *hung = d && code == CLG_CL_TIMED_OUT ? d->lost_text : "";
+    const clg_status status = clg_fail(memory ? CLG_ERR_NOMEM : CLG_ERR_DEVICE, "%s: %s (%d)%s%s%s%s%s%s", call,
+                                       clg_cl_code_name(code), (int)code, d ? " on device " : "", d ? d->row.name : "",
+                                       *hung ? ": " : "", hung, *what ? ": " : "", what);
+    clg_device_note((clg_device *)d, code, call); /* what a device has come to is no part of what it is */
+    return status;
 }
 
 clg_status clg_queue_open(clg_device *d, cl_command_queue *q, const char *what) {
@@ -60,10 +65,10 @@ clg_status clg_queues_create(clg_device *d) { return clg_queue_open(d, &d->queue
 clg_status clg_queues_finish(clg_device *d) {
     static const char *const what[] = { "an upload failed", "a command enqueued before failed", "a download failed" };
     const cl_command_queue queues[] = { d->upload, d->queue, d->download };
-    clg_status status = CLG_OK;
+    clg_status status = clg_device_check(d);
     clg_awake_ring(d);
     for (int i = 0; i < 3; i++) { /* all of them, and the first failure counts */
-        const cl_int err = queues[i] ? clFinish(queues[i]) : CL_SUCCESS;
+        const cl_int err = queues[i] ? clg_wait_queue(d, queues[i]) : CL_SUCCESS;
         if (err != CL_SUCCESS && status == CLG_OK) status = clg_cl_fail(d, err, "clFinish", "%s", what[i]);
     }
     return status;
@@ -74,6 +79,7 @@ void clg_queue_name(const clg_device *d, cl_command_queue q, char *to, size_t si
 }
 
 void clg_queues_destroy(clg_device *d) {
+    if (atomic_load(&d->state) == CLG_DEVICE_HUNG) return; /* some drivers wait here: they stay until the process ends */
     if (d->download) clReleaseCommandQueue(d->download);
     if (d->upload) clReleaseCommandQueue(d->upload);
     if (d->queue) clReleaseCommandQueue(d->queue);
@@ -87,6 +93,7 @@ clg_status clg_device_finish(clg_device *dev) {
 }
 
 clg_status clg_device_flush(clg_device *d) {
+    CLG_TRY(clg_device_check(d));
     const cl_int err = d->queue ? clFlush(d->queue) : CL_SUCCESS;
     clg_awake_ring(d);
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clFlush", "%s", "");

@@ -21,11 +21,12 @@ clg_status clg_staging_create(clg_device *d, cl_command_queue q, size_t bytes, c
     return s->host ? CLG_OK : clg_fail_nomem(what);
 }
 
-void clg_staging_free(clg_staging *s, cl_command_queue q) {
-    if (!s->pinned) clg_free(s->host);
-    if (s->pinned && s->host) {
+void clg_staging_free(clg_device *d, cl_command_queue q, clg_staging *s) {
+    const bool hung = atomic_load(&d->state) == CLG_DEVICE_HUNG; /* a command may still use it */
+    if (!s->pinned && !hung) clg_free(s->host);
+    if (s->pinned && s->host && clg_device_works(d)) {
         clEnqueueUnmapMemObject(q, s->pinned, s->host, 0, NULL, NULL);
-        clFinish(q);
+        (void)clg_wait_queue(d, q);
     }
     if (s->pinned) clReleaseMemObject(s->pinned);
     *s = (clg_staging){ 0 };

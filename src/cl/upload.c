@@ -63,7 +63,7 @@ static clg_status wait_for_slot(clg_upload *u, upload_slot *s) {
     cl_int err = clGetEventInfo(s->sent, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
     if (err != CL_SUCCESS || state != CL_COMPLETE) {
         clg_awake_ring(u->device);
-        err = clWaitForEvents(1, &s->sent);
+        err = clg_wait_event(u->device, s->sent);
     }
     clg_event_release(&s->sent);
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(u->device, err, "clWaitForEvents", "an earlier upload failed");
@@ -106,6 +106,7 @@ clg_status clg_upload_write(clg_upload *u, const void *data) {
     if (u->n == 0) return CLG_OK;
     if (u->dst->host) return clg_buffer_write(u->dst, u->elem, u->dtype, data, u->n);
     upload_slot *s = &u->slot[u->next];
+    CLG_TRY(clg_device_check(u->device));
     CLG_TRY(wait_for_slot(u, s));
     memcpy(s->memory.host, data, u->bytes);
     CLG_TRY(u->staged ? send_staged(u, s) : send(u, s));
@@ -114,11 +115,11 @@ clg_status clg_upload_write(clg_upload *u, const void *data) {
 }
 
 static void destroy_slot(clg_upload *u, upload_slot *s) {
-    if (s->sent) clWaitForEvents(1, &s->sent);
+    if (s->sent) (void)clg_wait_event(u->device, s->sent);
     clg_event_release(&s->sent);
     clg_event_release(&s->placed);
     clg_buffer_destroy(&s->device); /* the copy out of it is on the compute queue, like whatever uses it next */
-    clg_staging_free(&s->memory, u->device->upload);
+    clg_staging_free(u->device, u->device->upload, &s->memory);
 }
 
 void clg_upload_destroy(clg_upload **upload) {

@@ -296,6 +296,7 @@ static clg_status complete(clg_plan *p) {
 
 static clg_status init(clg_plan *p, clg_graph *g, const clg_plan_params *params) {
     p->graph = clg_graph_ref(g);
+    p->failed_step = -1;
     p->device = g->device;
     p->caps = clg_device_get_caps(g->device);
     if (params) p->params = *params;
@@ -331,15 +332,28 @@ static void tune_new_keys(clg_plan *p) {
     clg_error_restore(&before);
 }
 
+/* A new plan in place of one that failed, with its bars; NULL and false on failure. */
+static bool try_again(clg_plan **plan, clg_list targets, const clg_plan_params *params) {
+    clg_plan *old = *plan;
+    *plan = clg_plan_analyse(old->graph, targets, params, old->force);
+    if (*plan) {
+        (*plan)->bars = old->bars;
+        old->bars = (clg_bars){ 0 };
+    }
+    clg_plan_destroy(&old);
+    return *plan != NULL;
+}
+
 clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force) {
     const double start = clg_now();
     clg_plan *p = clg_plan_analyse(g, targets, params, force);
     if (!p) return NULL;
     tune_new_keys(p);
-    if (complete(p) < 0) {
-        clg_plan_destroy(&p);
-        return NULL;
-    }
+    for (clg_status status; (status = complete(p)) < 0;)
+        if (!clg_plan_bar(p, status) || !try_again(&p, targets, params)) {
+            clg_plan_destroy(&p);
+            return NULL;
+        }
     p->info.compile_seconds = clg_now() - start;
     clg_log_msg(CLG_LOG_INFO, "plan: %d steps, %d programs, %.2f MB of intermediates (%.2f MB without reuse), %.3f s",
             p->n_steps, p->n_programs, 1e-6 * (double)p->info.bytes_arena, 1e-6 * (double)p->info.bytes_without_reuse,

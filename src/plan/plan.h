@@ -142,12 +142,26 @@ typedef struct clg_target {
     int first, last;        /* with download: the steps of a run that write it; -1: none does */
 } clg_target;
 
+/** An implementation that failed when the plan was made, and is not taken again. */
+typedef struct clg_bar {
+    int         node; /* id; -1: for all, since elementwise kernels share a program */
+    const char *impl;
+    char       *why;
+} clg_bar;
+
+typedef struct clg_bars {
+    clg_bar *bar;
+    int      n, cap;
+} clg_bars;
+
 struct clg_plan {
     clg_graph  *graph;
     clg_device *device;
     const clg_device_caps *caps;
     clg_plan_params params; /* impl is copied */
     const clg_choice *force; /* a candidate that is measured: for every op that has its implementation; else NULL */
+    clg_bars    bars;
+    int         failed_step; /* that clg_plan_bind() could not bind; -1: none */
     clg_arena   arena;      /* host objects of the plan */
 
     clg_value *values;
@@ -322,6 +336,20 @@ bool clg_impl_usable(const clg_plan *p, const clg_node *n, const clg_impl *m);
 double clg_tune_budget(const clg_plan_params *params);
 bool clg_impl_forced(const clg_plan *p, const char *name);
 bool clg_elementwise_for_gpu(const clg_plan *p);
+const char *clg_elementwise_name(bool gpu);
+bool clg_impl_known(const char *name, size_t size);
+
+/* --- exclude.c --- */
+
+/** Whether an implementation is not to be chosen for a node (NULL: elementwise kernels), and why. why may be NULL. */
+bool clg_impl_barred(const clg_plan *p, const clg_node *n, const char *impl, const char **why);
+
+/** After a failure to bind: notes and logs which implementation failed; false: no other one can help. */
+bool clg_plan_bar(clg_plan *p, clg_status status);
+void clg_bars_free(clg_bars *b);
+
+/** CLG_ERR_UNSUP with all reasons: there is "no usable implementation" of a node, NULL: of elementwise ops. */
+clg_status clg_fail_no_impl(clg_plan *p, const clg_node *n);
 
 /* --- widen.c --- */
 

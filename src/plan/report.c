@@ -82,6 +82,8 @@ static void text_report(const clg_plan *p, clg_str *out) {
         text_step(p, i, times, out);
         if (i >= p->n_prepared) total += (double)clg_note_ns(&p->steps[i].note);
     }
+    for (int i = 0; i < p->bars.n; i++)
+        clg_str_printf(out, "not used, as it fails here: %s: %s\n", p->bars.bar[i].impl, p->bars.bar[i].why);
     clg_str_printf(out, "%d steps, %d kernels, %d programs; %.3f Mflop, %.3f MB moved", m->n_steps, m->n_kernels,
                    m->n_programs, 1e-6 * m->flops, 1e-6 * m->bytes_moved);
     if (times) clg_str_printf(out, "; %.1f us, %.2f GF/s", 1e-3 * total, m->flops / total);

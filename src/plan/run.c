@@ -119,6 +119,7 @@ clg_status clg_plan_bind(clg_plan *p) {
         status = get_program(p, i, clg_str_text(&source));
         if (status >= 0) status = bind_kernel(p, s);
         if (status < 0) {
+            p->failed_step = i;
             clg_unit *u = &p->units[s->unit];
             clg_fail_context(status, "%s: ", clg_node_text(p, u->nodes[u->n_nodes - 1]));
             goto end;
@@ -248,6 +249,7 @@ void clg_plan_destroy(clg_plan **plan) {
     clg_free(p->generated);
     clg_free(p->programs);
     clg_free(p->arena_bytes);
+    clg_bars_free(&p->bars);
     clg_arena_free(&p->arena);
     clg_graph *graph = p->graph;
     clg_free(p);

@@ -29,10 +29,14 @@ bool clg_impl_forced(const clg_plan *p, const char *name) {
 
 bool clg_elementwise_for_gpu(const clg_plan *p) {
     if (clg_impl_forced(p, elementwise_names[0])) return false;
-    return clg_impl_forced(p, elementwise_names[1]) || p->caps->cls == CLG_CLASS_GPU;
+    if (clg_impl_forced(p, elementwise_names[1])) return true;
+    const bool gpu = p->caps->cls == CLG_CLASS_GPU;
+    return clg_impl_barred(p, NULL, elementwise_names[gpu], NULL) ? !gpu : gpu;
 }
 
-static bool known(const char *name, size_t size) {
+const char *clg_elementwise_name(bool gpu) { return elementwise_names[gpu]; }
+
+bool clg_impl_known(const char *name, size_t size) {
     for (int i = 0; i < 2; i++)
         if (strlen(elementwise_names[i]) == size && memcmp(elementwise_names[i], name, size) == 0) return true;
     for (int i = 0; clg_op_at(i); i++)
@@ -45,7 +49,7 @@ static clg_status check_names(const clg_plan *p) {
     const char *list = p->params.impl ? p->params.impl : "", *name;
     size_t size;
     while (next_name(&list, &name, &size))
-        if (!known(name, size))
+        if (!clg_impl_known(name, size))
             return clg_fail(CLG_ERR_INVALID, "clg_compile: there is no implementation \"%.*s\"; clg_op_impl() lists "
                             "them all", (int)size, name);
     return CLG_OK;
@@ -56,14 +60,18 @@ bool clg_impl_usable(const clg_plan *p, const clg_node *n, const clg_impl *m) {
     return !m->accept || m->accept(n, p->device);
 }
 
-static bool may(const void *plan, const clg_node *n, const clg_impl *m) { return clg_impl_usable(plan, n, m); }
+static bool may(const void *plan, const clg_node *n, const clg_impl *m) {
+    return clg_impl_usable(plan, n, m) && !clg_impl_barred(plan, n, m->name, NULL);
+}
 
-/* The first that is forced; the first usable one among those that prefer the class; the first usable one. */
+/* The first that is forced; of those that are not barred, the first usable one that prefers the class; the first usable
+ * one. */
 static clg_choice by_table(const clg_plan *p, const clg_node *n) {
     const clg_impl *preferred = NULL, *any = NULL;
     for (const clg_impl *m = n->op->impls; m && m->name; m++) {
         if (!clg_impl_usable(p, n, m)) continue;
         if (clg_impl_forced(p, m->name)) return clg_choice_default(m, CLG_CHOSEN_FORCED);
+        if (clg_impl_barred(p, n, m->name, NULL)) continue;
         if (!preferred && (m->prefer & p->caps->cls) && (!m->prefers || m->prefers(n, p->device))) preferred = m;
         if (!any) any = m;
     }
@@ -122,10 +130,18 @@ clg_status clg_plan_see(clg_plan *p) {
     return CLG_OK;
 }
 
+/* One of the two kinds of elementwise kernels must be usable, unless a kind is forced. */
+static clg_status check_elementwise(clg_plan *p) {
+    for (int gpu = 0; gpu < 2; gpu++)
+        if (clg_impl_forced(p, elementwise_names[gpu]) || !clg_impl_barred(p, NULL, elementwise_names[gpu], NULL))
+            return CLG_OK;
+    return clg_fail_no_impl(p, NULL);
+}
+
 clg_status clg_plan_select(clg_plan *p) {
-    clg_status status = CLG_OK;
     CLG_TRY(check_names(p));
     if (p->caps->ref) return CLG_OK;
+    clg_status status = check_elementwise(p);
     clg_records tuned = { 0 };
     if (clg_tune_budget(&p->params) >= 0 && !p->force) tuned = clg_records_load(p->device);
     for (int i = 0; i < p->n_units && status >= 0; i++) {
@@ -133,9 +149,7 @@ clg_status clg_plan_select(clg_plan *p) {
         if (u->elementwise || u->n_nodes == 0) continue;
         u->choice = choose(p, u, &tuned);
         u->impl = u->choice.impl;
-        if (!u->impl)
-            status = clg_fail(CLG_ERR_UNSUP, "%s: no implementation of %s runs on this device for these shapes and "
-                              "types", clg_node_text(p, u->nodes[0]), u->nodes[0]->op->name);
+        if (!u->impl) status = clg_fail_no_impl(p, u->nodes[0]);
     }
     clg_records_free(&tuned);
     return status;

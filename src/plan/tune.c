@@ -77,6 +77,19 @@ static void tell(const clg_tune_job *job, const clg_choice *choice, enum clg_log
     clg_str_free(&text);
 }
 
+/* An implementation that is wrong as it is meant to be used is not used on this device any more. With other values of
+ * its knobs it is merely not taken. */
+static void remember_wrong(const clg_tune_job *job, const clg_choice *c, const char *why) {
+    const clg_choice plain = clg_choice_default(c->impl, c->by);
+    if (memcmp(plain.knob, c->knob, sizeof c->knob) != 0) return;
+    clg_str text = { 0 };
+    clg_tune_key(job->unit, true, &text);
+    clg_str_printf(&text, ": %s", why);
+    if (clg_impl_exclude(job->plan->device, c->impl->name, clg_str_text(&text)) < 0)
+        clg_log_msg(CLG_LOG_WARN, "%s is wrong, which is not remembered: %s", c->impl->name, clg_error());
+    clg_str_free(&text);
+}
+
 /* Enters a candidate into the race, unless it fails or is wrong: neither is a failure of tuning. */
 static void enter(clg_tune_job *job, clg_tune_check *check, race *r, const clg_choice *choice) {
     if (r->n == MAX_CANDIDATES) return;
@@ -92,6 +105,7 @@ static void enter(clg_tune_job *job, clg_tune_check *check, race *r, const clg_c
     } else if (!right) {
         tell(job, choice, CLG_LOG_WARN, "not used, as it is wrong: ", clg_tune_check_why(check));
         job->wrong++;
+        remember_wrong(job, choice, clg_tune_check_why(check));
     }
     clg_error_restore(&before);
     if (status < 0 || !right) candidate_close(c);
@@ -173,7 +187,8 @@ static bool time_is_up(search *s) {
 static bool for_this_class(const clg_plan *p, const clg_impl *m) { return !m->prefer || (m->prefer & p->caps->cls); }
 
 static bool is_candidate(const clg_plan *p, const clg_unit *u, const clg_impl *m, bool all_impls) {
-    return (all_impls || for_this_class(p, m)) && clg_impl_usable(p, u->seen, m);
+    return (all_impls || for_this_class(p, m)) && clg_impl_usable(p, u->seen, m)
+        && !clg_impl_barred(p, u->seen, m->name, NULL);
 }
 
 static void race_impls(search *s, const clg_choice *before) {

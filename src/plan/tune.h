@@ -60,6 +60,18 @@ typedef struct clg_record {
  *  same time. Without a cache directory it does nothing. */
 clg_status clg_records_store(const clg_device *d, const clg_record *r);
 
+/** Puts a line "KEY = ..." into the file in place of those with that key; NULL: only removes them. */
+clg_status clg_records_put(const clg_device *d, const char *key, const char *text);
+
+/** A line of a file; its texts end by their sizes. */
+typedef struct clg_records_line {
+    const char *key, *value;
+    size_t key_size, value_size;
+} clg_records_line;
+
+/** The next line whose key begins with a text, from *at, which is 0 at first; false: there is none. */
+bool clg_records_next(const clg_records *r, size_t *at, const char *begin, clg_records_line *out);
+
 /** The path of the file, or "" without a cache directory. */
 clg_status clg_records_path(const clg_device *d, clg_str *out);
 

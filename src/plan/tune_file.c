@@ -230,7 +230,7 @@ static void print_record(const clg_record *r, clg_str *out) {
     clg_choice_print(&r->best, out);
     clg_str_printf(out, " # %.4g ms; without: %.4g ms by ", 1e3 * r->best_s, 1e3 * r->before_s);
     clg_choice_print(&r->before, out);
-    clg_str_add(out, r->unfinished ? "; unfinished\n" : "\n");
+    if (r->unfinished) clg_str_add(out, "; unfinished");
 }
 
 static int by_text(const void *a, const void *b) {
@@ -240,35 +240,32 @@ static int by_text(const void *a, const void *b) {
     return c ? c : (n > m) - (n < m);
 }
 
-/* All records of the old file but that of the new one's key, and the new one, in order. */
-static void merge(const clg_device *d, const clg_records *old, const clg_record *r, clg_str *out) {
-    clg_str mine = { 0 };
+/* All lines of the old file but those of the key, and the new one unless it is NULL, in order. */
+static void merge(const clg_device *d, const clg_records *old, const char *key, const char *new, clg_str *out) {
     line *lines = NULL, l;
     int n = 0, cap = 0;
     size_t at = 0;
     print_header(d, out);
-    print_record(r, &mine);
-    out->failed |= mine.failed;
     while (!out->failed && next_line(old, &at, &l)) {
-        if (!l.value || has_key(&l, r->key, false)) continue;
+        if (!l.value || has_key(&l, key, false)) continue;
         if (clg_grow(&lines, &cap, n + 1, sizeof *lines)) lines[n++] = l;
         else out->failed = true;
     }
-    if (!out->failed && clg_grow(&lines, &cap, n + 1, sizeof *lines))
-        lines[n++] = (line){ mine.text, mine.text + mine.size - 1, NULL };
-    else out->failed = true;
+    if (new && !out->failed) {
+        if (clg_grow(&lines, &cap, n + 1, sizeof *lines)) lines[n++] = (line){ new, new + strlen(new), NULL };
+        else out->failed = true;
+    }
     if (lines) qsort(lines, (size_t)n, sizeof *lines, by_text);
     for (int i = 0; i < n; i++) {
         clg_str_add_bytes(out, lines[i].text, (size_t)(lines[i].end - lines[i].text));
         clg_str_add(out, "\n");
     }
     clg_free(lines);
-    clg_str_free(&mine);
 }
 
-clg_status clg_records_store(const clg_device *d, const clg_record *r) {
+clg_status clg_records_put(const clg_device *d, const char *key, const char *text) {
     static pthread_mutex_t threads = PTHREAD_MUTEX_INITIALIZER; /* a lock on a file is the process's */
-    clg_str path = { 0 }, lock_path = { 0 }, text = { 0 };
+    clg_str path = { 0 }, lock_path = { 0 }, all = { 0 };
     clg_status status = CLG_OK;
     int lock = -1;
     clg_records old = { 0 };
@@ -279,9 +276,9 @@ clg_status clg_records_store(const clg_device *d, const clg_record *r) {
     clg_str_printf(&lock_path, "%s/.tune.lock", clg_device_cache_dir(d));
     if (!lock_path.failed) lock = clg_file_lock(clg_str_text(&lock_path), 0);
     old = read_file(clg_str_text(&path));
-    merge(d, &old, r, &text);
-    CLG_TRY_END(text.failed ? clg_fail_nomem("tuning records") : CLG_OK);
-    const clg_file_part part = { text.text, text.size };
+    merge(d, &old, key, text, &all);
+    CLG_TRY_END(all.failed ? clg_fail_nomem("tuning records") : CLG_OK);
+    const clg_file_part part = { all.text, all.size };
     status = clg_file_write(clg_str_text(&path), &part, 1, true);
 end:
     clg_file_unlock(lock);
@@ -289,8 +286,27 @@ end:
     clg_records_free(&old);
     clg_str_free(&path);
     clg_str_free(&lock_path);
+    clg_str_free(&all);
+    return status;
+}
+
+clg_status clg_records_store(const clg_device *d, const clg_record *r) {
+    clg_str text = { 0 };
+    print_record(r, &text);
+    const clg_status status = text.failed ? clg_fail_nomem("tuning records")
+                                          : clg_records_put(d, r->key, clg_str_text(&text));
     clg_str_free(&text);
     return status;
+}
+
+bool clg_records_next(const clg_records *r, size_t *at, const char *begin, clg_records_line *out) {
+    line l;
+    while (next_line(r, at, &l)) {
+        if (!l.value || strncmp(l.text, begin, strlen(begin)) != 0) continue;
+        *out = (clg_records_line){ l.text, l.value, (size_t)(l.value - 3 - l.text), (size_t)(l.end - l.value) };
+        return true;
+    }
+    return false;
 }
 
 /* --- shipped --- */

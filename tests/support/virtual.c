@@ -89,7 +89,7 @@ static cl_int answer_text(const char *text, size_t size, void *to, size_t *out) 
 
 static cl_int CL_API_CALL get_platform_info(cl_platform_id p, cl_platform_info what, size_t size, void *to,
                                             size_t *out) {
-    char version[64];
+    char version[96];
     snprintf(version, sizeof version, "OpenCL %d.%d %s", specs[0].version / 10, specs[0].version % 10, specs[0].driver);
     switch (what) {
     case CL_PLATFORM_NAME:       return answer_text(specs[0].platform, size, to, out);

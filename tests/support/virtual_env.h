@@ -5,12 +5,12 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-/** devices: as in $CLGRAD_VIRTUAL (virtual.h), up to four. */
-static inline void use_virtual(const char *devices) {
+/** what: as in $CLGRAD_VIRTUAL (virtual.h), up to four. */
+static inline void use_virtual(const char *what) {
     const char *layer = getenv("CLGRAD_VIRTUAL_LAYER");
     cr_assert_not_null(layer, "set CLGRAD_VIRTUAL_LAYER to build/tests/virtual.so, as meson does");
     setenv("OPENCL_LAYERS", layer, 1);
-    setenv("CLGRAD_VIRTUAL", devices, 1);
+    setenv("CLGRAD_VIRTUAL", what, 1);
     setenv("POCL_DEVICES", "pthread pthread pthread pthread", 1);
     unsetenv("CLGRAD_DEVICE");
     unsetenv("CLGRAD_VIRTUAL_FAULT");
