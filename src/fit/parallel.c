@@ -72,14 +72,14 @@ clg_status clg_parallel_create(clg_trainer *t) {
     return CLG_OK;
 }
 
-void clg_parallel_set(clg_trainer *t, bool same_step) {
+void clg_parallel_set(clg_trainer *t, bool same_step, bool had_split) {
     clg_parallel *p = t->parallel;
     if (!p) return;
     for (int i = 0; !same_step && i < p->n; i++) {
         clg_fit_parts_free(&p->w[i].gradients);
         clg_fit_part_free(&p->w[i].apply);
     }
-    if (t->p.split || t->p.batch != p->batch || p->given) clg_split_begin(p, t->p.batch, t->p.split);
+    if (t->p.split || had_split || t->p.batch != p->batch) clg_split_begin(p, t->p.batch, t->p.split);
     p->batch = t->p.batch;
     if (t->p.split && p->alive < p->n) clg_split_again(p, p->batch); /* without those that are gone */
 }

@@ -49,8 +49,8 @@ typedef struct clg_parallel {
 clg_status clg_parallel_create(clg_trainer *t);
 void       clg_parallel_destroy(clg_parallel **p);
 
-/** The params have changed. same_step: plans stay. */
-void clg_parallel_set(clg_trainer *t, bool same_step);
+/** The params have changed. same_step: plans stay; had_split: those before had a split. */
+void clg_parallel_set(clg_trainer *t, bool same_step, bool had_split);
 
 /** Compiles what a full batch needs, so that all states are there. */
 clg_status clg_parallel_ready(clg_trainer *t);

@@ -218,11 +218,11 @@ clg_status clg_trainer_set(clg_trainer *t, const clg_fit_params *p) {
         params_free(&made);
         return clg_fail(CLG_ERR_INVALID, "trainer_set: the devices cannot change: make another trainer");
     }
-    const bool same = same_step(&made, &t->p);
+    const bool same = same_step(&made, &t->p), had_split = t->p.split != NULL;
     params_free(&t->p);
     t->p = made;
     if (!same) clg_fit_parts_free(&t->training);
-    clg_parallel_set(t, same);
+    clg_parallel_set(t, same, had_split);
     return CLG_OK;
 }
 

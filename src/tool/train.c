@@ -89,9 +89,10 @@ static int resume(clg_train_run *r) {
 }
 
 static int make_trainer(clg_train_run *r) {
-    r->dev = clg_device_open(r->o.out.device, clg_device_params(.profiling = r->o.out.trace.path != NULL));
-    r->store = r->dev ? clg_store_create(r->dev, r->o.seed) : NULL;
-    int code = r->store ? standardize(r) : clg_tool_fail();
+    int code = clg_train_open_devices(r);
+    if (code != CLG_EXIT_OK) return code;
+    r->store = clg_store_create(r->dev, r->o.seed);
+    code = r->store ? standardize(r) : clg_tool_fail();
     if (code == CLG_EXIT_OK) code = make_model(r);
     if (code != CLG_EXIT_OK) return code;
     r->trainer = clg_trainer_create(r->dev, r->store, r->model, &r->fit);
@@ -135,7 +136,7 @@ static void release(clg_train_run *r) {
     clg_dataset_destroy(&r->val);
     clg_dataset_destroy(&r->test);
     clg_store_destroy(&r->store);
-    clg_device_destroy(&r->dev);
+    clg_train_close_devices(r);
     clg_jsonl_close(&r->json);
     clg_cv_result_free(&r->folds);
     json_decref(r->saved);

@@ -1,4 +1,5 @@
-/* `clgrad train` in parts: the command (train.c), its options and recipes (train_options.c), the run (train_run.c),
+/* `clgrad train` in parts: the command (train.c), its options and recipes (train_options.c), the run (train_run.c), its
+ * devices (train_devices.c),
  * what checkpoints tell of the options (train_save.c), pictures and the report (train_report.c). */
 #ifndef CLG_TOOL_TRAIN_H_
 #define CLG_TOOL_TRAIN_H_
@@ -7,11 +8,12 @@
 #include "tool/traced.h"
 
 enum { CLG_MAX_EPOCHS = 100000, CLG_MAX_BATCH = 65536, CLG_USUAL_BATCH = 64 };
+enum { CLG_TRAIN_DEVICES = 16 };
 enum { CLG_RECIPE_ROWS = 48, CLG_TRAIN_ROWS = 64 };
 
 /** What is done with a run and does not belong to it: a resumed run may do something else. */
 typedef struct clg_train_output {
-    const char *device, *save, *resume, *plot, *report, *json;
+    const char *device, *split, *on_failure, *save, *resume, *plot, *report, *json;
     int64_t     stop_after;
     clg_traced_options trace;
     int64_t     kfold;    /* judge the recipe by so many folds first; 0: not */
@@ -36,7 +38,10 @@ typedef struct clg_train_run {
     clg_dataset *train, *val, *test; /* val: NULL without a validation part */
     clg_model   *model;              /* complete for the data */
     clg_fit_params fit;              /* what the trainer was made with; its callbacks belong to train_run.c */
-    clg_device  *dev;
+    clg_device  *devs[CLG_TRAIN_DEVICES]; /* n_devs of them share the work */
+    int          n_devs;
+    clg_device  *dev;                /* the first of them that works */
+    int64_t      split[CLG_TRAIN_DEVICES];
     clg_store   *store;
     clg_trainer *trainer;            /* its history: clg_trainer_history() */
     bool          free_batch;        /* nobody asked for o.batch */
@@ -83,6 +88,20 @@ const clg_train_preset *clg_train_preset_at(int i);
 
 /** Trains to the end and tests; prints, writes JSON lines, saves. Returns an exit code. */
 int clg_train_run_all(clg_train_run *r);
+
+/* --- train_devices.c --- */
+
+/** Opens the devices of --device, and puts what concerns several into r->fit. Returns 0 or an exit code after
+ *  explaining. */
+int clg_train_open_devices(clg_train_run *r);
+void clg_train_close_devices(clg_train_run *r);
+
+/** The lines that name them. */
+void clg_train_print_devices(const clg_train_run *r);
+
+/** Of several: a table of what each has done, and a JSON line of it; r->dev becomes the first one that works. Returns an
+ *  exit code. */
+int clg_train_tell_devices(clg_train_run *r);
 
 /* --- train_kfold.c --- */
 

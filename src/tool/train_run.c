@@ -64,14 +64,12 @@ static void print_recipe(const clg_train_run *r) {
 }
 
 static int print_start(clg_train_run *r) {
-    clg_device_info d;
     clg_device_stats s;
     clg_plan_info i;
     const clg_epoch *e;
     if (clg_trainer_plan_info(r->trainer, r->o.batch, &i) < 0) return clg_tool_fail();
-    clg_device_get_info(r->dev, &d);
     clg_device_get_stats(r->dev, &s);
-    fprintf(r->table, "device   %s (%s)\n", d.name, d.platform);
+    clg_train_print_devices(r);
     print_data(r);
     fprintf(r->table, "model    %s, %lld weights; %s, lr %g, batch %lld, seed %llu\n", clg_model_name(r->model),
             (long long)clg_model_weights(r->model), r->o.optimizer, r->o.lr, (long long)r->o.batch,
@@ -241,7 +239,7 @@ static int fit(clg_train_run *r, watch *w) {
     p.on_epoch = on_epoch;
     p.user = w;
     clg_progress_note("preparing (the first run on a device compiles its kernels)");
-    int code = clg_traced_begin(&r->traced, &r->dev, 1);
+    int code = clg_traced_begin(&r->traced, r->devs, r->n_devs);
     if (code != CLG_EXIT_OK) return code;
     clg_status s = clg_trainer_set(r->trainer, &p);
     if (s == CLG_OK) s = clg_fit(r->trainer, r->train, r->val, &r->result);
@@ -265,6 +263,8 @@ int clg_train_run_all(clg_train_run *r) {
     catch_signals(false);
     const int traced = clg_traced_end(&r->traced);
     if (code == CLG_EXIT_OK) code = traced;
+    const int told = clg_train_tell_devices(r);
+    if (code == CLG_EXIT_OK) code = told;
     const bool draws = code == CLG_EXIT_OK || r->result.epochs > 0;
     if (code == CLG_EXIT_OK) {
         print_choice(r);
