@@ -514,3 +514,37 @@ Test(parallel, a_failure_can_end_the_run) {
     }
     clg_dataset_destroy(&d);
 }
+
+/* Dropped, or stopped and gone on with on the same device: the masks of the step that was lost are the same. */
+Test(parallel, a_step_that_is_done_again_draws_the_same_numbers) {
+    static const int64_t split[] = {9, 7};
+    const fault f = {.step = 5, .device = 1, .launch = 1};
+    clg_dataset *d = points(160, false, 0, 3, CLG_TRAIN);
+    double loss[2];
+    for (int stop = 0; stop < 2; stop++) {
+        const clg_epoch *e;
+        clg_fit_result r;
+        open_two();
+        clg_fit_params p = {.epochs = 1, .batch = 16, .optim = {.lr = 1e-30}, .save = "half"};
+        clg_trainer *rest = trainer_on(cl[0], dropped_out, d, &p);
+        p.devices = &cl[1];
+        p.n_devices = 1;
+        p.split = split;
+        p.on_failure = stop ? CLG_FAILED_STOP : CLG_FAILED_DROP;
+        p.on_step = fail_step;
+        p.user = (void *)&f;
+        clg_trainer *t = trainer_on(cl[0], dropped_out, d, &p);
+        cr_assert_eq(clg_fit(t, d, NULL, &r), stop ? CLG_ERR_DEVICE : CLG_OK, "%s", clg_error());
+        if (stop) {
+            cr_assert_eq(clg_trainer_resume(rest, "half"), CLG_OK, "%s", clg_error());
+            fit(rest, d, NULL);
+        }
+        cr_assert_eq(clg_trainer_history(stop ? rest : t, &e), 1);
+        loss[stop] = e[0].train.loss;
+        clg_trainer_destroy(&t);
+        clg_trainer_destroy(&rest);
+        close_two();
+    }
+    cr_expect_lt(fabs(loss[0] - loss[1]), 1e-5, "%g and %g", loss[0], loss[1]);
+    clg_dataset_destroy(&d);
+}
