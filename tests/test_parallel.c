@@ -299,7 +299,7 @@ static int  n_warned;
 
 static void take_message(void *user, enum clg_log_level level, const char *message) {
     (void)user;
-    if (level != CLG_LOG_WARN) return;
+    if (level != CLG_LOG_WARN || strncmp(message, "fit: ", 5) != 0) return;
     snprintf(warned, sizeof warned, "%s", message);
     n_warned++;
 }
