@@ -294,49 +294,61 @@ Test(device, pool_and_cap) {
 /* --- uploads --- */
 
 /* Many uploads, each followed by device-side work that sees exactly that upload. */
-static void upload_in_order(clg_device *d) {
+static void upload_in_order(clg_device *d, bool doubled) {
     enum { N = 1000, ROUNDS = 50 };
     static float data[N], back[N];
-    clg_buffer *x, *log;
+    struct _cl_event *done = NULL;
+    clg_buffer *log;
     clg_upload *u, *none;
-    OK(clg_buffer_create(d, (N + 5) * clg_device_elem_size(d, CLG_F32), "x", &x));
     OK(clg_buffer_create(d, N * ROUNDS * clg_device_elem_size(d, CLG_F32), "log", &log));
-    OK(clg_upload_create(x, 5, CLG_F32, N, "x", &u));
-    OK(clg_upload_create(x, 5, CLG_F32, 0, "nothing", &none));
-    OK(clg_upload_write(none, data));
-    cr_expect(clg_upload_create(x, 6, CLG_F32, N, "x", &none) == CLG_ERR_INVALID);
+    OK(clg_upload_create(d, CLG_F32, N, doubled, "x", &u));
+    OK(clg_upload_create(d, CLG_F32, 0, false, "nothing", &none));
+    OK(clg_upload_write(none, data, NULL));
+    cr_expect(clg_upload_sent(none) == NULL && clg_upload_is_doubled(u) == doubled);
     for (int r = 0; r < ROUNDS; r++) {
         for (int i = 0; i < N; i++) data[i] = (float)(r * N + i);
-        OK(clg_upload_write(u, data));
+        if (r % 7 == 3) OK(clg_upload_write(u, back, done)); /* what nobody reads is written again */
+        clg_buffer *before = clg_upload_buffer(u);
+        OK(clg_upload_write(u, data, r % 7 == 3 ? NULL : done));
+        cr_expect_eq(clg_upload_buffer(u) != before, doubled && r % 7 != 3);
         memset(data, 0, sizeof data); /* the caller's memory is free at once */
-        OK(clg_buffer_copy(x, 5, log, (size_t)r * N, CLG_F32, N, NULL, NULL));
+        struct _cl_event *sent = clg_upload_sent(u);
+        clg_event_release(&done);
+        cr_expect_eq(clg_upload_fresh(u), doubled);
+        OK(clg_buffer_copy(clg_upload_buffer(u), 0, log, (size_t)r * N, CLG_F32, N, NULL,
+                           &(clg_link){ .n_wait = sent != NULL, .wait = &sent, .done = &done }));
+        clg_upload_taken(u);
+        cr_expect(!clg_upload_fresh(u));
     }
     for (int r = 0; r < ROUNDS; r++) {
         OK(clg_buffer_read(log, (size_t)r * N, CLG_F32, back, N));
         for (int i = 0; i < N; i++)
             cr_assert(back[i] == (float)(r * N + i), "round %d, %d: %g", r, i, (double)back[i]);
     }
-    OK(clg_upload_write(u, back));
+    OK(clg_upload_write(u, back, done));
+    clg_event_release(&done);
     clg_upload_destroy(&u); /* with a transfer under way */
     clg_upload_destroy(&none);
     cr_expect(u == NULL);
-    clg_buffer_destroy(&x);
     clg_buffer_destroy(&log);
 }
 
 Test(device, uploads) {
     clg_device *d = clg_device_open("ref", NULL);
     cr_assert(d);
-    upload_in_order(d);
+    upload_in_order(d, false);
     clg_device_destroy(&d);
     d = open_first(NULL);
-    upload_in_order(d);
+    upload_in_order(d, false);
+    upload_in_order(d, true);
+    cr_expect(!clg_upload_doubles(d, 1000) && clg_upload_doubles(d, 10000000));
     clg_device_destroy(&d);
     setenv("CLGRAD_FORCE_DISCRETE", "1", 1); /* the path of devices with memory of their own */
     d = open_first(NULL);
     cr_expect(!clg_device_get_caps(d)->unified);
-    upload_in_order(d);
-    upload_in_order(d); /* with slots from the pool */
+    cr_expect(clg_upload_doubles(d, 4) && !clg_upload_doubles(d, 0));
+    upload_in_order(d, true);
+    upload_in_order(d, true); /* with buffers from the pool */
     OK(clg_device_finish(d));
     clg_device_destroy(&d);
 }

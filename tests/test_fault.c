@@ -55,12 +55,18 @@ static clg_status use_kernel(clg_device *d, clg_program *p, clg_buffer *x, clg_b
                               { .kind = CLG_BIND_FLOAT, .name = "s", .f = 2 } };
     CLG_TRY_END(clg_kernel_create(p, "scale", args, 3, &k));
     CLG_TRY_END(clg_kernel_set_range(k, (size_t[]){ 4, 1, 1 }, (size_t[]){ 1, 1, 1 }));
-    CLG_TRY_END(clg_upload_create(x, 4, CLG_F32, 4, "x", &u));
+    CLG_TRY_END(clg_upload_create(d, CLG_F32, 4, clg_upload_doubles(d, sizeof data), "x", &u));
     for (int i = 0; i < 3; i++) {
-        CLG_TRY_END(clg_upload_write(u, data));
+        CLG_TRY_END(clg_upload_write(u, data, done));
+        struct _cl_event *sent = clg_upload_sent(u);
+        clg_event_release(&done);
+        CLG_TRY_END(clg_buffer_copy(clg_upload_buffer(u), 0, x, 4, CLG_F32, 4, NULL,
+                                    &(clg_link){ .n_wait = 1, .wait = &sent, .done = &done }));
+        clg_upload_taken(u);
         CLG_TRY_END(clg_kernel_enqueue(k, &note, NULL));
     }
     CLG_TRY_END(clg_download_create(d, CLG_F32, 4, "y", &down));
+    clg_event_release(&done);
     CLG_TRY_END(clg_kernel_enqueue(k, &note, &(clg_link){ .done = &done }));
     CLG_TRY_END(clg_download_begin(down, y, 0, done));
     CLG_TRY_END(clg_download_begin(down, y, 0, NULL));
@@ -188,7 +194,6 @@ end:
 static clg_status whole_job(const char *device, const char *dir, double *value) {
     char path[200], cache[200];
     clg_status status = CLG_ERR_DEVICE;
-    unsetenv("CLGRAD_FORCE_DISCRETE");
     snprintf(cache, sizeof cache, "%s/cache", dir);
     snprintf(path, sizeof path, "%s/net.safetensors", dir);
     clg_device *d = clg_device_open(device, clg_device_params(.cache_dir = cache));
@@ -210,7 +215,17 @@ end:
     return status;
 }
 
-static clg_status training_job(const char *dir, double *value) { return whole_job("0", dir, value); }
+static clg_status training_job(const char *dir, double *value) {
+    unsetenv("CLGRAD_FORCE_DISCRETE");
+    return whole_job("0", dir, value);
+}
+
+/* With inputs that have two buffers. */
+static clg_status doubled_job(const char *dir, double *value) {
+    setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
+    return whole_job("0", dir, value);
+}
+
 static clg_status reference_job(const char *dir, double *value) { return whole_job("ref", dir, value); }
 
 /* A data set of arrays is cut, standardised and read; its scale goes into a store and back. */
@@ -600,6 +615,7 @@ Test(fault, parts, .timeout = 60) {
 /* The steps keep the time bearable; they are primes, so that they fall on different calls of loops. */
 Test(fault, training_calls, .timeout = 240) {
     run_sweep(&(sweep){ .name = "training", .job = training_job, .step = 17 }, 0, 0);
+    run_sweep(&(sweep){ .name = "doubled", .job = doubled_job, .step = 31 }, 0, 0);
 }
 
 Test(fault, training_allocations, .timeout = 240) {

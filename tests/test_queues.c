@@ -1,8 +1,10 @@
-/* Copies beside the runs: downloads with many runs in flight, their order, their errors. */
+/* Copies beside the runs: uploads and downloads with many runs in flight, their order, their errors; and that a run
+ * neither waits nor allocates. */
 #define _DEFAULT_SOURCE /* setenv */
+#include "support/fail.h"
 #include "support/plan.h"
 
-enum { N = 3000 };
+enum { N = 50000 }; /* inputs of 200 KB have two buffers on every device */
 
 /* What is added up over the runs, and targets of every kind. */
 typedef struct sums {
@@ -137,7 +139,7 @@ Test(queues, refused_downloads) {
     run_with(&s, 2);
     begin(&s, s.doubled);
     expect_refused(clg_read_begin(s.p, s.doubled), "2 copies of");
-    expect_refused(clg_read_end(s.p, s.doubled, got, 4), "with 12000 bytes, not 4");
+    expect_refused(clg_read_end(s.p, s.doubled, got, 4), "with 200000 bytes, not 4");
     expect_refused(clg_read_end(s.p, s.doubled, NULL, sizeof got), "data is NULL");
     OK(clg_read_end(s.p, s.doubled, got, sizeof got)); /* what was refused took nothing away */
     cr_expect_eq(got[1], 0);
@@ -145,4 +147,86 @@ Test(queues, refused_downloads) {
     cr_expect_eq(got[1], 4);
     expect_refused(clg_read_end(s.p, s.doubled, got, sizeof got), "no copy");
     close_sums(&s);
+}
+
+/* --- uploads --- */
+
+/* Every run reads what was written last before it, however the writes fall between the runs. */
+Test(queues, uploads, .timeout = 120) {
+    static const int writes[] = { 1, 1, 0, 2, 1, 0, 0, 3, 1, 1 }; /* before a run */
+    for (int w = 0; w < 3; w++) {
+        static float got[N];
+        double sum = 0, value = 0;
+        force(ways[w].discrete);
+        sums s = make_sums(ways[w].device);
+        clg_plan *p = compile(s.g, CLG_LIST(s.doubled, s.step), NULL);
+        for (int r = 0; r < 40; r++) {
+            for (int k = 0; k < writes[r % 10]; k++) {
+                value = r + 100 * k;
+                for (int i = 0; i < N; i++) got[i] = (float)value;
+                OK(clg_write(p, s.x, got, sizeof got));
+            }
+            OK(clg_run(p));
+            sum += value;
+        }
+        OK(clg_run(p));
+        OK(clg_read(p, s.doubled, got, sizeof got));
+        for (int i = 0; i < N; i++) cr_assert_eq(got[i], (float)(2 * sum), "%d: %g, not %g", i, (double)got[i], 2 * sum);
+        clg_plan_destroy(&p);
+        close_sums(&s);
+    }
+}
+
+Test(queues, two_buffers_are_counted) {
+    sums s = make_sums(NULL);
+    clg_tensor *y = clg_sum(s.x, CLG_ALL);
+    clg_plan *p = compile(s.g, CLG_LIST(y), NULL), *both = compile(s.g, CLG_LIST(y, s.x), NULL);
+    clg_plan_info info;
+    clg_device_stats stats, after;
+    clg_plan_get_info(p, &info);
+    cr_expect(info.bytes_fixed >= 2 * N * 4 && info.bytes_fixed < 2 * N * 4 + 4096, "%llu",
+              (unsigned long long)info.bytes_fixed);
+    clg_plan_get_info(both, &info); /* a target stays where it is */
+    cr_expect(info.bytes_fixed >= N * 4 && info.bytes_fixed < N * 4 + 4096);
+    clg_device_get_stats(s.dev, &stats);
+    clg_plan_destroy(&p);
+    clg_device_get_stats(s.dev, &after);
+    cr_expect(stats.mem_used - after.mem_used >= 2 * N * 4, "%llu", (unsigned long long)(stats.mem_used - after.mem_used));
+    clg_plan_destroy(&both);
+    close_sums(&s);
+}
+
+/* --- what a run does not do --- */
+
+/* A write waits only for the slot of the write before last, which was sent long ago. */
+Test(queues, no_waits_no_allocations, .timeout = 120) {
+    static float data[N];
+    cr_assert_eq(fail_alloc_install(), CLG_OK);
+    for (int w = 1; w < 3; w++) {
+        force(ways[w].discrete);
+        sums s = make_sums(ways[w].device);
+        clg_plan *p = compile(s.g, CLG_LIST(s.doubled, s.step, s.late), NULL);
+        for (int warm = 0; warm < 12; warm++) { /* the first ones make channels, programs, and what keeps cores awake */
+            OK(clg_write(p, s.x, data, sizeof data));
+            OK(clg_run(p));
+            OK(clg_read_begin(p, s.doubled));
+            OK(clg_read_end(p, s.doubled, data, sizeof data));
+            OK(clg_read(p, s.late, data, 4));
+        }
+        for (int round = 0; round < 5; round++) {
+            OK(clg_device_finish(s.dev));
+            const long blocks = fail_alloc_count(), waits = fail_waits();
+            for (int r = 0; r < 2; r++) {
+                OK(clg_write(p, s.x, data, sizeof data));
+                OK(clg_run(p));
+                OK(clg_run(p));
+                OK(clg_read_begin(p, s.doubled));
+            }
+            cr_expect_eq(fail_alloc_count(), blocks, "allocations in a run");
+            cr_expect_eq(fail_waits(), waits, "waits in a run");
+            for (int r = 0; r < 2; r++) OK(clg_read_end(p, s.doubled, data, sizeof data));
+        }
+        clg_plan_destroy(&p);
+        close_sums(&s);
+    }
 }

@@ -28,15 +28,23 @@ clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, si
                            clg_note *note, const clg_link *l);
 
 /**
- * An upload channel for one input tensor: clg_upload_write() copies the caller's data into a host staging slot (two
- * of them), enqueues the transfer behind earlier work without waiting for it, and waits only if both slots are still
- * in flight. Discrete devices upload on the transfer queue into a device-side slot while the present run computes,
- * and copy it into place on the compute queue. Allocates only at creation.
+ * An upload channel for one input tensor, with its memory. clg_upload_write() copies the caller's data into one of two
+ * staging slots and enqueues the transfer without waiting for anything but that slot. In line, the transfer is on the
+ * compute queue, and the one buffer stays. Doubled, it is on the upload queue, into the buffer that no run reads:
+ * `reader` is an event behind the runs that read the present one (retained; NULL: none does). Whoever reads the input
+ * next takes clg_upload_buffer(), waits for clg_upload_sent() if the channel is fresh, and tells so by
+ * clg_upload_taken(). Allocates only at creation.
  */
 typedef struct clg_upload clg_upload;
-clg_status clg_upload_create(clg_buffer *dst, size_t elem, clg_dtype t, size_t n, const char *what, clg_upload **out);
-clg_status clg_upload_write(clg_upload *u, const void *data);
-void       clg_upload_destroy(clg_upload **u);
+clg_status  clg_upload_create(clg_device *d, clg_dtype t, size_t n, bool doubled, const char *what, clg_upload **out);
+bool        clg_upload_doubles(const clg_device *d, size_t bytes); /* whether that pays for an input of this size */
+bool        clg_upload_is_doubled(const clg_upload *u);
+clg_status  clg_upload_write(clg_upload *u, const void *data, struct _cl_event *reader);
+clg_buffer *clg_upload_buffer(const clg_upload *u);          /* owned by the channel */
+bool        clg_upload_fresh(const clg_upload *u);           /* doubled: written, and not read yet */
+struct _cl_event *clg_upload_sent(const clg_upload *u);      /* of the last write; NULL: there was none */
+void        clg_upload_taken(clg_upload *u);
+void        clg_upload_destroy(clg_upload **u);
 
 /**
  * A download channel for n elements of one type: clg_download_begin() enqueues a copy to the host on the download queue

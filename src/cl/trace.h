@@ -37,7 +37,7 @@ void clg_note_forget(clg_device *d, clg_note *n);
 bool clg_trace_wants(const clg_device *d);
 
 /** Records a command of queue q when it is done; retains the event. Names: steps as in clg_note, "upload x",
- *  "download loss", "place x" (from a staging slot into the input). */
+ *  "download loss". */
 void clg_trace_command(clg_device *d, struct _cl_command_queue *q, const char *name, struct _cl_event *event);
 
 /** When a call or a step of "ref" begins: seconds of clg_now(); 0 if nothing is recorded. */

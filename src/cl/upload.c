@@ -1,6 +1,7 @@
-/* Upload channels: see buffer.h. Two slots in turn; a slot is waited for only when it is needed again. Devices with
- * memory of their own get pinned host slots and device slots: the transfer queue fills a device slot while the
- * compute queue works, and the compute queue copies it into place. */
+/* Upload channels: see buffer.h. The caller's data go into one of two staging slots in turn; a slot is waited for only
+ * when it is needed again. In line, the transfer is a command of the compute queue, behind the runs so far and before
+ * the next. Doubled, there are two buffers: the upload queue fills the one that no run in flight reads, behind the event
+ * of the last run that did, while the compute queue works on the other one. */
 #include "cl/internal.h"
 
 #include <stdio.h>
@@ -8,47 +9,50 @@
 
 typedef struct upload_slot {
     clg_staging memory;
-    clg_buffer *device; /* discrete: where the transfer goes */
-    cl_event   sent;    /* host may be overwritten; NULL: it may */
-    cl_event   placed;  /* discrete: device may be overwritten; NULL: it may */
+    cl_event    sent; /* the memory may be overwritten; NULL: it may */
 } upload_slot;
 
 struct clg_upload {
     clg_device *device;
-    clg_buffer *dst;
-    size_t elem, n;       /* elements */
-    size_t offset, bytes; /* the same in bytes; OpenCL only */
     clg_dtype dtype;
-    bool staged; /* through device slots */
-    int next;
+    size_t n, bytes;      /* n: elements */
+    bool doubled;
+    int  next;            /* slot */
+    int  turn;            /* the buffer that was written last */
+    bool fresh;           /* and no run reads it yet */
+    clg_buffer *buffer[2]; /* the second one only if doubled */
+    cl_event    busy[2];   /* what is before it must be done before the buffer is written; NULL: it is */
     upload_slot slot[2];
-    char upload[64], place[64]; /* names of its commands in traces */
+    char name[64];        /* of its commands in traces */
 };
 
-static clg_status create_slot(clg_upload *u, upload_slot *s, const char *what) {
-    clg_device *d = u->device;
-    CLG_TRY(clg_staging_create(d, d->upload, u->bytes, what, &s->memory));
-    if (!u->staged) return CLG_OK;
-    CLG_TRY(clg_buffer_create(d, u->bytes, what, &s->device));
-    /* The slot may come from the pool: earlier users are on the compute queue. */
-    const cl_int err = clEnqueueMarkerWithWaitList(d->queue, 0, NULL, &s->placed);
-    if (err == CL_SUCCESS) return clg_device_flush(d);
-    s->placed = NULL;
-    return clg_cl_fail(d, err, "clEnqueueMarkerWithWaitList", "%s", what);
+bool clg_upload_doubles(const clg_device *d, size_t bytes) {
+    /* PoCL 3.1, 2 cores: a net of 12 us takes 12 us more through events, at 64 KiB still; from 200 KiB on nothing. */
+    const size_t least = 128 * 1024;
+    return !d->caps.ref && bytes > 0 && (!d->caps.unified || bytes >= least);
 }
 
-clg_status clg_upload_create(clg_buffer *dst, size_t elem, clg_dtype t, size_t n, const char *what, clg_upload **out) {
+/* The buffers may come from the pool, and are cleared: that is on the compute queue. */
+static clg_status create_buffers(clg_upload *u, const char *what) {
+    clg_device *d = u->device;
+    const size_t bytes = u->n * clg_device_elem_size(d, u->dtype);
+    for (int i = 0; i < (u->doubled ? 2 : 1); i++) {
+        CLG_TRY(clg_buffer_create(d, bytes > 0 ? bytes : d->caps.align, what, &u->buffer[i]));
+        if (u->doubled) CLG_TRY(clg_link_mark(d, &(clg_link){ .done = &u->busy[i] }));
+    }
+    return u->doubled ? clg_device_flush(d) : CLG_OK;
+}
+
+clg_status clg_upload_create(clg_device *d, clg_dtype t, size_t n, bool doubled, const char *what, clg_upload **out) {
     clg_status status = CLG_OK;
-    CLG_TRY(clg_buffer_check(dst, elem, t, n, "clg_upload_create"));
     clg_upload *u = clg_calloc(1, sizeof *u);
     if (!u) return clg_fail_nomem(what);
-    *u = (clg_upload){ .device = dst->device, .dst = dst, .elem = elem, .dtype = t, .n = n,
-                       .offset = elem * clg_dtype_size(t), .bytes = n * clg_dtype_size(t),
-                       .staged = !dst->device->caps.unified };
-    snprintf(u->upload, sizeof u->upload, "upload %s", what);
-    snprintf(u->place, sizeof u->place, "place %s", what);
-    if (u->staged) CLG_TRY_END(clg_queue_open(u->device, &u->device->upload, "upload queue"));
-    for (int i = 0; i < 2 && n > 0 && !dst->host; i++) CLG_TRY_END(create_slot(u, &u->slot[i], what));
+    *u = (clg_upload){ .device = d, .dtype = t, .n = n, .bytes = n * clg_dtype_size(t), .doubled = doubled };
+    snprintf(u->name, sizeof u->name, "upload %s", what);
+    CLG_TRY_END(create_buffers(u, what));
+    if (!d->caps.ref && n > 0) CLG_TRY_END(clg_queue_open(d, &d->upload, "upload queue"));
+    for (int i = 0; i < 2 && n > 0 && !d->caps.ref; i++)
+        CLG_TRY_END(clg_staging_create(d, d->upload, u->bytes, what, &u->slot[i].memory));
     *out = u;
     return CLG_OK;
 end:
@@ -56,7 +60,7 @@ end:
     return status;
 }
 
-/* Waits until the host part of a slot may be overwritten. */
+/* Waits until the memory of a slot may be overwritten. */
 static clg_status wait_for_slot(clg_upload *u, upload_slot *s) {
     if (!s->sent) return CLG_OK;
     cl_int state = CL_QUEUED;
@@ -69,63 +73,73 @@ static clg_status wait_for_slot(clg_upload *u, upload_slot *s) {
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(u->device, err, "clWaitForEvents", "an earlier upload failed");
 }
 
-static clg_status send(clg_upload *u, upload_slot *s) {
+/* No clg_device_flush(): the run that follows ends the spinning. */
+static clg_status send(clg_upload *u, upload_slot *s, cl_command_queue q) {
     clg_device *d = u->device;
-    cl_int err = clEnqueueWriteBuffer(d->queue, u->dst->mem, CL_FALSE, u->offset, u->bytes, s->memory.host, 0, NULL,
-                                            &s->sent);
-    if (err != CL_SUCCESS) s->sent = NULL;
-    else clg_trace_command(d, d->queue, u->upload, s->sent);
-    if (err == CL_SUCCESS) err = clFlush(d->queue); /* no clg_device_flush(): the run that follows ends the spinning */
-    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clEnqueueWriteBuffer", "upload of %zu bytes", u->bytes);
-}
-
-/* The transfer waits only for the last copy out of this slot; the copy waits for the transfer. */
-static clg_status send_staged(clg_upload *u, upload_slot *s) {
-    clg_device *d = u->device;
-    cl_int err = clEnqueueWriteBuffer(d->upload, s->device->mem, CL_FALSE, 0, u->bytes, s->memory.host, s->placed ? 1 : 0,
-                                      s->placed ? &s->placed : NULL, &s->sent);
+    cl_event *busy = &u->busy[u->turn];
+    cl_int err = clEnqueueWriteBuffer(q, u->buffer[u->turn]->mem, CL_FALSE, 0, u->bytes, s->memory.host, *busy ? 1 : 0,
+                                      *busy ? busy : NULL, &s->sent);
     if (err != CL_SUCCESS) {
         s->sent = NULL;
         return clg_cl_fail(d, err, "clEnqueueWriteBuffer", "upload of %zu bytes", u->bytes);
     }
-    clg_event_release(&s->placed);
-    clg_trace_command(d, d->upload, u->upload, s->sent);
-    err = clFlush(d->upload);
-    if (err != CL_SUCCESS) return clg_cl_fail(d, err, "clFlush", "transfer queue");
-    err = clEnqueueCopyBuffer(d->queue, s->device->mem, u->dst->mem, 0, u->offset, u->bytes, 1, &s->sent,
-                              &s->placed);
-    if (err == CL_SUCCESS) {
-        clg_trace_command(d, d->queue, u->place, s->placed);
-        return clg_device_flush(d);
-    }
-    s->placed = NULL;
-    return clg_cl_fail(d, err, "clEnqueueCopyBuffer", "upload of %zu bytes", u->bytes);
+    clg_event_release(busy);
+    clg_trace_command(d, q, u->name, s->sent);
+    err = clFlush(q);
+    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clFlush", "upload of %zu bytes", u->bytes);
 }
 
-clg_status clg_upload_write(clg_upload *u, const void *data) {
-    if (u->n == 0) return CLG_OK;
-    if (u->dst->host) return clg_buffer_write(u->dst, u->elem, u->dtype, data, u->n);
+/* Goes over to the buffer that is to be written: the other one, unless no run reads the present one. */
+static clg_status turn(clg_upload *u, cl_event reader) {
+    const cl_int err = reader ? clRetainEvent(reader) : CL_SUCCESS;
+    if (err != CL_SUCCESS) return clg_cl_fail(u->device, err, "clRetainEvent", "end of a run");
+    if (reader) {
+        clg_event_release(&u->busy[u->turn]);
+        u->busy[u->turn] = reader;
+    }
+    if (!u->fresh) u->turn ^= 1;
+    u->fresh = true;
+    return CLG_OK;
+}
+
+clg_status clg_upload_write(clg_upload *u, const void *data, cl_event reader) {
+    clg_device *d = u->device;
     upload_slot *s = &u->slot[u->next];
-    CLG_TRY(clg_device_check(u->device));
+    if (u->n == 0) return CLG_OK;
+    if (d->caps.ref) return clg_buffer_write(u->buffer[0], 0, u->dtype, data, u->n);
+    CLG_TRY(clg_device_check(d));
     CLG_TRY(wait_for_slot(u, s));
+    const bool fresh = u->fresh;
+    const int present = u->turn;
+    if (u->doubled) CLG_TRY(turn(u, reader));
     memcpy(s->memory.host, data, u->bytes);
-    CLG_TRY(u->staged ? send_staged(u, s) : send(u, s));
+    const clg_status status = send(u, s, u->doubled ? d->upload : d->queue);
+    if (status < 0) { /* as if nothing had been written */
+        u->fresh = fresh;
+        u->turn = present;
+        return status;
+    }
     u->next ^= 1;
     return CLG_OK;
 }
 
-static void destroy_slot(clg_upload *u, upload_slot *s) {
-    if (s->sent) (void)clg_wait_event(u->device, s->sent);
-    clg_event_release(&s->sent);
-    clg_event_release(&s->placed);
-    clg_buffer_destroy(&s->device); /* the copy out of it is on the compute queue, like whatever uses it next */
-    clg_staging_free(u->device, u->device->upload, &s->memory);
-}
+bool clg_upload_is_doubled(const clg_upload *u) { return u->doubled; }
+bool clg_upload_fresh(const clg_upload *u) { return u->fresh; }
+clg_buffer *clg_upload_buffer(const clg_upload *u) { return u->buffer[u->turn]; }
+cl_event clg_upload_sent(const clg_upload *u) { return u->slot[u->next ^ 1].sent; }
+void clg_upload_taken(clg_upload *u) { u->fresh = false; }
 
 void clg_upload_destroy(clg_upload **upload) {
     if (!upload || !*upload) return;
     clg_upload *u = *upload;
     *upload = NULL;
-    for (int i = 0; i < 2; i++) destroy_slot(u, &u->slot[i]);
+    for (int i = 0; i < 2; i++) {
+        upload_slot *s = &u->slot[i];
+        if (s->sent) (void)clg_wait_event(u->device, s->sent);
+        clg_event_release(&s->sent);
+        clg_staging_free(u->device, u->device->upload, &s->memory);
+        clg_event_release(&u->busy[i]);
+    }
+    for (int i = 0; i < 2; i++) clg_buffer_destroy(&u->buffer[i]); /* whatever uses it next is on the compute queue */
     clg_free(u);
 }

@@ -291,7 +291,8 @@ static clg_status complete(clg_plan *p) {
     if (!p->caps->ref && !p->params.no_prepare) CLG_TRY(clg_plan_prepare(p));
     if (!p->params.no_fuse) CLG_TRY(clg_plan_batch(p));
     CLG_TRY(clg_plan_memory(p));
-    return clg_plan_bind(p);
+    CLG_TRY(clg_plan_bind(p));
+    return clg_plan_link(p);
 }
 
 static clg_status init(clg_plan *p, clg_graph *g, const clg_plan_params *params) {

@@ -104,7 +104,7 @@ static void count_bytes(clg_plan *p) {
         const clg_value *v = &p->values[i];
         if (v->root != i || clg_value_mem(p, i) != i) continue;
         if (v->place == CLG_PLACE_SLOT && v->first >= 0) p->info.bytes_params += clg_value_bytes(p, v);
-        if (v->place == CLG_PLACE_FIXED) p->info.bytes_fixed += clg_value_bytes(p, v);
+        if (v->place == CLG_PLACE_FIXED) p->info.bytes_fixed += (clg_input_doubles(p, v) ? 2 : 1) * clg_value_bytes(p, v);
         if (v->place == CLG_PLACE_FIXED && v->prepared && !v->keep) p->info.bytes_prepared += clg_value_bytes(p, v);
     }
     for (int i = 0; i < p->n_arenas; i++) p->info.bytes_arena += p->arena_bytes[i];
@@ -163,12 +163,15 @@ static clg_status create_fixed(clg_plan *p) {
     for (int i = 0; i < p->n_values; i++) {
         clg_value *v = &p->values[i];
         if (v->root != i || v->place != CLG_PLACE_FIXED) continue;
+        if (v->t->node && v->t->node->op == &clg_op_input) {
+            CLG_TRY(clg_upload_create(p->device, v->t->dtype, (size_t)clg_value_elems(v), clg_input_doubles(p, v),
+                                      clg_tensor_name(v->t), &v->upload));
+            v->buffer = clg_upload_buffer(v->upload);
+            continue;
+        }
         const size_t bytes = clg_value_bytes(p, v);
         CLG_TRY(clg_buffer_create(p->device, bytes ? bytes : p->caps->align, clg_tensor_name(v->t), &v->buffer));
         CLG_TRY(fill_fixed(p, v));
-        if (v->t->node && v->t->node->op == &clg_op_input)
-            CLG_TRY(clg_upload_create(v->buffer, 0, v->t->dtype, (size_t)clg_value_elems(v), clg_tensor_name(v->t),
-                                      &v->upload));
     }
     return CLG_OK;
 }

@@ -7,6 +7,7 @@
  *   select   implementation of each unit (select.c, widen.c)      memory   lifetimes -> places in buffers (memory.c)
  *                                                                 batch    equal elementwise kernels -> one (batch.c)
  *                                                                 bind     programs, kernels, arguments (run.c)
+ *                                                                 link     events between queues (enqueue.c)
  * A pass refers to values, units and steps by their index: the arrays move as they grow. */
 #ifndef CLG_PLAN_PLAN_H_
 #define CLG_PLAN_PLAN_H_
@@ -110,7 +111,7 @@ typedef struct clg_step {
     clg_kernel  *kernel;
     double   flops, bytes;  /* by the cost functions; at the last step of a unit */
     clg_note note;          /* when it ran last */
-    bool     shared;        /* a target that is copied out is begun, or done, by this step (transfer.c) */
+    bool     linked;        /* it may wait for events, or give one (enqueue.c) */
     struct _cl_event *event; /* of the last enqueue, if somebody waits for it; else NULL */
 } clg_step;
 
@@ -153,6 +154,12 @@ typedef struct clg_bars {
     clg_bar *bar;
     int      n, cap;
 } clg_bars;
+
+/** An input with two buffers, and the steps of a run that read it. */
+typedef struct clg_doubled {
+    int value, n_steps;
+    int *steps;
+} clg_doubled;
 
 struct clg_plan {
     clg_graph  *graph;
@@ -199,7 +206,10 @@ struct clg_plan {
     uint64_t    *arena_bytes;
     int          n_arenas, cap_arenas;
     uint64_t     bytes_lower; /* no plan in this order of steps can need less */
-    struct _cl_event **waits; /* room for the events that a step waits for; NULL: no target is copied beside runs */
+    clg_doubled *doubled;
+    int          n_doubled;
+    struct _cl_event **waits; /* room for the events that a step waits for */
+    bool ended;              /* the last step's event is behind all runs so far */
     clg_plan_info info;
     bool ran, saved;         /* a run was made; the programs were saved after it */
 };
@@ -261,6 +271,7 @@ clg_status clg_plan_prepare(clg_plan *p);
 clg_status clg_plan_batch(clg_plan *p);
 clg_status clg_plan_memory(clg_plan *p);
 clg_status clg_plan_bind(clg_plan *p);
+clg_status clg_plan_link(clg_plan *p);
 
 /** Gives a bound step the present buffers of the values that live in `mem`. */
 clg_status clg_step_rebind(clg_plan *p, clg_step *s, int mem);
@@ -271,13 +282,22 @@ void clg_plan_save_programs(clg_plan *p);
 /** What a target is read from; NULL: t is none. */
 const clg_target *clg_plan_target(const clg_plan *p, const clg_tensor *t);
 
-/* --- transfer.c --- */
+/* --- enqueue.c --- */
+
+/** Whether an input has two buffers. */
+bool clg_input_doubles(const clg_plan *p, const clg_value *v);
+
+/** Binds what was uploaded since the last run; and tells that all steps of the run are enqueued. */
+clg_status clg_run_begin(clg_plan *p);
+void       clg_run_end(clg_plan *p);
 
 /** Enqueues a step with what it must wait for, and keeps its event where somebody will wait for it. */
 clg_status clg_step_run(clg_plan *p, int step);
 
 /** What is enqueued next on the compute queue waits for all copies of targets that are under way. */
 clg_status clg_plan_await_reads(clg_plan *p);
+
+/* --- transfer.c --- */
 
 /** What calls that copy tensors ask of their arguments: the target, or NULL after clg_fail(); and the size. */
 clg_target *clg_readable(const clg_plan *p, const clg_tensor *t, const char *call);

@@ -1,4 +1,4 @@
-/* Binding the steps to memory once, and what a finished plan does: run, write, read, destroy. */
+/* Binding the steps to memory once, and what a finished plan does: run, destroy. */
 #include "plan/plan.h"
 
 #include "base/alloc.h"
@@ -154,8 +154,10 @@ static clg_status run(clg_plan *p) {
         p->is_prepared = true;
     }
     for (int i = 0; i < p->n_effects; i++) clg_slot_change(p->effects[i].node->slot);
-    CLG_TRY(run_steps(p, p->n_prepared, p->n_steps));
     p->ran = true;
+    CLG_TRY(clg_run_begin(p));
+    CLG_TRY(run_steps(p, p->n_prepared, p->n_steps));
+    clg_run_end(p);
     return p->caps->ref ? CLG_OK : clg_device_flush(p->device);
 }
 
@@ -174,46 +176,10 @@ void clg_plan_save_programs(clg_plan *p) {
     clg_program_save_new(p->device);
 }
 
-/* --- data in and out --- */
-
-clg_status clg_write(clg_plan *p, clg_tensor *input, const void *data, size_t bytes) {
-    if (!p || !input) return clg_fail(CLG_ERR_INVALID, "clg_write: the %s is NULL", p ? "input" : "plan");
-    if (input->graph != p->graph)
-        return clg_fail(CLG_ERR_INVALID, "clg_write: %s belongs to another graph than the plan",
-                        clg_tensor_name(input));
-    if (input->node->op != &clg_op_input)
-        return clg_fail(CLG_ERR_INVALID, "clg_write: %s is no input (made by clg_input()) but the result of %s",
-                        clg_tensor_name(input), input->node->op->name);
-    CLG_TRY(clg_check_bytes(input, data, bytes, "clg_write"));
-    clg_upload *u = input->id < p->n_tensors ? p->values[input->id].upload : NULL;
-    if (u && p->values[input->id].own)
-        return clg_fail(CLG_ERR_INVALID, "clg_write: %s is in memory of the application: write there, or give it back "
-                        "by clg_plan_use(plan, input, NULL, 0)", clg_tensor_name(input));
-    if (!u || bytes == 0) return CLG_OK; /* this plan does not need it */
-    CLG_TRY(clg_plan_await_reads(p));    /* it may be a target too */
-    const double start = clg_trace_start(p->device);
-    const clg_status status = clg_upload_write(u, data);
-    clg_trace_call(p->device, "clg_write", clg_tensor_name(input), start);
-    return status;
-}
-
 const clg_target *clg_plan_target(const clg_plan *p, const clg_tensor *t) {
     for (int i = 0; i < p->n_targets; i++)
         if (p->targets[i].t == t) return &p->targets[i];
     return NULL;
-}
-
-clg_status clg_read(clg_plan *p, clg_tensor *t, void *data, size_t bytes) {
-    const clg_target *target = clg_readable(p, t, "clg_read");
-    if (!target) return CLG_ERR_INVALID;
-    CLG_TRY(clg_check_bytes(t, data, bytes, "clg_read"));
-    const clg_value *v = &p->values[target->value];
-    const double start = clg_trace_start(p->device);
-    const clg_status status = clg_buffer_read(v->buffer, v->offset, t->dtype, data, (size_t)clg_value_elems(v));
-    clg_trace_call(p->device, "clg_read", clg_tensor_name(t), start);
-    CLG_TRY(status);
-    clg_plan_save_programs(p);
-    return CLG_OK;
 }
 
 void clg_plan_get_info(const clg_plan *p, clg_plan_info *info) {
@@ -236,9 +202,10 @@ void clg_plan_destroy(clg_plan **plan) {
     }
     for (int i = 0; i < p->n_programs; i++) clg_program_release(&p->programs[i]);
     for (int i = 0; i < p->n_values; i++) {
-        clg_upload_destroy(&p->values[i].upload);
-        if (p->values[i].place == CLG_PLACE_FIXED) clg_buffer_destroy(&p->values[i].buffer);
-        clg_buffer_destroy(&p->values[i].own);
+        clg_value *v = &p->values[i];
+        if (v->place == CLG_PLACE_FIXED && (v->own || !v->upload)) clg_buffer_destroy(&v->buffer);
+        if (!v->upload) clg_buffer_destroy(&v->own);
+        clg_upload_destroy(&v->upload); /* with its memory */
     }
     for (int i = 0; p->arenas && i < p->n_arenas; i++) clg_buffer_destroy(&p->arenas[i]);
     clg_free(p->values);

@@ -1,6 +1,7 @@
-/* Copies of targets beside the runs: clg_read_begin() and clg_read_end(). From the first copy of a target on, the last
- * step of a run that writes it gives an event, for which the download queue waits; and the first step of the next run
- * that writes it waits for the copies that are still under way. */
+/* Data in and out, beside the runs. An input with two buffers is written into the one that no run in flight reads, and
+ * the next run goes over to it (enqueue.c). From the first copy of a target by clg_read_begin() on, the last step of a
+ * run that writes it gives an event, for which the download queue waits; and the first step of the next run that writes
+ * it waits for the copies that are still under way. */
 #include "plan/plan.h"
 
 clg_target *clg_readable(const clg_plan *p, const clg_tensor *t, const char *call) {
@@ -28,60 +29,62 @@ clg_status clg_check_bytes(const clg_tensor *t, const void *data, size_t bytes, 
                     clg_shape_text(t->dtype, t->shape, shape, sizeof shape), clg_tensor_bytes(t), bytes);
 }
 
-/* --- steps --- */
+/* --- writing --- */
 
-static clg_status run_ref(clg_plan *p, clg_step *s) {
+/* In line; the input may be a target too. */
+static clg_status write_in_line(clg_plan *p, clg_upload *u, const void *data) {
+    CLG_TRY(clg_plan_await_reads(p));
+    return clg_upload_write(u, data, NULL);
+}
+
+/* Into the buffer that no run reads. What is left behind is read by the runs so far. */
+static clg_status write_other(clg_plan *p, clg_upload *u, const void *data) {
+    struct _cl_event *all = NULL;
+    if (p->ended) return clg_upload_write(u, data, clg_upload_fresh(u) ? NULL : p->steps[p->n_steps - 1].event);
+    if (p->ran) { /* a run was not enqueued whole */
+        CLG_TRY(clg_link_mark(p->device, &(clg_link){ .done = &all }));
+        clg_status status = clg_device_flush(p->device);
+        if (status >= 0) status = clg_upload_write(u, data, all);
+        clg_event_release(&all);
+        return status;
+    }
+    return clg_upload_write(u, data, NULL);
+}
+
+clg_status clg_write(clg_plan *p, clg_tensor *input, const void *data, size_t bytes) {
+    if (!p || !input) return clg_fail(CLG_ERR_INVALID, "clg_write: the %s is NULL", p ? "input" : "plan");
+    if (input->graph != p->graph)
+        return clg_fail(CLG_ERR_INVALID, "clg_write: %s belongs to another graph than the plan",
+                        clg_tensor_name(input));
+    if (input->node->op != &clg_op_input)
+        return clg_fail(CLG_ERR_INVALID, "clg_write: %s is no input (made by clg_input()) but the result of %s",
+                        clg_tensor_name(input), input->node->op->name);
+    CLG_TRY(clg_check_bytes(input, data, bytes, "clg_write"));
+    clg_upload *u = input->id < p->n_tensors ? p->values[input->id].upload : NULL;
+    if (u && p->values[input->id].own)
+        return clg_fail(CLG_ERR_INVALID, "clg_write: %s is in memory of the application: write there, or give it back "
+                        "by clg_plan_use(plan, input, NULL, 0)", clg_tensor_name(input));
+    if (!u || bytes == 0) return CLG_OK; /* this plan does not need it */
     const double start = clg_trace_start(p->device);
-    const clg_status status = clg_ref_run(p, s);
-    clg_trace_computed(p->device, s->note.name, start);
+    const clg_status status = clg_upload_is_doubled(u) ? write_other(p, u, data) : write_in_line(p, u, data);
+    clg_trace_call(p->device, "clg_write", clg_tensor_name(input), start);
     return status;
 }
 
-static clg_status enqueue(clg_plan *p, clg_step *s, const clg_link *l) {
-    switch (s->kind) {
-    case CLG_STEP_KERNEL: return clg_kernel_enqueue(s->kernel, &s->note, l);
-    case CLG_STEP_GEMM:   return clg_gemm_clblast(p->device, &s->gemm, &s->note, l);
-    case CLG_STEP_REF:    return run_ref(p, s);
-    case CLG_STEP_COPY:   break;
-    }
-    const clg_value *src = &p->values[s->args[0].value], *dst = &p->values[s->args[1].value];
-    return clg_buffer_copy(src->buffer, src->offset, dst->buffer, dst->offset, src->t->dtype,
-                           (size_t)clg_value_elems(src), &s->note, l);
-}
+/* --- reading --- */
 
-/* Lists the copies that step i must wait for; -1: all. */
-static int pending(const clg_plan *p, int i) {
-    int n = 0;
-    for (int k = 0; k < p->n_targets; k++) {
-        const clg_target *t = &p->targets[k];
-        if (t->download && (i < 0 || t->first == i)) n += clg_download_pending(t->download, p->waits + n);
-    }
-    return n;
-}
-
-static bool is_last(const clg_plan *p, int i) {
-    for (int k = 0; k < p->n_targets; k++)
-        if (p->targets[k].download && p->targets[k].last == i) return true;
-    return false;
-}
-
-clg_status clg_step_run(clg_plan *p, int step) {
-    clg_step *s = &p->steps[step];
-    struct _cl_event *event = NULL;
-    if (!s->shared) return enqueue(p, s, NULL);
-    const clg_link l = { .n_wait = pending(p, step), .wait = p->waits, .done = is_last(p, step) ? &event : NULL };
-    CLG_TRY(enqueue(p, s, &l));
-    clg_event_release(&s->event);
-    s->event = event;
+clg_status clg_read(clg_plan *p, clg_tensor *t, void *data, size_t bytes) {
+    const clg_target *target = clg_readable(p, t, "clg_read");
+    if (!target) return CLG_ERR_INVALID;
+    CLG_TRY(clg_check_bytes(t, data, bytes, "clg_read"));
+    const clg_value *v = &p->values[target->value];
+    const double start = clg_trace_start(p->device);
+    const clg_status status = clg_buffer_read(v->buffer, v->offset, t->dtype, data, (size_t)clg_value_elems(v));
+    clg_trace_call(p->device, "clg_read", clg_tensor_name(t), start);
+    CLG_TRY(status);
+    clg_plan_save_programs(p);
     return CLG_OK;
 }
-
-clg_status clg_plan_await_reads(clg_plan *p) {
-    const int n = p->waits ? pending(p, -1) : 0;
-    return n > 0 ? clg_link_mark(p->device, &(clg_link){ .n_wait = n, .wait = p->waits }) : CLG_OK;
-}
-
-/* --- copies --- */
 
 static bool writes(const clg_plan *p, const clg_step *s, int mem) {
     for (int i = 0; i < s->n_args; i++)
@@ -94,17 +97,15 @@ static bool writes(const clg_plan *p, const clg_step *s, int mem) {
 static clg_status open_channel(clg_plan *p, clg_target *t) {
     const clg_value *v = &p->values[t->value];
     const int mem = clg_value_mem(p, t->value);
-    if (!p->waits) p->waits = clg_arena_array(&p->arena, (size_t)p->n_targets * CLG_DOWNLOADS, sizeof *p->waits);
-    if (!p->waits) return CLG_ERR_NOMEM;
     CLG_TRY(clg_download_create(p->device, t->t->dtype, (size_t)clg_value_elems(v), clg_tensor_name(t->t), &t->download));
     t->first = t->last = -1;
     for (int i = p->n_prepared; i < p->n_steps && !p->caps->ref; i++) {
-        if (p->steps[i].kind == CLG_STEP_REF || !writes(p, &p->steps[i], mem)) continue;
+        if (!writes(p, &p->steps[i], mem)) continue;
         if (t->first < 0) t->first = i;
         t->last = i;
     }
     if (t->first < 0) return CLG_OK;
-    p->steps[t->first].shared = p->steps[t->last].shared = true;
+    p->steps[t->first].linked = p->steps[t->last].linked = true;
     return CLG_OK;
 }
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static atomic_long calls, call_at, objects;
+static atomic_long calls, call_at, objects, waits;
 static _Atomic(const char *) failed_call;
 
 void fail_call_at(long n) {
@@ -23,9 +23,11 @@ void fail_call_at(long n) {
 long fail_call_count(void) { return calls; }
 const char *fail_call_name(void) { return failed_call; }
 long fail_objects_alive(void) { return objects; }
+long fail_waits(void) { return waits; }
 
 /* Counts a call; true: it is the one. */
 static bool fails(const char *name) {
+    if (strcmp(name, "clFinish") == 0 || strcmp(name, "clWaitForEvents") == 0) waits++;
     if (atomic_fetch_add(&calls, 1) + 1 != call_at) return false;
     failed_call = name;
     return true;

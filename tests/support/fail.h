@@ -15,6 +15,9 @@ const char *fail_call_name(void); /* the call that was made to fail; NULL: it wa
 void        fail_device_at(int device, long n);
 bool        fail_device_lost(void);
 
+/** How often clFinish() and clWaitForEvents() were called. */
+long        fail_waits(void);
+
 /** Contexts, queues, buffers, programs, kernels and events that were made and not released. */
 long        fail_objects_alive(void);
 
