@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "cl/internal.h"
+#include "support/device.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@ static bool contains(const char *text, const char *part) { return strstr(text, p
 
 /* The first OpenCL device, with the given params. */
 static clg_device *open_first(const clg_device_params *p) {
-    clg_device *d = clg_device_open("0", p);
+    clg_device *d = clg_device_open(opencl_device(), p);
     cr_assert(d, "%s", clg_error());
     cr_assert(!clg_device_get_caps(d)->ref, "the tests want an OpenCL device: install pocl-opencl-icd");
     return d;
@@ -36,7 +37,9 @@ Test(device, choice) {
     for (char *c = upper; *c; c++) *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 32) : *c;
     snprintf(text, sizeof text, "%s:%s:%s", info.platform, types[info.type], upper);
     cr_expect(clg_device_find(text) == 0, "%s", text);
-    cr_expect(clg_device_find(upper) == 0, "%s", upper);
+    clg_device_info same; /* of two platforms, perhaps */
+    OK(clg_device_list(clg_device_find(upper), &same));
+    cr_expect(contains(same.name, info.name), "%s found %s", upper, same.name);
     cr_expect(clg_device_find(info.platform) >= 0);
     snprintf(text, sizeof text, "%s:0", types[info.type]);
     cr_expect(clg_device_find(text) == 0, "%s", text);
@@ -48,7 +51,11 @@ Test(device, choice) {
     static const char *const refs[] = { "ref", "REF", ":ref:", "clgrad:ref:reference", "ref:0", "reference", NULL };
     for (int i = 0; refs[i]; i++) cr_expect(clg_device_find(refs[i]) == n - 1, "%s", refs[i]);
     unsetenv("CLGRAD_DEVICE");
-    cr_expect(clg_device_find(NULL) >= 0 && clg_device_find(NULL) < n - 1, "the default is never ref");
+    if (clg_device_find(NULL) < 0) { /* where all are faulty, none is chosen unasked */
+        cr_expect(contains(clg_error(), "by default"), "%s", clg_error());
+        cr_skip_test("the only device is one that is never chosen by default");
+    }
+    cr_expect(clg_device_find(NULL) < n - 1, "the default is never ref");
     cr_expect(clg_device_find(NULL) == clg_device_find(""));
     cr_expect(clg_error_status() == CLG_OK, "no call has failed, but the error says %s", clg_error());
     setenv("CLGRAD_DEVICE", "ref", 1);
@@ -100,6 +107,9 @@ static void expect_ref_only(const char *hint) {
 }
 
 Test(device, no_platform) {
+    const char *preloaded = getenv("LD_PRELOAD"); /* the devices are not to be looked for yet */
+    if (preloaded && contains(preloaded, "oclgrind"))
+        cr_skip_test("Oclgrind brings its platform along, whatever the loader is told");
     char dir[] = "/tmp/clgrad-no-icd-XXXXXX", with_slash[64];
     cr_assert(mkdtemp(dir));
     snprintf(with_slash, sizeof with_slash, "%s/", dir);
@@ -125,8 +135,9 @@ Test(device, quirks) {
         { "Portable Computing Language", "1.8", CLG_QUIRK_AVOID | CLG_QUIRK_GPU_KERNELS, CLG_CLASS_GPU, "float16" },
         { "Portable Computing Language", "3.1+debian", 0, CLG_CLASS_CPU, "" },
         { "Portable Computing Language", "5.0", 0, CLG_CLASS_CPU, "" },
-        { "rusticl", "22.3.6", CLG_QUIRK_AVOID | CLG_QUIRK_NO_PARTS, CLG_CLASS_CPU, "65,535" },
+        { "rusticl", "22.3.6", CLG_QUIRK_AVOID | CLG_QUIRK_NO_PARTS | CLG_QUIRK_NO_BINARIES, CLG_CLASS_CPU, "65,535" },
         { "rusticl", "24.1.0", 0, CLG_CLASS_CPU, "" },
+        { "Oclgrind", "21.10", CLG_QUIRK_NO_FILL | CLG_QUIRK_NO_PREFETCH, CLG_CLASS_CPU, "llvm.prefetch" },
         { "NVIDIA CUDA", "535.1", 0, CLG_CLASS_CPU, "" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -200,7 +211,7 @@ Test(device, conversions_of_ref) {
 
 Test(device, buffers) {
     static const clg_dtype types[] = { CLG_F32, CLG_I32, CLG_U8 };
-    static const char *const devices[] = { "ref", "0" };
+    const char *const devices[] = { "ref", opencl_device() };
     unsigned char data[1024], back[1024];
     for (int k = 0; k < 2; k++) {
         clg_device *d = clg_device_open(devices[k], NULL);

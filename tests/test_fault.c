@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cl/launch.h"
+#include "support/device.h"
 #include "support/fail.h"
 #include <clgrad/clgrad.h>
 
@@ -98,7 +99,7 @@ static clg_status device_job(const char *cache_dir, const char *trace, double *v
     clg_status status = CLG_OK;
     clg_buffer *x = NULL, *y = NULL;
     clg_program *p = NULL;
-    clg_device *d = clg_device_open("0", clg_device_params(.profiling = true, .cache_dir = cache_dir));
+    clg_device *d = clg_device_open(opencl_device(), clg_device_params(.profiling = true, .cache_dir = cache_dir));
     clg_trace *t = d && trace ? clg_trace_create(20) : NULL;
     if (!d || (trace && !t)) CLG_TRY_END(clg_error_status());
     if (t) CLG_TRY_END(clg_trace_device(t, d));
@@ -217,13 +218,13 @@ end:
 
 static clg_status training_job(const char *dir, double *value) {
     unsetenv("CLGRAD_FORCE_DISCRETE");
-    return whole_job("0", dir, value);
+    return whole_job(opencl_device(), dir, value);
 }
 
 /* With inputs that have two buffers. */
 static clg_status doubled_job(const char *dir, double *value) {
     setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
-    return whole_job("0", dir, value);
+    return whole_job(opencl_device(), dir, value);
 }
 
 static clg_status reference_job(const char *dir, double *value) { return whole_job("ref", dir, value); }

@@ -1,6 +1,7 @@
 /* Devices over an application's context and queue, its memory as inputs and targets, its events (opencl.h). */
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
+#include "support/device.h"
 #include <clgrad/clgrad.h>
 #include <clgrad/opencl.h>
 #include <criterion/criterion.h>
@@ -25,12 +26,29 @@ static cl_command_queue make_queue(const app *a, cl_command_queue_properties bit
     return q;
 }
 
+/* What CLGRAD_DEVICE names, or the whole of what it names a part of. */
+static cl_device_id same_device(void) {
+    enum { MANY = 16 };
+    cl_platform_id platform[MANY];
+    cl_device_id id[MANY];
+    clg_device_info info;
+    cl_uint n = 0, m = 0;
+    char name[256];
+    OK(clg_device_list(clg_device_find(opencl_device()), &info));
+    CL(clGetPlatformIDs(MANY, platform, &n));
+    for (cl_uint i = 0; i < n; i++) {
+        if (clGetDeviceIDs(platform[i], CL_DEVICE_TYPE_ALL, MANY, id, &m) != CL_SUCCESS) continue;
+        CL(clGetPlatformInfo(platform[i], CL_PLATFORM_NAME, sizeof name, name, NULL));
+        if (strcmp(name, info.platform) == 0) return id[0];
+    }
+    cr_assert_fail("no platform %s", info.platform);
+    return NULL;
+}
+
 static app start(void) {
     app a;
-    cl_platform_id platform;
+    a.id = same_device();
     cl_int err;
-    CL(clGetPlatformIDs(1, &platform, NULL));
-    CL(clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &a.id, NULL));
     a.context = clCreateContext(NULL, 1, &a.id, NULL, NULL, &err);
     CL(err);
     a.queue = make_queue(&a, 0);
@@ -94,10 +112,11 @@ static void fill(float *x, int from) {
     for (int i = 0; i < N; i++) x[i] = (float)((i * 7 + from) % 11 - 5);
 }
 
-/* y and sum after each of three runs, on inputs of small integers; all through clg_write() and clg_read(). */
-static void run_plainly(float y[3][N], float sum[3][ROWS]) {
+/* y and sum after each of three runs, on inputs of small integers; all through clg_write() and clg_read(). By the same
+ * implementation, since a step of training leaves weights that are no integers. */
+static void run_plainly(const char *impl, float y[3][N], float sum[3][ROWS]) {
     float x[N];
-    net n = build(clg_device_open(NULL, NULL));
+    net n = build_by(clg_device_open(NULL, NULL), impl);
     for (int k = 0; k < 3; k++) {
         fill(x, k);
         OK(clg_write(n.p, n.x, x, sizeof x));
@@ -114,7 +133,7 @@ static void check_memory(const char *impl) {
     static float want[3][N], got[N], x[N], sum[3][ROWS], trained[COLS * COLS], copied[COLS * COLS];
     const size_t at = 256;
     app a = start();
-    run_plainly(want, sum);
+    run_plainly(impl, want, sum);
     net n = build_by(clg_device_wrap(a.context, a.id, a.queue, NULL), impl);
     cl_mem in = memory(&a, CL_MEM_READ_ONLY, at + BYTES + CLG_MEM_SLACK);
     cl_mem out = memory(&a, CL_MEM_READ_WRITE, BYTES + CLG_MEM_SLACK);
@@ -162,7 +181,7 @@ static void check_memory(const char *impl) {
     OK(clg_plan_use(n.p, n.y, out, 0)); /* replaced, and left to the end of the plan */
     cr_assert_eq(clg_plan_use(n.p, n.y, in, 0), CLG_ERR_INVALID); /* read only */
     OK(clg_plan_use(n.p, n.x, out, 0));
-    cr_assert_eq(uses_of(out), 3);
+    cr_assert_gt(uses_of(out), 1);
     close_net(&n);
     cr_assert_eq(uses_of(out), 1);
     CL(clReleaseMemObject(in));
@@ -181,7 +200,7 @@ Test(interop, events) {
     cl_int err, state = CL_QUEUED;
     cl_event gate = clCreateUserEvent(a.context, &err), written = NULL, done = NULL;
     CL(err);
-    run_plainly(want, sum);
+    run_plainly(NULL, want, sum);
     cl_command_queue other = make_queue(&a, 0);
     net n = build(clg_device_wrap(a.context, a.id, NULL, NULL)); /* a queue of its own */
     cl_mem in = memory(&a, CL_MEM_READ_WRITE, BYTES + CLG_MEM_SLACK);
@@ -217,9 +236,10 @@ Test(interop, sub_devices) {
     cl_device_id part[64];
     cl_uint n_parts = 0;
     cl_int err;
+    if (driver_is("rusticl")) cr_skip_test("rusticl of Mesa 22 crashes in clCreateSubDevices");
     if (clCreateSubDevices(a.id, by_one, 64, part, &n_parts) != CL_SUCCESS || n_parts < 2)
         cr_skip_test("the device cannot be parted");
-    run_plainly(want, sum);
+    run_plainly(NULL, want, sum);
     cl_context context = clCreateContext(NULL, 2, part, NULL, NULL, &err);
     CL(err);
     for (int i = 0; i < 2; i++) {
@@ -248,16 +268,16 @@ static void refuse(clg_device *dev, const char *words) {
 
 Test(interop, wrong_devices) {
     app a = start(), b = start();
-    cl_command_queue apart = make_queue(&a, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
+    cl_command_queue apart = clCreateCommandQueue(a.context, a.id, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, NULL);
     refuse(clg_device_wrap(NULL, a.id, NULL, NULL), "context is NULL");
     refuse(clg_device_wrap(a.context, NULL, NULL, NULL), "id is NULL");
     refuse(clg_device_wrap(a.context, a.id, b.queue, NULL), "another context");
-    refuse(clg_device_wrap(a.context, a.id, apart, NULL), "out of order");
+    if (apart) refuse(clg_device_wrap(a.context, a.id, apart, NULL), "out of order"); /* not all drivers make such */
     refuse(clg_device_wrap(a.context, a.id, a.queue, clg_device_params(.profiling = true)), "QUEUE_PROFILING");
     clg_device *d = clg_device_wrap(a.context, a.id, NULL, clg_device_params(.profiling = true));
     cr_assert_not_null(d, "%s", clg_error());
     clg_device_destroy(&d);
-    CL(clReleaseCommandQueue(apart));
+    if (apart) CL(clReleaseCommandQueue(apart));
     stop(&a);
     stop(&b);
 }

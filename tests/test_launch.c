@@ -1,6 +1,7 @@
 /* Programs, kernels, threads, CLBlast: what is enqueued on a device. */
 #include <criterion/criterion.h>
 
+#include "support/device.h"
 #include "base/error.h"
 #include "cl/internal.h"
 
@@ -14,7 +15,7 @@ static bool contains(const char *text, const char *part) { return strstr(text, p
 
 /* The first OpenCL device, with the given params. */
 static clg_device *open_first(const clg_device_params *p) {
-    clg_device *d = clg_device_open("0", p);
+    clg_device *d = clg_device_open(opencl_device(), p);
     cr_assert(d, "%s", clg_error());
     cr_assert(!clg_device_get_caps(d)->ref, "the tests want an OpenCL device: install pocl-opencl-icd");
     return d;
@@ -78,13 +79,14 @@ Test(launch, kernels) {
         const float want = i < 14 ? 0.5f * (float)(i + 1) : i == 14 ? back[14] : 0;
         cr_expect(back[i] == want, "%d: %g", i, (double)back[i]);
     }
-    cr_expect(clg_note_ns(&note) > 0 && clg_note_ns(&note) < 1000000000u, "%llu ns",
+    const bool timed = !driver_is("rusticl"); /* that of Mesa 22 says 0 */
+    cr_expect((clg_note_ns(&note) > 0) == timed && clg_note_ns(&note) < 1000000000u, "%llu ns",
               (unsigned long long)clg_note_ns(&note));
     const uint64_t before = note.end;
     OK(clg_kernel_enqueue(k, &note, NULL));
     OK(clg_device_flush(d));
     OK(clg_device_finish(d));
-    cr_expect(note.start >= before && note.end > note.start);
+    cr_expect((note.start >= before && note.end > note.start) == timed);
     OK(clg_kernel_enqueue(k, &note, NULL)); /* forgotten with its event pending */
     clg_note_forget(d, &note);
     clg_kernel_destroy(&k);
@@ -153,7 +155,8 @@ Test(launch, programs_that_do_not_build) {
     cr_assert(clg_program_get(d, &bad, &p) == CLG_ERR_BUILD && !p);
     cr_expect(contains(clg_error(), "broken") && contains(clg_error(), "-DFOO=1"), "%s", clg_error());
     cr_expect(contains(clg_error(), "unheard_of"), "the log is there: %s", clg_error());
-    cr_expect(contains(clg_error(), "broken:2"), "the log names the place: %s", clg_error());
+    cr_expect(contains(clg_error(), "broken:2") || driver_is("Oclgrind"), /* which counts lines from the prelude on */
+              "the log names the place: %s", clg_error());
     snprintf(first, sizeof first, "%s", clg_error());
     const double seconds = stats_of(d).build_seconds;
     cr_assert(clg_program_get(d, &bad, &p) == CLG_ERR_BUILD && !p);
@@ -260,7 +263,8 @@ static void *thread_main(void *arg) {
 }
 
 Test(launch, shared_by_threads) {
-    clg_device *d = open_first(NULL);
+    if (driver_is("Oclgrind")) cr_skip_test("Oclgrind 21.10 asserts when two threads start kernels");
+    clg_device *d = open_first(clg_device_params(.active_wait_us = -1)); /* whose kernel would be a third program */
     pthread_t threads[4];
     thread_job jobs[4];
     for (int i = 0; i < 4; i++) {
@@ -272,7 +276,8 @@ Test(launch, shared_by_threads) {
         cr_expect(jobs[i].wrong == 0, "thread %d: %d rounds", i, jobs[i].wrong);
     }
     cr_expect(stats_of(d).mem_used == 0);
-    cr_expect(stats_of(d).programs_built + stats_of(d).programs_cached == 2);
+    cr_expect(stats_of(d).programs_built + stats_of(d).programs_cached == 2, "%d built, %d loaded",
+              stats_of(d).programs_built, stats_of(d).programs_cached);
     clg_device_destroy(&d);
 }
 

@@ -1,7 +1,7 @@
 /* The case table on the device: one Criterion test an op, each in a process of its own. By hand:
  *   test_ops --op GLOB [--case 17] [--impl GLOB] [--seed 9] [--device D] [--small FLOPS]
  * runs that part in this process and prints every failure. --small is for interpreters: only cases up to so much
- * arithmetic, values only, without CLBlast. */
+ * arithmetic, values only, without CLBlast; CLG_TEST_SMALL=FLOPS does the same to the whole suite. */
 #include "check/check.h"
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -32,6 +32,24 @@ static void close_devices(clg_check_params *p) {
     clg_device_destroy(&p->capped);
 }
 
+/* For interpreters. */
+static void limit(clg_check_params *p, const char *flops) {
+    p->max_flops = atof(flops);
+    p->quick = true;
+    p->skip_impl = "clblast";
+}
+
+/* For the log, and for the table that scripts/lanes.py makes of it. */
+static void print_impls(int op, const clg_check_result *r) {
+    int n = 0, ran = 0;
+    for (; clg_op_impl(op, n); n++) ran += r->ran >> n & 1;
+    if (n == 0) return;
+    fprintf(stderr, "implementations of %s: %d of %d ran%s", r->op, ran, n, ran < n ? "; not" : "");
+    for (int k = 0; k < n; k++)
+        if (!(r->ran >> k & 1)) fprintf(stderr, " %s", clg_op_impl(op, k));
+    fputc('\n', stderr);
+}
+
 /* Criterion copies parameters between processes: so an index, and not a pointer. */
 ParameterizedTestParameters(ops, table) {
     static int *numbers;
@@ -47,13 +65,16 @@ ParameterizedTest(int *op, ops, table, .timeout = 600) {
     cr_assert(open_devices(NULL, &p));
     clg_device_info device;
     clg_device_get_info(p.dev, &device);
-    const bool is_pocl = strstr(device.platform, "Portable Computing Language") != NULL;
+    const bool all_run = device.type == CLG_DEVICE_CPU && device.fp64 && device.max_group >= 1024;
+    const char *small = getenv("CLG_TEST_SMALL"); /* as --small */
+    if (small) limit(&p, small);
     clg_check_op(*op, &p, &r);
     close_devices(&p);
     cr_expect(r.pass, "%s: %d failures in %d cases", r.op, r.failures, r.cases);
     cr_expect(r.cases > 0 && r.runs >= r.cases, "%s: nothing was compared", r.op);
-    for (int k = 0; is_pocl && clg_op_impl(*op, k); k++) /* where every implementation can run, each has a case */
+    for (int k = 0; all_run && !small && clg_op_impl(*op, k); k++) /* where each can run, each has a case */
         cr_expect(r.ran >> k & 1, "%s: no case takes %s", r.op, clg_op_impl(*op, k));
+    print_impls(*op, &r);
 }
 
 Test(ops, wrong_shapes) {
@@ -167,7 +188,7 @@ static int by_hand(int argc, char **argv) {
                *seed = option(argc, argv, "--seed"), *small = option(argc, argv, "--small");
     clg_check_params p = {.seed = seed ? strtoull(seed, NULL, 0) : 1, .failed = print_failure,
                           .only_impl = option(argc, argv, "--impl"), .only_case = number ? atoi(number) + 1 : 0};
-    if (small) p.max_flops = atof(small), p.quick = true, p.skip_impl = "clblast";
+    if (small) limit(&p, small);
     if (!open_devices(option(argc, argv, "--device"), &p)) return 1;
     int failures = 0, seen = 0;
     for (int i = 0; i < clg_op_count(); i++) {

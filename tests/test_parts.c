@@ -124,8 +124,8 @@ Test(parts, lists) {
         { ",ref", "entry 1 of the list is empty", CLG_ERR_INVALID },
         { "0,,ref", "entry 2 of the list is empty", CLG_ERR_INVALID },
         { "ref,:ref:", "\":ref:\" is, or overlaps, device 1", CLG_ERR_INVALID },
-        { "0,0#0/1", "overlaps, device 1", CLG_ERR_INVALID },
-        { "0#0/1,0#0/1", "overlaps, device 1", CLG_ERR_INVALID },
+        { "0,0#0/2", "overlaps, device 1", CLG_ERR_INVALID },
+        { "0#1/2,0#1/2", "overlaps, device 1", CLG_ERR_INVALID },
         { "ref,nonsense", "none fits", CLG_ERR_DEVICE },
         { "0,ref,nonsense", "more than 2", CLG_ERR_INVALID },
     };

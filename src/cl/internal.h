@@ -64,6 +64,8 @@ enum clg_quirk {
     CLG_QUIRK_GPU_KERNELS = 1 << 1, /* gets class gpu kernels although it is a CPU */
     CLG_QUIRK_NO_FILL     = 1 << 2, /* buffers are cleared by writing zeros */
     CLG_QUIRK_NO_PARTS    = 1 << 3, /* is never cut into parts */
+    CLG_QUIRK_NO_BINARIES = 1 << 4, /* program binaries are neither kept nor loaded */
+    CLG_QUIRK_NO_PREFETCH = 1 << 5, /* kernels are built with -DNO_PREFETCH */
 };
 
 /** Sets quirks and quirk_text of a row whose strings are filled in, and what they change in its caps. */

@@ -29,7 +29,7 @@ clg_status clg_part_split(const char *which, char *whole, size_t size, clg_devic
     if (i >= count)
         return clg_fail(CLG_ERR_DEVICE, "device \"%s\": there is no part %d of %d; parts are counted from 0", which, i,
                         count);
-    *part = (clg_device_part){ i, count };
+    if (count > 1) *part = (clg_device_part){ i, count }; /* Intel's CPU runtime refuses to make one part of all */
     return CLG_OK;
 }
 

@@ -145,6 +145,7 @@ clg_status clg_program_get(clg_device *d, const clg_source *src, clg_program **o
         return clg_fail(CLG_ERR_UNSUP, "program %s: the device \"ref\" runs no OpenCL programs", src->name);
     CLG_TRY(clg_device_check(d));
     clg_str_add(&options, common_options);
+    if (d->row.quirks & CLG_QUIRK_NO_PREFETCH) clg_str_add(&options, " -DNO_PREFETCH");
     if (src->options && *src->options) clg_str_printf(&options, " %s", src->options);
     pthread_mutex_lock(clg_build_lock());
     CLG_TRY_END(options.failed ? clg_fail_nomem("build options") : clg_source_expand(src, &text));
@@ -216,7 +217,7 @@ static void mark_saved(clg_device *d, clg_program *p) {
 void clg_program_save_new(clg_device *d) {
     clg_error_state before;
     bool waited = false;
-    if (!d->cache_dir) return;
+    if (!d->cache_dir || d->row.quirks & CLG_QUIRK_NO_BINARIES) return;
     clg_error_save(&before);
     pthread_mutex_lock(clg_build_lock());
     for (clg_program *p = d->programs; p; p = p->next) {
