@@ -548,3 +548,56 @@ Test(parallel, a_step_that_is_done_again_draws_the_same_numbers) {
     cr_expect_lt(fabs(loss[0] - loss[1]), 1e-5, "%g and %g", loss[0], loss[1]);
     clg_dataset_destroy(&d);
 }
+
+/* --- two halves of a device --- */
+
+enum { STEPS_OF_LENET = 50 };
+
+/* The loss of each step, from the sum over the epoch, which one state keeps on every device. */
+typedef struct curve {
+    double sum, loss[STEPS_OF_LENET];
+} curve;
+
+static enum clg_fit_action note_loss(void *user, const clg_fit_state *s) {
+    curve *c = user;
+    float sum;
+    cr_assert_eq(clg_store_read(clg_trainer_store(s->trainer), "fit.loss", &sum, sizeof sum), CLG_OK, "%s", clg_error());
+    c->loss[s->step - 1] = ((double)sum - c->sum) / 64;
+    c->sum = (double)sum;
+    return s->step == STEPS_OF_LENET ? CLG_FIT_STOP : CLG_FIT_GO_ON;
+}
+
+static void train_lenet(clg_dataset *d, const char *first, const char *second, curve *c) {
+    static const int64_t split[] = {40, 24};
+    clg_device *a = clg_device_open(first, NULL), *b = second ? clg_device_open(second, NULL) : NULL;
+    cr_assert(a && (b || !second), "%s", clg_error());
+    clg_store *store = clg_store_create(a, 1);
+    clg_model *open = clg_model_zoo("lenet", NULL);
+    clg_model *m = clg_model_for(open, clg_dataset_shape(d), clg_dataset_classes(d), 0);
+    clg_trainer *t = clg_trainer_create(a, store, m, clg_fit_params(.batch = 64, .optimizer = "momentum",
+        .devices = &b, .n_devices = second ? 1 : 0, .split = second ? split : NULL, .on_step = note_loss, .user = c));
+    cr_assert_not_null(t, "%s", clg_error());
+    fit(t, d, NULL);
+    clg_trainer_destroy(&t);
+    clg_model_destroy(&m);
+    clg_model_destroy(&open);
+    clg_store_destroy(&store);
+    clg_device_destroy(&b);
+    clg_device_destroy(&a);
+}
+
+/* The bound that docs/design.md derives: 1e-4. */
+Test(parallel, the_curves_of_one_device_and_of_its_halves_agree) {
+    static curve one, two;
+    clg_device *half = clg_device_open("pocl#0/2", NULL);
+    if (!half) cr_skip_test("no device of two halves: %s", clg_error());
+    clg_device_destroy(&half);
+    clg_dataset *d = clg_dataset_open("digits", CLG_TRAIN);
+    train_lenet(d, "pocl", NULL, &one);
+    train_lenet(d, "pocl#0/2", "pocl#1/2", &two);
+    double worst = 0;
+    for (int i = 0; i < STEPS_OF_LENET; i++) worst = fmax(worst, fabs(one.loss[i] - two.loss[i]));
+    cr_expect_lt(worst, 1e-4, "off by %g", worst);
+    cr_expect(one.loss[0] > 2 && one.loss[STEPS_OF_LENET - 1] < 1, "%g, %g", one.loss[0], one.loss[STEPS_OF_LENET - 1]);
+    clg_dataset_destroy(&d);
+}

@@ -40,6 +40,26 @@ static double number(const json_t *j, const char *key) {
 
 /* --- training --- */
 
+/* The table and the JSON line tell of each device; the curves are those of one. */
+Test(tool, training_on_several_devices, .init = set_up, .fini = tear_down) {
+    static const char recipe[] = "--data moons --model mlp --hidden 8 --batch 64 --epochs 3 --standardize";
+    expect_run(0, "train --device ref %s --json one", recipe);
+    expect_run(0, "train --device ref,0 --split 40,24 --on-failure stop %s --json two", recipe);
+    cr_expect(file_has("out", "40 rows of a batch") && file_has("out", "device  rows    rows/s"));
+    json_t *one = json_lines("one", true), *two = json_lines("two", true);
+    const size_t n = json_array_size(one);
+    cr_assert_eq(json_array_size(two), n + 1);
+    for (size_t i = 0; i + 1 < n; i++)
+        cr_expect_lt(fabs(number(json_array_get(one, i), "train_loss") - number(json_array_get(two, i), "train_loss")),
+                     1e-5);
+    json_t *devices = json_object_get(json_array_get(two, n - 1), "devices");
+    cr_assert_eq(json_array_size(devices), 2);
+    cr_expect_eq(number(json_array_get(devices, 1), "rows"), 24);
+    cr_expect(json_is_false(json_object_get(json_array_get(devices, 1), "dropped")));
+    json_decref(one);
+    json_decref(two);
+}
+
 Test(tool, training_learns_and_reports, .init = set_up, .fini = tear_down) {
     expect_run(0, "train --model mlp --hidden 64 --epochs 4 --val-fraction 0.1 --save m --json j --plot p.svg");
     json_t *lines = json_lines("j", true);
@@ -459,6 +479,11 @@ static const struct { const char *arguments, *want; } wrong_lines[] = {
     {"train --resume good --model mlp", "--model mlp, but good was made with --model softmax"},
     {"train --resume good --lr 0.02", "--lr 0.02, but good was made with --lr 0.01"},
     {"train --resume good --seed 3", "made with --seed 1"},
+    {"train --device ref --split 3,4", "--split 3,4: has 2 numbers, but there is 1 device"},
+    {"train --device ref --split 63", "--split 63: is 63 rows together, but --batch is 64"},
+    {"train --device ref --split 64,x", "give rows for each device, as in 40,24"},
+    {"train --device ref,ref", "overlaps, device 1 of the list"},
+    {"train --on-failure never", "is none of drop|stop"},
     {"train --trace t.json --trace-steps 5..3", "--trace-steps 5..3: give the first and the last step"},
     {"train --trace t.json --trace-steps 5", "such as 10..60"},
     {"train --trace-steps 5..7", "--trace-steps says which steps --trace FILE records"},
