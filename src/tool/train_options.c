@@ -97,8 +97,8 @@ void clg_train_recipe(clg_train_options *o, clg_opt *table) {
 void clg_train_table(clg_train_options *o, clg_opt *table) {
     const clg_opt rows[] = {
         {CLG_OPT_TEXT, "preset", "NAME", &o->preset, "options that are known to work, before all others;\nsee below"},
-        {CLG_OPT_TEXT, "device", "D,...", &o->out.device, "see clgrad devices\n(default $CLGRAD_DEVICE, else the best); "
-         "several share each\nbatch: gpu,cpu or pocl#0/2,pocl#1/2"},
+        {CLG_OPT_TEXT, "device", "D,...", &o->out.device, "see clgrad devices\n(default $CLGRAD_DEVICE, else the best);\n"
+         "several share each batch: gpu,cpu or\npocl#0/2,pocl#1/2"},
         {CLG_OPT_TEXT, "split", "N,...", &o->out.split, "rows of a batch for each of several devices, for the\nsame "
          "bits each time (default: by the speeds of the\nfirst steps)"},
         {CLG_OPT_CHOICE, "on-failure", "drop|stop", &o->out.on_failure, "when one of several devices fails: go on "
@@ -114,8 +114,8 @@ void clg_train_table(clg_train_options *o, clg_opt *table) {
          "curves and pictures of what was learned"},
         {CLG_OPT_TEXT, "json", "FILE", &o->out.json, "write a JSON line for each epoch and one at the\nend; - is "
          "stdout"},
-        {CLG_OPT_TEXT, "trace", "FILE", &o->out.trace.path, "write when each command ran on the device, and what the\n"
-         "host did, for chrome://tracing or ui.perfetto.dev"},
+        {CLG_OPT_TEXT, "trace", "FILE", &o->out.trace.path, "write when each command ran on the device, and\n"
+         "what the host did, for chrome://tracing or\nui.perfetto.dev"},
         {CLG_OPT_TEXT, "trace-steps", "A..B", &o->out.trace.steps, "the steps in the trace, counted from 1 in this "
          "process\n(default " CLG_TRACED_STEPS ")"},
         {CLG_OPT_INT, "kfold", "K", &o->out.kfold, "first judge the recipe by cross-validation: K parts of\nthe "
