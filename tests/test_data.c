@@ -513,3 +513,26 @@ Test(data, wrong_calls_are_refused) {
     clg_dataset_destroy(NULL);
     bench_close(&b);
 }
+
+/* Batches on the host are those that plans get: the items of the order, also over the end of the epoch. */
+Test(data, batches_on_the_host) {
+    clg_dataset *d = clg_dataset_open("moons:n=25", CLG_TRAIN);
+    cr_assert_not_null(d, "%s", clg_error());
+    const void *x, *target;
+    const int64_t n = clg_dataset_size(d);
+    cr_assert_eq(clg_dataset_start(d, false, 0, 0), CLG_OK);
+    for (int64_t at = 0; at < 3; at++) {
+        cr_assert_eq(clg_dataset_batch(d, 7, CLG_F64, CLG_I32, &x, &target), CLG_OK, "%s", clg_error());
+        for (int64_t i = 0; i < 7 && at * 7 + i < n; i++) {
+            double want[2], label;
+            cr_assert_eq(clg_dataset_row(d, at * 7 + i, want, &label), CLG_OK);
+            cr_expect_arr_eq((const double *)x + 2 * i, want, sizeof want);
+            cr_expect_eq(((const int32_t *)target)[i], (int32_t)label);
+        }
+    }
+    cr_expect_eq(clg_dataset_batch(d, 0, CLG_F64, CLG_I32, &x, &target), CLG_ERR_INVALID);
+    cr_expect_eq(clg_dataset_batch(d, 7, CLG_I32, CLG_I32, &x, &target), CLG_ERR_SHAPE);
+    cr_expect_eq(clg_dataset_batch(d, 7, CLG_F32, CLG_F32, &x, &target), CLG_ERR_SHAPE);
+    cr_expect_not_null(strstr(clg_error(), "targets of these items are i32, not f32"), "%s", clg_error());
+    clg_dataset_destroy(&d);
+}

@@ -561,7 +561,7 @@ typedef struct curve {
 static enum clg_fit_action note_loss(void *user, const clg_fit_state *s) {
     curve *c = user;
     float sum;
-    cr_assert_eq(clg_store_read(clg_trainer_store(s->trainer), "fit.loss", &sum, sizeof sum), CLG_OK, "%s", clg_error());
+    cr_assert_eq(clg_store_read(clg_trainer_store(s->trainer), "fit.loss", &sum, sizeof sum), CLG_OK);
     c->loss[s->step - 1] = ((double)sum - c->sum) / 64;
     c->sum = (double)sum;
     return s->step == STEPS_OF_LENET ? CLG_FIT_STOP : CLG_FIT_GO_ON;

@@ -554,3 +554,32 @@ Test(store, put_makes_a_tensor_that_no_graph_has_asked_for) {
     clg_store_destroy(&copy);
     clg_store_destroy(&s);
 }
+
+/* A copy saves to the same bytes, texts and seed too; a tensor of another shape is refused by both shapes. */
+Test(store, copies_have_the_same_bytes) {
+    size_t n, m;
+    clg_store *from = clg_store_create(dev, 4), *to = clg_store_create(dev, 9);
+    clg_graph *g = clg_graph_create(dev, from);
+    clg_param(g, "w", CLG_F32, CLG_SHAPE(3, 4), CLG_INIT_HE);
+    clg_state(g, "count", CLG_I32, CLG_SCALAR, 7);
+    cr_assert_eq(clg_store_set_meta(from, "model", "a text"), CLG_OK);
+    cr_assert_eq(clg_store_copy(to, from), CLG_OK, "%s", clg_error());
+    cr_assert_eq(clg_store_copy(to, from), CLG_OK, "%s", clg_error()); /* into what is there */
+    cr_assert_eq(clg_store_save(from, "from", NULL), CLG_OK, "%s", clg_error());
+    cr_assert_eq(clg_store_save(to, "to", NULL), CLG_OK, "%s", clg_error());
+    char *a = slurp("from", &n), *b = slurp("to", &m);
+    cr_assert(n == m && n > 0);
+    cr_expect_arr_eq(a, b, n);
+    free(a);
+    free(b);
+    const float one = 1;
+    clg_store *other = clg_store_create(dev, 4);
+    cr_assert_eq(clg_store_put(other, "w", CLG_F32, CLG_SHAPE(1), &one), CLG_OK);
+    cr_expect_eq(clg_store_copy(other, from), CLG_ERR_SHAPE);
+    cr_expect(strstr(clg_error(), "f32[1]") && strstr(clg_error(), "f32[3,4]"), "%s", clg_error());
+    cr_expect_eq(clg_store_copy(NULL, from), CLG_ERR_INVALID);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&from);
+    clg_store_destroy(&to);
+    clg_store_destroy(&other);
+}

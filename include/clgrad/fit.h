@@ -91,8 +91,8 @@ typedef struct clg_fit_params {
  * the rest of the backward pass.
  *
  *   Numbers.   The same devices and the same split give the same bits. Against one device the sum over a batch is
- *              rounded in another order: two sums of f32 over n rows differ by at most 2 (n + 1) 2^-24 sum |g_r| (Higham
- *              2002, section 4.2; about the root of n of it if roundings are independent), so a step of SGD moves w by
+ *              rounded in another order: two sums of f32 over n rows differ by at most 2 (n + 1) 2^-24 sum |g_r|
+ *              (Higham 2002, section 4.2; about the root of n of it if roundings are independent), so a step of SGD moves w by
  *              lr times that more or less, and differences grow as the training itself makes errors grow.
  *   Split.     If it is not given, a batch is cut into equal parts in the first steps, in which each device is timed
  *              beside the others, then in proportion to rows a second, for good; differences below an eighth are left
@@ -100,8 +100,8 @@ typedef struct clg_fit_params {
  *              may get no rows; it still makes every step. Smaller last batches are cut in the same proportion.
  *   Random.    Dropout and augmentation: a stream of its own for each device.
  *   Batch norm uses the statistics of each device's own rows, and its running statistics are those of the first device.
- *   Devices whose arithmetic differs in the last bit drift apart within an epoch by rounding; they begin each epoch with
- *   the state of the first. What a callback writes to the store reaches the others then.
+ *   Devices whose arithmetic differs in the last bit drift apart within an epoch by rounding; they begin each epoch
+ *   with the state of the first. What a callback writes to the store reaches the others then.
  *   Failure.   clg_trainer_store() and everything else that needs one device is of the first one that works: it changes
  *              when that one fails. Without any device left clg_fit() ends with the error of the last.
  *   Source: Goyal et al. 2017, arXiv:1706.02677, section 3 (synchronous steps by the mean over the whole batch); Li et

@@ -1,5 +1,5 @@
-/* Data parallel training inside a trainer: its devices with their replicas of the store, and how a batch is shared. What
- * it computes, and by which method, stands in fit.h. */
+/* Data parallel training inside a trainer: its devices with their replicas of the store, and how a batch is shared.
+ * What it computes, and by which method, stands in fit.h. */
 #ifndef CLG_FIT_PARALLEL_H_
 #define CLG_FIT_PARALLEL_H_
 
