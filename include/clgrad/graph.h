@@ -12,6 +12,22 @@ CLG_BEGIN_DECLS
 CLG_API clg_graph *clg_graph_create(clg_device *dev, clg_store *store);
 CLG_API void       clg_graph_destroy(clg_graph **g);
 
+/**
+ * Placement: nodes and params that are made from now on are computed, or live, on this device (NULL: the graph's own),
+ * which the graph keeps open. Gradients are computed where the node is that they belong to, and an optimiser's step
+ * where its param is; inputs and constants are wherever they are read. A param or state that exists stays where it is.
+ * clg_compile() inserts the copies; runs wait where values cross between devices of different contexts.
+ *
+ * Errors: CLG_ERR_INVALID for a NULL graph, CLG_ERR_NOMEM.
+ */
+CLG_API CLG_CHECK clg_status clg_graph_pin(clg_graph *g, clg_device *dev);
+
+/** Where nodes are placed now, to come back to; of NULL: NULL. */
+CLG_API clg_device *clg_graph_pinned(const clg_graph *g);
+
+/** Where t is computed, or lives; of what is wherever it is read, and of NULL: NULL. */
+CLG_API clg_device *clg_tensor_device(const clg_tensor *t);
+
 /** The first error made while building, CLG_OK if none. Its text goes to clg_error(). */
 CLG_API clg_status clg_graph_status(const clg_graph *g);
 

@@ -39,15 +39,18 @@ enum { CLG_MEM_SLACK = 4096 };
  * can still be read by clg_read(). An input that the plan does not need is accepted and not read. Memory of two tensors
  * of one plan must not overlap; that is not checked.
  *
+ * In a plan of several devices (clg_graph_pin()) mem belongs to the context of the device that uses t.
+ *
  * Errors: CLG_ERR_INVALID for tensors that are neither, for constants, for memory of another context, too small (offset
  *         + tensor + CLG_MEM_SLACK), not readable or writable by its flags, or an offset that is no multiple of 128;
- *         CLG_ERR_UNSUP on the device "ref".
+ *         CLG_ERR_UNSUP on the device "ref", and for what several devices use.
  */
 CLG_API CLG_CHECK clg_status clg_plan_use(clg_plan *p, clg_tensor *t, struct _cl_mem *mem, size_t offset);
 
 /**
  * clg_run() behind n events of other queues of the context (n 0: none), which is enqueued at once. done, if not NULL,
- * receives an event that completes with the run; the caller releases it.
+ * receives an event that completes with the run; the caller releases it. Both are of the context of the graph's device;
+ * if other devices have parts of the plan, the call waits for the events and for those devices.
  */
 CLG_API CLG_CHECK clg_status clg_run_events(clg_plan *p, unsigned n, struct _cl_event *const *wait,
                                             struct _cl_event **done);

@@ -65,6 +65,8 @@ typedef struct clg_plan_info {
     double   compile_seconds;
     int      n_prepared;                     /* further steps, which are run once, and again when a param was written */
     uint64_t bytes_prepared;                 /* their results: packed weights and the like; part of bytes_fixed */
+    int      n_fallback, n_copies;           /* nodes that the reference computes since their device has no
+                                                implementation, or lacks the type; copies between devices per run */
 } clg_plan_info;
 
 CLG_API void clg_plan_get_info(const clg_plan *plan, clg_plan_info *info);

@@ -111,6 +111,8 @@ static void device_free(clg_device *d) {
     clg_part_release(&d->row);
     if (d->extra.free) d->extra.free(d->extra.data);
     pthread_mutex_destroy(&d->lock);
+    for (int i = 0; i < d->n_told; i++) clg_free(d->told[i]);
+    clg_free(d->told);
     clg_free(d->cache_dir);
     clg_free(d);
 }
@@ -186,6 +188,18 @@ void clg_device_get_stats(const clg_device *dev, clg_device_stats *stats) {
     pthread_mutex_unlock(&d->lock);
 }
 
+bool clg_device_first_time(clg_device *d, const char *key) {
+    bool first = true;
+    pthread_mutex_lock(&d->lock);
+    for (int i = 0; i < d->n_told && first; i++) first = strcmp(d->told[i], key) != 0;
+    if (first && clg_grow(&d->told, &d->cap_told, d->n_told + 1, sizeof *d->told)) {
+        d->told[d->n_told] = clg_copy_text(key);
+        if (d->told[d->n_told]) d->n_told++;
+    }
+    pthread_mutex_unlock(&d->lock);
+    return first;
+}
+
 const clg_device_caps *clg_device_get_caps(const clg_device *d) { return &d->caps; }
 
 const char *clg_device_kind(const clg_device *d) { return d->row.kind; }
@@ -200,9 +214,13 @@ size_t clg_device_elem_size(const clg_device *d, clg_dtype t) {
     return d->caps.ref ? sizeof(double) : clg_dtype_size(t);
 }
 
+bool clg_device_has_type(const clg_device *d, clg_dtype t) {
+    return clg_dtype_size(t) > 0 && (t != CLG_F64 || d->caps.fp64 || d->caps.ref);
+}
+
 clg_status clg_device_accepts(const clg_device *d, clg_dtype t) {
     if (clg_dtype_size(t) == 0) return clg_fail(CLG_ERR_INVALID, "no such element type: %d", (int)t);
-    if (t != CLG_F64 || d->caps.fp64 || d->caps.ref) return CLG_OK;
+    if (clg_device_has_type(d, t)) return CLG_OK;
     return clg_fail(CLG_ERR_UNSUP, "tensors of type f64 need double precision, which device %s lacks (no cl_khr_fp64): "
                     "use f32, or the device \"ref\"", d->row.name);
 }

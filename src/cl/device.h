@@ -46,7 +46,14 @@ const char *clg_device_cache_dir(const clg_device *d);
 /** Bytes of one element of t in this device's memory: clg_dtype_size(t), or sizeof(double) on "ref". */
 size_t clg_device_elem_size(const clg_device *d, clg_dtype t);
 
+/** Whether tensors of this type can live on the device. */
+bool clg_device_has_type(const clg_device *d, clg_dtype t);
+
 /** CLG_OK if tensors of this type can live on the device, else CLG_ERR_UNSUP with a remedy. */
 clg_status clg_device_accepts(const clg_device *d, clg_dtype t);
+
+/** True the first time that this key is asked for on this device, so that what concerns a device is said once. Without
+ *  memory to keep it: always. */
+bool clg_device_first_time(clg_device *d, const char *key);
 
 #endif /* CLG_CL_DEVICE_H_ */

@@ -99,6 +99,8 @@ struct clg_device {
     clg_device_extra extra;
     clg_awake       *awake;           /* NULL: waits are passive */
     _Atomic(clg_trace *) trace;       /* NULL: nothing is recorded; changed behind the lock of traces */
+    char           **told;            /* keys of clg_device_first_time() */
+    int              n_told, cap_told;
 };
 
 pthread_mutex_t *clg_build_lock(void);

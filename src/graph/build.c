@@ -81,6 +81,7 @@ static uint64_t node_hash(const clg_node *n) {
     if (n->attr) h = clg_fnv1a(h, n->attr, n->op->attr_size);
     if (n->n_in) h = clg_fnv1a(h, n->in, (size_t)n->n_in * sizeof *n->in);
     h = clg_fnv1a(h, &n->slot, sizeof n->slot);
+    h = clg_fnv1a(h, &n->device, sizeof n->device);
     if (n->data) h = clg_fnv1a(h, n->data, clg_tensor_bytes(n->out[0]));
     return h;
 }
@@ -88,6 +89,7 @@ static uint64_t node_hash(const clg_node *n) {
 static bool node_equal(const clg_node *a, const clg_node *b) {
     if (a->hash != b->hash || a->op != b->op || a->n_in != b->n_in || a->slot != b->slot || !a->data != !b->data)
         return false;
+    if (a->device != b->device) return false;
     if (a->attr && memcmp(a->attr, b->attr, a->op->attr_size) != 0) return false;
     if (a->n_in && memcmp(a->in, b->in, (size_t)a->n_in * sizeof *a->in) != 0) return false;
     for (int i = 0; i < a->n_out; i++)
@@ -240,7 +242,12 @@ static bool expand(const clg_node *n, clg_tensor **out) {
 }
 
 static bool expands(const clg_graph *g, const clg_op *op) {
-    return op->expand && !clg_device_get_caps(clg_graph_device(g))->ref;
+    return op->expand && !clg_device_get_caps(clg_graph_target(g))->ref;
+}
+
+static clg_device *device_of(const clg_graph *g, const clg_op *op, const struct clg_slot *slot) {
+    if (slot) return slot->device;
+    return op->flags & (CLG_OP_SOURCE | CLG_OP_VIEW | CLG_OP_EFFECT) ? NULL : clg_graph_target(g);
 }
 
 /* Finds or makes the node, or expands it; writes all its outputs. */
@@ -257,7 +264,7 @@ static bool build(clg_graph *g, const clg_op *op, const void *attr, clg_tensor *
     }
     clg_tensor out[CLG_MAX_OUT], *outs[CLG_MAX_OUT];
     clg_node node = { .op = op, .graph = g, .id = g->n_nodes, .n_in = n, .n_out = op->n_out, .out = outs,
-                      .attr = op->attr_size ? attr : NULL, .data = data, .slot = slot };
+                      .attr = op->attr_size ? attr : NULL, .data = data, .slot = slot, .device = device_of(g, op, slot) };
     memcpy(&node.in, &in, sizeof in); /* a candidate only reads its inputs */
     for (int i = 0; i < op->n_out; i++) {
         out[i] = (clg_tensor){ .graph = g, .node = &node, .index = i, .id = g->n_tensors + i };

@@ -98,6 +98,35 @@ static bool fail_no_gradient(const sweep *s, const clg_node *n) {
     return false;
 }
 
+/* Where two contributions to the gradient of x meet: where both are, else where x is. */
+static clg_device *meeting_place(const clg_tensor *a, const clg_tensor *b, const clg_tensor *x) {
+    clg_device *da = clg_node_device(a->node);
+    return da && da == clg_node_device(b->node) ? da : clg_node_device(x->node);
+}
+
+static clg_tensor *add_on(clg_device *dev, clg_tensor *a, clg_tensor *b) {
+    clg_graph *g = a->graph;
+    clg_device *before = g->pin;
+    if (dev) g->pin = dev;
+    clg_tensor *sum = clg_add(a, b);
+    g->pin = before;
+    return sum;
+}
+
+/* Calls the row's vjp(). The gradient of a node is computed where the node is; of a view of an input, where gy is. */
+static bool node_vjp(const sweep *s, clg_node *n, clg_tensor *const *gy) {
+    clg_device *before = s->g->pin, *dev = clg_node_device(n);
+    for (int k = 0; k < n->n_out && !dev; k++)
+        if (gy[k]) dev = clg_node_device(gy[k]->node);
+    if (dev) s->g->pin = dev;
+    bool fine = true;
+    memset(s->gx, 0, (size_t)s->max_in * sizeof *s->gx);
+    if (n->op->vjp) n->op->vjp(n, gy, s->gx);
+    else fine = expansion_vjp(s, n, gy, s->gx);
+    s->g->pin = before;
+    return fine && s->g->first_error >= 0;
+}
+
 /* Adds one node's contributions to its inputs' gradients. false: an error was reported. */
 static bool step_back(sweep *s, clg_node *n) {
     clg_tensor *gy[CLG_MAX_OUT];
@@ -109,10 +138,7 @@ static bool step_back(sweep *s, clg_node *n) {
     for (int k = 0; k < n->n_in; k++) wanted = wanted || s->wants[n->in[k]->id];
     if (!arrives || !wanted || has_no_gradient(s, n->op)) return true;
     if (cannot_be_passed(n->op)) return fail_no_gradient(s, n);
-    memset(s->gx, 0, (size_t)s->max_in * sizeof *s->gx);
-    if (n->op->vjp) n->op->vjp(n, gy, s->gx);
-    else if (!expansion_vjp(s, n, gy, s->gx)) return false;
-    if (s->g->first_error < 0) return false;
+    if (!node_vjp(s, n, gy)) return false;
     for (int k = 0; k < n->n_in; k++) {
         clg_tensor *x = n->in[k], *gx = s->gx[k];
         if (!gx || !s->wants[x->id]) continue;
@@ -123,7 +149,8 @@ static bool step_back(sweep *s, clg_node *n) {
                            clg_shape_text(x->dtype, x->shape, want, sizeof want));
             return false;
         }
-        s->grad[x->id] = s->grad[x->id] ? clg_add(s->grad[x->id], gx) : gx;
+        clg_tensor *sum = s->grad[x->id];
+        s->grad[x->id] = sum ? add_on(meeting_place(sum, gx, x), sum, gx) : gx;
         if (!s->grad[x->id]) return false;
     }
     return true;

@@ -40,6 +40,7 @@ void clg_graph_destroy(clg_graph **g) {
     clg_free(dead->tensors);
     clg_free(dead->table);
     clg_free(dead->training);
+    clg_graph_unpin(dead);
     clg_arena_free(&dead->arena);
     clg_store_destroy(&dead->store); /* it holds the device */
     clg_free(dead);

@@ -36,6 +36,7 @@ struct clg_node {
     const void   *attr;  /* op->attr_size bytes, all padding zero */
     const void   *data;  /* const: the host values, dtype of out[0]; else NULL */
     struct clg_slot *slot; /* variable, assign: the tensor in the store; else NULL */
+    clg_device   *device; /* where it is computed, or where its slot is; NULL: sources, views, groups: wherever read */
     uint64_t      hash;  /* of all above but the ids; 0 and unused where nodes are not shared */
 };
 

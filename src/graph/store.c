@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "graph/init.h"
 #include "graph/op.h"
 
@@ -116,6 +117,7 @@ clg_store *clg_store_ref(clg_store *s) {
 void clg_store_remove_last(clg_store *s) {
     clg_slot *slot = s->slots[--s->n_slots];
     clg_buffer_destroy(&slot->buffer);
+    clg_device_destroy(&slot->device);
     clg_free(slot->name);
     clg_free(slot);
 }
@@ -128,6 +130,7 @@ void clg_store_destroy(clg_store **store) {
     while (s->n_slots > 0) clg_store_remove_last(s);
     clg_free(s->slots);
     clg_meta_free(&s->meta);
+    clg_device_destroy(&s->reference);
     clg_device_destroy(&s->device);
     clg_free(s);
 }
@@ -148,12 +151,38 @@ clg_slot *clg_store_find(const clg_store *s, const char *name) {
     return NULL;
 }
 
-clg_status clg_store_add(clg_store *s, const char *name, clg_dtype t, clg_shape shape, bool trainable,
+clg_device *clg_store_reference(clg_store *s) {
+    if (clg_device_get_caps(s->device)->ref) return s->device;
+    if (!s->reference) s->reference = clg_device_open("ref", NULL);
+    return s->reference;
+}
+
+/* Memory for a slot on a device, or on the reference device if that one lacks the type. */
+static clg_status place_slot(clg_store *s, clg_slot *slot, clg_device *dev, clg_buffer **out) {
+    const clg_dtype t = slot->dtype;
+    if (clg_dtype_size(t) > 0 && !clg_device_has_type(dev, t)) {
+        clg_device_info info;
+        clg_device_get_info(dev, &info);
+        if (clg_device_first_time(dev, clg_dtype_name(t)))
+            clg_log_msg(CLG_LOG_WARN, "device %s has no %s: %s and other tensors of that type live on the host",
+                        info.name, clg_dtype_name(t), slot->name);
+        dev = clg_store_reference(s);
+        if (!dev) return clg_error_status();
+    }
+    const clg_status accepts = clg_device_accepts(dev, t);
+    if (accepts < 0) return clg_fail_context(accepts, "%s: ", slot->name);
+    CLG_TRY(clg_buffer_create(dev, (size_t)clg_shape_elems(slot->shape) * clg_device_elem_size(dev, t), slot->name,
+                              out));
+    clg_device *before = slot->device;
+    slot->device = clg_device_ref(dev);
+    clg_device_destroy(&before);
+    return CLG_OK;
+}
+
+clg_status clg_store_add(clg_store *s, clg_device *dev, const char *name, clg_dtype t, clg_shape shape, bool trainable,
                          clg_slot **out) {
     if (strcmp(name, "__metadata__") == 0)
         return clg_fail(CLG_ERR_INVALID, "a tensor cannot be called __metadata__: safetensors files reserve the name");
-    const clg_status accepts = clg_device_accepts(s->device, t);
-    if (accepts < 0) return clg_fail_context(accepts, "%s: ", name);
     clg_slot *slot = clg_calloc(1, sizeof *slot);
     if (slot) slot->name = clg_copy_text(name);
     if (!slot || !slot->name || !clg_grow(&s->slots, &s->cap_slots, s->n_slots + 1, sizeof *s->slots)) {
@@ -165,8 +194,7 @@ clg_status clg_store_add(clg_store *s, const char *name, clg_dtype t, clg_shape 
     clg_shape_copy(&slot->shape, shape);
     slot->trainable = trainable;
     atomic_init(&slot->version, 0);
-    const size_t bytes = (size_t)clg_shape_elems(shape) * clg_device_elem_size(s->device, t);
-    const clg_status status = clg_buffer_create(s->device, bytes, name, &slot->buffer);
+    const clg_status status = place_slot(s, slot, dev, &slot->buffer);
     if (status < 0) {
         clg_free(slot->name);
         clg_free(slot);
@@ -175,6 +203,30 @@ clg_status clg_store_add(clg_store *s, const char *name, clg_dtype t, clg_shape 
     s->slots[s->n_slots++] = slot;
     *out = slot;
     return CLG_OK;
+}
+
+clg_status clg_slot_move(clg_store *s, clg_slot *slot, clg_device *dev) {
+    const size_t n = (size_t)clg_shape_elems(slot->shape);
+    clg_buffer *before = slot->buffer, *made = NULL;
+    if (slot->device == dev || !clg_device_has_type(dev, slot->dtype)) return CLG_OK;
+    void *data = clg_calloc(n + 1, clg_dtype_size(slot->dtype));
+    if (!data) return clg_fail_nomem(slot->name);
+    clg_status status = clg_buffer_read(before, 0, slot->dtype, data, n);
+    clg_device *from = clg_device_ref(slot->device);
+    if (status >= 0) status = place_slot(s, slot, dev, &made);
+    if (status >= 0) status = clg_buffer_write(made, 0, slot->dtype, data, n);
+    if (status >= 0) {
+        slot->buffer = made;
+        clg_slot_change(slot);
+        clg_buffer_destroy(&before);
+    } else if (made) {
+        clg_device_destroy(&slot->device);
+        slot->device = clg_device_ref(from);
+        clg_buffer_destroy(&made);
+    }
+    clg_device_destroy(&from);
+    clg_free(data);
+    return status;
 }
 
 int clg_store_count(const clg_store *s) {
@@ -234,7 +286,7 @@ clg_status clg_store_put(clg_store *s, const char *name, clg_dtype type, clg_sha
                         clg_shape_text(type, shape, want, sizeof want));
     const bool made = !slot;
     if (made) {
-        CLG_TRY(clg_store_add(s, name, type, shape, false, &slot));
+        CLG_TRY(clg_store_add(s, s->device, name, type, shape, false, &slot));
         slot->loaded = true; /* a graph may claim it, as what a file has made */
     }
     const clg_status status = clg_store_write(s, name, data, (size_t)clg_shape_elems(shape) * clg_dtype_size(type));
@@ -254,7 +306,7 @@ static clg_status slot_like(clg_store *to, const clg_slot *from, clg_slot **out)
         return clg_fail(CLG_ERR_SHAPE, "clg_store_copy(%s): one store has it as %s, the other as %s", from->name,
                         clg_shape_text(slot->dtype, slot->shape, have, sizeof have),
                         clg_shape_text(from->dtype, from->shape, want, sizeof want));
-    CLG_TRY(clg_store_add(to, from->name, from->dtype, from->shape, from->trainable, out));
+    CLG_TRY(clg_store_add(to, to->device, from->name, from->dtype, from->shape, from->trainable, out));
     (*out)->loaded = from->loaded;
     (*out)->initial = from->initial;
     return CLG_OK;

@@ -13,7 +13,7 @@ typedef struct clg_initial {
     double        value; /* of a state */
 } clg_initial;
 
-/** A named tensor of a store. Lives as long as the store; its buffer never moves. */
+/** A named tensor of a store. Lives as long as the store; its buffer stays where the first graph wanted it. */
 typedef struct clg_slot {
     char       *name;
     clg_dtype   dtype;
@@ -21,6 +21,7 @@ typedef struct clg_slot {
     bool        trainable;
     bool        loaded;   /* made by a file; not yet claimed by clg_param() or clg_state() */
     clg_initial initial;
+    clg_device *device;   /* where buffer is, with a reference: that of the store, or a pinned one */
     clg_buffer *buffer;
     atomic_uint_fast64_t version; /* writes so far, by whomever */
 } clg_slot;
@@ -32,8 +33,16 @@ clg_store  *clg_store_ref(clg_store *s);
 clg_device *clg_store_device(const clg_store *s);
 clg_slot   *clg_store_find(const clg_store *s, const char *name); /* NULL if there is none */
 
-/** A new slot, zero-filled. The name must be new. */
-clg_status clg_store_add(clg_store *s, const char *name, clg_dtype t, clg_shape shape, bool trainable, clg_slot **out);
+/** A new slot on a device, zero-filled; on the reference device if that one lacks the type. The name must be new. */
+clg_status clg_store_add(clg_store *s, clg_device *dev, const char *name, clg_dtype t, clg_shape shape, bool trainable,
+                         clg_slot **out);
+
+/** The reference device of a store and its graphs, for what their devices cannot do: opened when first asked for; NULL:
+ *  reported. It lives as long as the store. */
+clg_device *clg_store_reference(clg_store *s);
+
+/** Moves a slot that no graph has used so far, with what is in it. */
+clg_status clg_slot_move(clg_store *s, clg_slot *slot, clg_device *dev);
 
 /** Takes the newest slot back: for whoever added it and could not fill it. No tensor may refer to it. */
 void clg_store_remove_last(clg_store *s);
@@ -50,7 +59,7 @@ void        clg_meta_free(clg_meta *m);
 
 struct clg_store {
     atomic_int  refs;
-    clg_device *device;
+    clg_device *device, *reference; /* reference: NULL until it is asked for */
     uint64_t    seed;    /* the metadata "seed" says the same */
     clg_slot  **slots;   /* in order of creation */
     int         n_slots, cap_slots;

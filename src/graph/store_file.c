@@ -201,7 +201,7 @@ static clg_status commit(loading *l) {
     for (int i = 0; i < l->n && status == CLG_OK; i++) {
         item *it = &l->items[i];
         if (it->to) continue;
-        status = clg_store_add(s, it->from->name, it->from->dtype, it->from->shape, true, &it->to);
+        status = clg_store_add(s, s->device, it->from->name, it->from->dtype, it->from->shape, true, &it->to);
         if (status < 0) break;
         it->to->loaded = it->is_new = true;
         status = write_item(it);

@@ -160,7 +160,7 @@ static clg_tensor *variable(clg_graph *g, const char *call, const char *name, cl
     if (slot) {
         status = check_slot(slot, call, type, shape, trainable);
     } else {
-        status = clg_store_add(g->store, name, type, shape, trainable, &slot);
+        status = clg_store_add(g->store, clg_graph_target(g), name, type, shape, trainable, &slot);
         if (status == CLG_OK) {
             slot->initial = (clg_initial){ true, init, value };
             if (trainable ? init != CLG_INIT_ZERO : value != 0 || signbit(value))
@@ -169,7 +169,9 @@ static clg_tensor *variable(clg_graph *g, const char *call, const char *name, cl
         }
     }
     if (status < 0) return clg_graph_fail(g, status, "%s", clg_error());
-    if (slot->loaded) {
+    if (slot->loaded) { /* until now it was nobody's, so it goes where this graph wants it */
+        status = clg_slot_move(g->store, slot, clg_graph_target(g));
+        if (status < 0) return clg_graph_fail(g, status, "%s", clg_error());
         slot->loaded = false;
         slot->trainable = trainable;
         slot->initial = (clg_initial){ true, init, value };

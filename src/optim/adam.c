@@ -19,6 +19,7 @@ clg_tensor *clg_adam_by(const clg_descent *d, const clg_optim_params *p) {
     const double eps = s.o.eps > 0 ? s.o.eps : 1e-8;
     clg_tensor *c1 = correction(&s, b1), *c2 = correction(&s, b2);
     for (int i = 0; i < s.n; i++) {
+        clg_step_at(&s, i);
         clg_tensor *g = s.grad[i];
         clg_tensor *m = clg_step_slot(&s, i, "m"), *v = clg_step_slot(&s, i, "v");
         clg_tensor *m1 = clg_add(clg_scale(m, b1), clg_scale(g, 1 - b1));

@@ -13,6 +13,7 @@ clg_tensor *clg_rmsprop_by(const clg_descent *d, const clg_optim_params *p) {
     if (!clg_step_begin(&s, "rmsprop", d, p, 2)) return NULL;
     const double alpha = s.o.alpha > 0 ? s.o.alpha : 0.99, eps = s.o.eps > 0 ? s.o.eps : 1e-8;
     for (int i = 0; i < s.n; i++) {
+        clg_step_at(&s, i);
         clg_tensor *g = s.grad[i], *v = clg_step_slot(&s, i, "v");
         clg_tensor *v1 = clg_add(clg_scale(v, alpha), clg_scale(clg_square(g), 1 - alpha));
         clg_tensor *direction = scaled(&s, i, g, v1, eps);
@@ -31,6 +32,7 @@ clg_tensor *clg_adagrad_by(const clg_descent *d, const clg_optim_params *p) {
     clg_step s;
     if (!clg_step_begin(&s, "adagrad", d, p, 1)) return NULL;
     for (int i = 0; i < s.n; i++) {
+        clg_step_at(&s, i);
         clg_tensor *g = s.grad[i], *v = clg_step_slot(&s, i, "v");
         clg_tensor *v1 = clg_add(v, clg_square(g));
         clg_step_assign(&s, v, v1);

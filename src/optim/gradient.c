@@ -18,6 +18,7 @@ static clg_tensor *mean_of_runs(clg_step *s, int i, clg_tensor *g) {
 static clg_tensor *norm_of_all(const clg_step *s) {
     clg_tensor *sum = NULL;
     for (int i = 0; i < s->n; i++) {
+        clg_step_at(s, i);
         clg_tensor *part = clg_cast(clg_sum(clg_square(s->grad[i]), CLG_ALL), s->type);
         sum = sum ? clg_add(sum, part) : part;
     }
@@ -26,6 +27,7 @@ static clg_tensor *norm_of_all(const clg_step *s) {
 
 void clg_step_gradients(clg_step *s) {
     for (int i = 0; i < s->n; i++) {
+        clg_step_at(s, i);
         const clg_dtype type = clg_step_type(s, i);
         clg_tensor *g = clg_cast(s->loss ? clg_grad(s->loss, s->param[i]) : s->grad[i], type);
         if (s->due) g = mean_of_runs(s, i, g);
@@ -36,5 +38,8 @@ void clg_step_gradients(clg_step *s) {
     if (!(s->o.clip_norm > 0)) return;
     clg_tensor *most = number(s, s->type, s->o.clip_norm);
     clg_tensor *factor = clg_div(most, clg_maximum(most, norm_of_all(s))); /* exactly 1 within the bound */
-    for (int i = 0; i < s->n; i++) s->grad[i] = clg_mul(s->grad[i], clg_step_scalar(s, i, factor));
+    for (int i = 0; i < s->n; i++) {
+        clg_step_at(s, i);
+        s->grad[i] = clg_mul(s->grad[i], clg_step_scalar(s, i, factor));
+    }
 }

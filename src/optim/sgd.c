@@ -6,6 +6,7 @@ clg_tensor *clg_sgd_by(const clg_descent *d, const clg_optim_params *p) {
     clg_step s;
     if (!clg_step_begin(&s, "sgd", d, p, 1)) return NULL;
     for (int i = 0; i < s.n; i++) {
+        clg_step_at(&s, i);
         clg_tensor *direction = s.grad[i];
         if (s.o.momentum > 0) {
             clg_tensor *v = clg_step_slot(&s, i, "momentum");

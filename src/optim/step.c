@@ -117,6 +117,13 @@ static void count(clg_step *s) {
     clg_step_assign(s, step, next);
 }
 
+static void pin(const clg_step *s, clg_device *dev) {
+    const clg_status status = clg_graph_pin(s->graph, dev);
+    if (status < 0) (void)clg_graph_fail(s->graph, status, "%s", clg_error());
+}
+
+void clg_step_at(const clg_step *s, int i) { pin(s, clg_tensor_device(s->param[i])); }
+
 bool clg_step_begin(clg_step *s, const char *name, const clg_descent *d, const clg_optim_params *p, int slots) {
     clg_graph *g = clg_tensor_graph(d->loss ? d->loss : d->params.t[0]);
     *s = (clg_step){.graph = g, .name = name, .o = p ? *p : (clg_optim_params){0}, .loss = d->loss, .type = CLG_F32};
@@ -124,10 +131,12 @@ bool clg_step_begin(clg_step *s, const char *name, const clg_descent *d, const c
     if (!(d->loss ? find_params(s, slots) : take_given(s, d, slots))) return false;
     for (int i = 0; i < s->n; i++)
         if (clg_tensor_dtype(s->param[i]) == CLG_F64) s->type = CLG_F64;
+    s->pin = clg_graph_pinned(s->graph);
     if (!(s->o.lr > 0)) s->o.lr = clg_optimizer_default_lr(name);
     s->lr = clg_state(s->graph, "optim.lr", CLG_F32, CLG_SCALAR, s->o.lr);
     count(s);
     clg_step_gradients(s);
+    pin(s, s->pin);
     return true;
 }
 
@@ -179,6 +188,7 @@ void clg_step_move(clg_step *s, int i, clg_tensor *direction) {
 }
 
 clg_tensor *clg_step_end(clg_step *s) {
+    if (s->pin) pin(s, s->pin);
     clg_tensor *all = s->n_effects ? clg_group((clg_list){s->n_effects, s->effect}) : NULL;
     clg_free(s->param);
     clg_free(s->grad);

@@ -26,6 +26,7 @@ typedef struct clg_step {
     clg_tensor **grad;       /* what their step goes by, in the type of their step */
     clg_tensor **effect;     /* what happens at the end of the run */
     int          n, n_effects, cap_effects;
+    clg_device  *pin;        /* where the graph placed its nodes before */
 } clg_step;
 
 /** Starts a step of an optimiser (one of clg_optimizer_name(), whose default rate counts) with at most `slots` slots a
@@ -40,6 +41,9 @@ clg_tensor *clg_adagrad_by(const clg_descent *d, const clg_optim_params *p);
 
 /** Makes grad[]: the gradients of the loss, or those that lie there, accumulated, penalised and clipped as the params say (gradient.c). */
 void clg_step_gradients(clg_step *s);
+
+/** What is built from now on is placed where param i is, until the step ends. */
+void clg_step_at(const clg_step *s, int i);
 
 /** What the step of param i is computed in, and its slots are held in: its type, but f32 for floats of 16 bits, whose
  *  range and digits are too few for squares of gradients and small steps. */

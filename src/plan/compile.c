@@ -1,4 +1,5 @@
 /* clg_compile(): checks the targets, makes the table of values, and runs the passes (see plan.h). */
+#include "plan/place.h"
 #include "plan/tune.h"
 
 #include "base/alloc.h"
@@ -59,7 +60,7 @@ static int slot_value(const clg_plan *p, const clg_slot *slot) {
 /* Numbers are doubles, which hold integers up to 2^53. */
 static bool is_number(clg_dtype t, double v) { return t != CLG_I64 || fabs(v) < 0x1p53; }
 
-static clg_status constant_value(clg_plan *p, clg_value *v, const clg_node *n) {
+static void constant_value(clg_value *v, const clg_node *n) {
     v->constant = true;
     if (n->op == &clg_op_fill) {
         const double want = ((const clg_fill_attr *)n->attr)->value;
@@ -67,28 +68,22 @@ static clg_status constant_value(clg_plan *p, clg_value *v, const clg_node *n) {
         clg_from_double(v->t->dtype, &want, &bits, 1); /* as the type holds it; no type is larger than a double */
         clg_to_double(v->t->dtype, &bits, &v->number, 1);
         v->uniform = true;
-        return CLG_OK;
+        return;
     }
     v->host = n->data;
     if (clg_value_elems(v) == 1) clg_to_double(v->t->dtype, v->host, &v->number, 1);
     v->uniform = clg_value_elems(v) == 1 && is_number(v->t->dtype, v->number);
-    return clg_device_accepts(p->device, v->t->dtype);
 }
 
-static clg_status source_value(clg_plan *p, const clg_node *n) {
+static void source_value(clg_plan *p, const clg_node *n) {
     clg_value *v = &p->values[n->out[0]->id];
     if (n->op == &clg_op_variable) {
         v->place = CLG_PLACE_SLOT;
         v->slot = n->slot;
         v->buffer = n->slot->buffer;
         v->root = slot_value(p, n->slot);
-        return CLG_OK;
-    }
-    if (n->op == &clg_op_input) {
-        v->place = p->needed[n->id] ? CLG_PLACE_FIXED : CLG_PLACE_NONE;
-        return clg_device_accepts(p->device, v->t->dtype);
-    }
-    return constant_value(p, v, n);
+    } else if (n->op == &clg_op_input) v->place = p->needed[n->id] ? CLG_PLACE_FIXED : CLG_PLACE_NONE;
+    else constant_value(v, n);
 }
 
 /* One value for each tensor of the graph: sources get their places, views their roots. */
@@ -100,7 +95,7 @@ static clg_status make_values(clg_plan *p) {
     p->n_values = g->n_tensors;
     for (int i = 0; i < p->n_nodes; i++) { /* inputs come before their users */
         const clg_node *n = g->nodes[i];
-        if (n->op->flags & CLG_OP_SOURCE) CLG_TRY(source_value(p, n));
+        if (n->op->flags & CLG_OP_SOURCE) source_value(p, n);
         else if (clg_node_is_view(p, n)) p->values[n->out[0]->id].root = clg_root_of(p, n->in[viewed(p, n)]);
     }
     return CLG_OK;
@@ -120,13 +115,14 @@ void clg_plan_mark(clg_plan *p) {
         int from;
         if (!p->needed[i] || computed_already(p, n)) continue;
         const int reads = clg_node_reads(p, n, &from);
-        for (int k = from; k < reads; k++) p->needed[n->in[k]->node->id] = true;
+        for (int k = from; k < reads; k++)
+            if (!clg_part_is_foreign(p, n->in[k]->node)) p->needed[n->in[k]->node->id] = true;
     }
 }
 
 /* --- targets --- */
 
-static clg_status add_target(clg_plan *p, const clg_tensor *t, int i) {
+clg_status clg_plan_add_target(clg_plan *p, const clg_tensor *t, int i) {
     if (!t) {
         CLG_TRY(clg_graph_report_error(p->graph));
         return clg_fail(CLG_ERR_INVALID, "clg_compile: target %d is NULL; %s", i,
@@ -146,12 +142,15 @@ static clg_status advance_random(clg_plan *p) {
     for (int i = 0; i < p->n_nodes; i++)
         if (p->needed[i] && (p->graph->nodes[i]->op->flags & CLG_OP_TRAIN_ONLY)) random = true;
     if (!random || p->params.inference) return CLG_OK;
+    clg_device *const pin = p->graph->pin;
     clg_tensor *const now = clg_state(p->graph, "rng.step", CLG_I32, CLG_SCALAR, 0);
     for (int i = 0; now && i < p->n_nodes; i++) /* a target of the caller may do it already */
         if (p->needed[i] && p->graph->nodes[i]->op == &clg_op_assign && p->graph->nodes[i]->slot == now->node->slot)
             return CLG_OK;
+    if (now) p->graph->pin = now->node->device;
     step = clg_assign(now, clg_add(now, clg_fill(p->graph, CLG_I32, CLG_SCALAR, 1)));
-    return add_target(p, step, p->n_targets);
+    p->graph->pin = pin;
+    return clg_plan_add_target(p, step, p->n_targets);
 }
 
 /* The marks are sized for the graph as it is now. */
@@ -171,7 +170,7 @@ static clg_status add_training_effects(clg_plan *p) {
         for (int i = 0; i < p->graph->n_training; i++) {
             const clg_tensor *effect = p->graph->training[i].effect;
             if (!p->needed[p->graph->training[i].trigger->node->id] || p->needed[effect->node->id]) continue;
-            CLG_TRY(add_target(p, effect, p->n_targets));
+            CLG_TRY(clg_plan_add_target(p, effect, p->n_targets));
             more = true;
         }
         if (more) clg_plan_mark(p);
@@ -183,7 +182,7 @@ static clg_status collect_targets(clg_plan *p, clg_list targets) {
     CLG_TRY(clg_graph_report_error(p->graph));
     if (targets.n <= 0 || !targets.t)
         return clg_fail(CLG_ERR_INVALID, "clg_compile: no targets; list the values to read and the effects to perform");
-    for (int i = 0; i < targets.n; i++) CLG_TRY(add_target(p, targets.t[i], i));
+    for (int i = 0; i < targets.n; i++) CLG_TRY(clg_plan_add_target(p, targets.t[i], i));
     CLG_TRY(mark_all(p));
     CLG_TRY(add_training_effects(p));
     CLG_TRY(advance_random(p));
@@ -256,7 +255,7 @@ static clg_status place_targets(clg_plan *p) {
 }
 
 /* Every computed value lives somewhere; constants only once a step or target wants them in memory. */
-static clg_status place_values(clg_plan *p) {
+static void place_values(clg_plan *p) {
     for (int i = 0; i < p->n_nodes; i++) {
         const clg_node *n = p->graph->nodes[i];
         const unsigned none = CLG_OP_SOURCE | CLG_OP_EFFECT;
@@ -264,61 +263,82 @@ static clg_status place_values(clg_plan *p) {
         for (int k = 0; k < n->n_out; k++) {
             clg_value *v = &p->values[n->out[k]->id];
             if (!v->constant && v->place == CLG_PLACE_NONE) v->place = CLG_PLACE_ARENA;
-            CLG_TRY(clg_device_accepts(p->device, v->t->dtype));
         }
     }
-    return CLG_OK;
 }
 
 /* --- the pipeline --- */
 
-static clg_status analyse(clg_plan *p, clg_list targets) {
-    CLG_TRY(collect_targets(p, targets));
+void clg_plan_set_device(clg_plan *p, clg_device *dev) {
+    p->device = dev;
+    p->caps = clg_device_get_caps(dev);
+}
+
+static clg_status find_constants(clg_plan *p) {
     CLG_TRY(make_values(p));
     if (!p->params.no_fold) CLG_TRY(clg_plan_fold(p));
     clg_plan_mark(p); /* what only fed constants is not needed any more */
+    return CLG_OK;
+}
+
+static clg_status place_all(clg_plan *p) {
     CLG_TRY(collect_effects(p));
     CLG_TRY(place_targets(p));
-    CLG_TRY(place_values(p));
+    place_values(p);
+    clg_part_import(p);
     CLG_TRY(clg_plan_fuse(p));
     return clg_plan_see(p);
 }
 
-static clg_status complete(clg_plan *p) {
-    CLG_TRY(clg_plan_select(p));
-    CLG_TRY(clg_plan_order(p));
-    CLG_TRY(clg_plan_emit(p));
-    if (!p->caps->ref && !p->params.no_prepare) CLG_TRY(clg_plan_prepare(p));
-    if (!p->params.no_fuse) CLG_TRY(clg_plan_batch(p));
-    CLG_TRY(clg_plan_memory(p));
-    CLG_TRY(clg_plan_bind(p));
-    return clg_plan_link(p);
+/* An oracle takes no short cuts. */
+static void restrain(clg_plan *p) {
+    if (p->caps->ref) p->params.no_fold = p->params.no_fuse = true;
 }
 
-static clg_status init(clg_plan *p, clg_graph *g, const clg_plan_params *params) {
-    p->graph = clg_graph_ref(g);
-    p->failed_step = -1;
-    p->device = g->device;
-    p->caps = clg_device_get_caps(g->device);
-    if (params) p->params = *params;
-    if (p->caps->ref) p->params.no_fold = p->params.no_fuse = true; /* an oracle takes no short cuts */
-    if (p->params.impl) {
-        p->params.impl = clg_arena_strdup(&p->arena, p->params.impl);
-        if (!p->params.impl) return CLG_ERR_NOMEM;
-    }
-    return CLG_OK;
+clg_status clg_plan_study(clg_plan *p) {
+    restrain(p);
+    CLG_TRY(mark_all(p));
+    CLG_TRY(find_constants(p));
+    return place_all(p);
 }
 
-clg_plan *clg_plan_analyse(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force) {
+static clg_status analyse(clg_plan *p, clg_list targets) {
+    bool mixed;
+    CLG_TRY(collect_targets(p, targets));
+    CLG_TRY(clg_plan_find_device(p, &mixed));
+    if (!mixed) restrain(p);
+    CLG_TRY(find_constants(p));
+    CLG_TRY(clg_plan_check_types(p, &mixed));
+    if (!mixed) return place_all(p);
+    CLG_TRY(collect_effects(p));
+    CLG_TRY(clg_plan_split(p));
+    return clg_parts_analyse(p);
+}
+
+clg_plan *clg_plan_create(clg_graph *g, clg_device *dev, const clg_plan_params *params) {
     clg_plan *p = clg_calloc(1, sizeof *p);
     if (!p) {
         clg_fail_nomem("plan");
         return NULL;
     }
-    clg_status status = init(p, g, params);
+    p->graph = clg_graph_ref(g);
+    p->failed_step = -1;
+    clg_plan_set_device(p, dev);
+    if (params) p->params = *params;
+    if (p->params.impl) {
+        p->params.impl = clg_arena_strdup(&p->arena, p->params.impl);
+        if (!p->params.impl) clg_plan_destroy(&p);
+    }
+    return p;
+}
+
+clg_plan *clg_plan_analyse(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force,
+                           clg_findings *findings) {
+    clg_plan *p = clg_plan_create(g, g->device, params);
+    if (!p) return NULL;
     p->force = force;
-    if (status >= 0) status = analyse(p, targets);
-    if (status < 0) clg_plan_destroy(&p);
+    p->findings = findings;
+    if (analyse(p, targets) < 0) clg_plan_destroy(&p);
     return p;
 }
 
@@ -333,32 +353,69 @@ static void tune_new_keys(clg_plan *p) {
     clg_error_restore(&before);
 }
 
-/* A new plan in place of one that failed, with its bars; NULL and false on failure. */
-static bool try_again(clg_plan **plan, clg_list targets, const clg_plan_params *params) {
-    clg_plan *old = *plan;
-    *plan = clg_plan_analyse(old->graph, targets, params, old->force);
-    if (*plan) {
-        (*plan)->bars = old->bars;
-        old->bars = (clg_bars){ 0 };
-    }
-    clg_plan_destroy(&old);
-    return *plan != NULL;
+clg_status clg_plan_choose(clg_plan *p) {
+    tune_new_keys(p);
+    return clg_plan_select(p);
 }
 
-clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force) {
+static clg_status finish(clg_plan *p) {
+    CLG_TRY(clg_plan_order(p));
+    CLG_TRY(clg_plan_emit(p));
+    if (!p->caps->ref && !p->params.no_prepare) CLG_TRY(clg_plan_prepare(p));
+    if (!p->params.no_fuse) CLG_TRY(clg_plan_batch(p));
+    CLG_TRY(clg_plan_memory(p));
+    CLG_TRY(clg_plan_bind(p));
+    return clg_plan_link(p);
+}
+
+clg_status clg_plan_finish(clg_plan *p) {
+    const clg_status status = finish(p);
+    if (status < 0) clg_plan_bar(p, status);
+    return status;
+}
+
+static clg_status complete(clg_plan *p) {
+    if (p->parts) return clg_parts_complete(p);
+    CLG_TRY(clg_plan_choose(p));
+    return clg_plan_finish(p);
+}
+
+static clg_plan *compile(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force,
+                         clg_findings *findings) {
     const double start = clg_now();
-    clg_plan *p = clg_plan_analyse(g, targets, params, force);
+    clg_plan *p = clg_plan_analyse(g, targets, params, force, findings);
     if (!p) return NULL;
-    tune_new_keys(p);
-    for (clg_status status; (status = complete(p)) < 0;)
-        if (!clg_plan_bar(p, status) || !try_again(&p, targets, params)) {
-            clg_plan_destroy(&p);
-            return NULL;
-        }
+    if (complete(p) < 0) {
+        clg_plan_destroy(&p);
+        return NULL;
+    }
     p->info.compile_seconds = clg_now() - start;
     clg_log_msg(CLG_LOG_INFO, "plan: %d steps, %d programs, %.2f MB of intermediates (%.2f MB without reuse), %.3f s",
-            p->n_steps, p->n_programs, 1e-6 * (double)p->info.bytes_arena, 1e-6 * (double)p->info.bytes_without_reuse,
-            p->info.compile_seconds);
+            p->info.n_steps, p->info.n_programs, 1e-6 * (double)p->info.bytes_arena,
+            1e-6 * (double)p->info.bytes_without_reuse, p->info.compile_seconds);
+    return p;
+}
+
+/* Compiles again while something is found to be avoided: an implementation that fails, a node that its device cannot
+ * compute, which the reference then does. */
+clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force) {
+    clg_findings *findings = clg_calloc(1, sizeof *findings);
+    clg_plan *p = NULL;
+    int known = -1;
+    if (!findings) {
+        clg_fail_nomem("plan");
+        return NULL;
+    }
+    while (!p && findings->n + findings->bars.n > known) {
+        known = findings->n + findings->bars.n;
+        p = compile(g, targets, params, force, findings);
+    }
+    if (!p) {
+        clg_findings_destroy(&findings);
+        return NULL;
+    }
+    p->owns_findings = true;
+    clg_plan_tell_fallbacks(p);
     return p;
 }
 

@@ -118,6 +118,7 @@ static clg_status list_readers(clg_plan *p, clg_doubled *d) {
 }
 
 bool clg_input_doubles(const clg_plan *p, const clg_value *v) {
+    if (p->whole) return false; /* later parts of the device share the buffer */
     return v->t->node && v->t->node->op == &clg_op_input && !v->keep
         && clg_upload_doubles(p->device, clg_value_bytes(p, v));
 }

@@ -188,9 +188,9 @@ const char *clg_impl_excluded(clg_device *dev, int i, const char **why) {
 /* --- bars --- */
 
 static const clg_bar *find_bar(const clg_plan *p, const clg_node *n, const char *impl) {
-    for (int i = 0; i < p->bars.n; i++) {
-        const clg_bar *b = &p->bars.bar[i];
-        if (strcmp(b->impl, impl) == 0 && (b->node < 0 || (n && b->node == n->id))) return b;
+    for (int i = 0; i < p->findings->bars.n; i++) {
+        const clg_bar *b = &p->findings->bars.bar[i];
+        if (b->device == p->device && strcmp(b->impl, impl) == 0 && (b->node < 0 || (n && b->node == n->id))) return b;
     }
     return NULL;
 }
@@ -246,21 +246,21 @@ static const char *impl_of(const clg_plan *p, const clg_step *s) {
     return u->impl ? u->impl->name : NULL;
 }
 
-bool clg_plan_bar(clg_plan *p, clg_status status) {
+void clg_plan_bar(clg_plan *p, clg_status status) {
     const clg_step *s = p->failed_step >= 0 ? &p->steps[p->failed_step] : NULL;
     const char *impl = s && s->unit >= 0 && may_be_its_fault(status) ? impl_of(p, s) : NULL;
-    if (!impl || clg_impl_forced(p, impl) || (p->force && impl == p->force->impl->name)) return false;
-    if (clg_device_check(p->device) < 0) return false; /* nothing can be made on a lost one */
+    if (!impl || clg_impl_forced(p, impl) || (p->force && impl == p->force->impl->name)) return;
+    if (clg_device_check(p->device) < 0) return; /* nothing can be made on a lost one */
     const clg_node *n = p->units[s->unit].nodes[0];
     const bool all = s->kind == CLG_STEP_KERNEL && !s->file;
-    if (find_bar(p, n, impl)) return false; /* it came again: nothing would change */
-    if (!clg_grow(&p->bars.bar, &p->bars.cap, p->bars.n + 1, sizeof *p->bars.bar)) return false;
+    if (find_bar(p, n, impl)) return; /* it came again: nothing would change */
+    clg_bars *bars = &p->findings->bars;
+    if (!clg_grow(&bars->bar, &bars->cap, bars->n + 1, sizeof *bars->bar)) return;
     char *why = first_lines(clg_error());
-    if (!why) return false;
-    p->bars.bar[p->bars.n++] = (clg_bar){ all ? -1 : n->id, impl, why };
+    if (!why) return;
+    bars->bar[bars->n++] = (clg_bar){ p->device, all ? -1 : n->id, impl, why };
     clg_log_msg(is_news(p->device, impl) ? CLG_LOG_WARN : CLG_LOG_DEBUG, "%s fails here, so another implementation is "
                 "taken: %s", impl, why);
-    return true;
 }
 
 clg_status clg_fail_no_impl(clg_plan *p, const clg_node *n) {

@@ -2,7 +2,7 @@
  * and runs between its events. Arguments are bound once, so a change of memory is a new binding of the steps that touch
  * it; runs stay what they are. */
 #include "cl/wrap.h"
-#include "plan/plan.h"
+#include "plan/place.h"
 
 #include <clgrad/opencl.h>
 
@@ -50,9 +50,37 @@ static bool is_written(const clg_plan *p, int mem) {
     return false;
 }
 
+static bool has_memory_of(const clg_plan *part, const clg_tensor *t) {
+    const bool input = t->node->op == &clg_op_input && t->id < part->n_tensors;
+    return clg_plan_target(part, t) || (input && part->values[t->id].upload);
+}
+
+/* The part that owns the memory takes the application's; those that borrow it follow. */
+static clg_status use_in_parts(clg_plan *p, clg_tensor *t, struct _cl_mem *mem, size_t offset) {
+    clg_parts *parts = p->parts;
+    int owner = -1;
+    for (int k = 0; k < parts->n; k++) {
+        if (!has_memory_of(parts->part[k].plan, t)) continue;
+        if (owner >= 0)
+            return clg_fail(CLG_ERR_UNSUP, "clg_plan_use: %s is used on several devices, each of which has memory of "
+                            "its own", clg_tensor_name(t));
+        owner = k;
+    }
+    clg_plan *first = parts->part[owner < 0 ? 0 : owner].plan;
+    CLG_TRY(clg_plan_use(first, t, mem, offset));
+    if (owner < 0) return CLG_OK; /* nobody needs it */
+    const int root = clg_root_of(first, t);
+    const clg_value *v = &first->values[root];
+    for (int k = owner + 1; k < parts->n; k++)
+        if (parts->part[k].device == first->device && parts->part[k].plan->values[root].borrowed)
+            CLG_TRY(take(parts->part[k].plan, root, v->buffer, (size_t)v->offset * clg_dtype_size(v->t->dtype)));
+    return CLG_OK;
+}
+
 clg_status clg_plan_use(clg_plan *p, clg_tensor *t, struct _cl_mem *mem, size_t offset) {
     bool needed;
     if (!p || !t) return clg_fail(CLG_ERR_INVALID, "clg_plan_use: the %s is NULL", p ? "tensor" : "plan");
+    if (p->parts) return use_in_parts(p, t, mem, offset);
     if (p->caps->ref) return clg_fail(CLG_ERR_UNSUP, "clg_plan_use: the device ref has no OpenCL memory");
     if (offset % 128 != 0)
         return clg_fail(CLG_ERR_INVALID, "clg_plan_use(%s): offset %zu is no multiple of 128", clg_tensor_name(t),
@@ -80,11 +108,20 @@ clg_status clg_plan_use(clg_plan *p, clg_tensor *t, struct _cl_mem *mem, size_t 
     return CLG_OK;
 }
 
+/* Events belong to the context of the graph's device: the others are waited for. */
+static clg_status run_parts(clg_plan *p, unsigned n) {
+    if (n > 0) CLG_TRY(clg_device_finish(p->device));
+    CLG_TRY(clg_run(p));
+    for (int k = 0; k < p->parts->n; k++)
+        if (p->parts->part[k].device != p->device) CLG_TRY(clg_device_finish(p->parts->part[k].device));
+    return CLG_OK;
+}
+
 clg_status clg_run_events(clg_plan *p, unsigned n, struct _cl_event *const *wait, struct _cl_event **done) {
     if (!p || (n > 0 && !wait))
         return clg_fail(CLG_ERR_INVALID, "clg_run_events: the %s is NULL", p ? "list of events" : "plan");
     if (p->caps->ref) return clg_fail(CLG_ERR_UNSUP, "clg_run_events: the device ref has no OpenCL events");
     CLG_TRY(clg_device_wait_for(p->device, n, wait));
-    CLG_TRY(clg_run(p));
+    CLG_TRY(p->parts ? run_parts(p, n) : clg_run(p));
     return done ? clg_device_mark(p->device, done) : CLG_OK;
 }

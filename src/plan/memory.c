@@ -1,7 +1,7 @@
 /* The memory plan: lifetimes of intermediates counted in steps, and offsets in arenas so that those alive together do
  * not overlap. Method: greedy by size; the largest first, each at the tightest gap between the neighbours of its
  * lifetime (Pisarchyk & Lee 2020, arXiv:2001.03288, algorithm 3). An arena never exceeds the largest allocation. */
-#include "plan/plan.h"
+#include "plan/place.h"
 
 #include "base/alloc.h"
 
@@ -102,7 +102,7 @@ static void count_live(clg_plan *p, const item *items, int n) {
 static void count_bytes(clg_plan *p) {
     for (int i = 0; i < p->n_values; i++) {
         const clg_value *v = &p->values[i];
-        if (v->root != i || clg_value_mem(p, i) != i) continue;
+        if (v->root != i || clg_value_mem(p, i) != i || v->borrowed) continue;
         if (v->place == CLG_PLACE_SLOT && v->first >= 0) p->info.bytes_params += clg_value_bytes(p, v);
         if (v->place == CLG_PLACE_FIXED) p->info.bytes_fixed += (clg_input_doubles(p, v) ? 2 : 1) * clg_value_bytes(p, v);
         if (v->place == CLG_PLACE_FIXED && v->prepared && !v->keep) p->info.bytes_prepared += clg_value_bytes(p, v);
@@ -170,6 +170,10 @@ static clg_status create_fixed(clg_plan *p) {
             continue;
         }
         const size_t bytes = clg_value_bytes(p, v);
+        if (v->borrowed) {
+            clg_part_borrow(p, i);
+            continue;
+        }
         CLG_TRY(clg_buffer_create(p->device, bytes ? bytes : p->caps->align, clg_tensor_name(v->t), &v->buffer));
         CLG_TRY(fill_fixed(p, v));
     }

@@ -47,6 +47,8 @@ typedef struct clg_value {
     clg_buffer *buffer;
     uint64_t    offset;    /* elements */
     clg_upload *upload;    /* of an input */
+    bool        import;    /* computed by another part of the plan (place.h) */
+    bool        borrowed;  /* buffer belongs to an earlier part */
     clg_buffer *own;       /* the plan's memory, while buffer is the application's (interop.c); else NULL */
 } clg_value;
 
@@ -145,6 +147,7 @@ typedef struct clg_target {
 
 /** An implementation that failed when the plan was made, and is not taken again. */
 typedef struct clg_bar {
+    const clg_device *device;
     int         node; /* id; -1: for all, since elementwise kernels share a program */
     const char *impl;
     char       *why;
@@ -161,14 +164,33 @@ typedef struct clg_doubled {
     int *steps;
 } clg_doubled;
 
+/** A node that the reference computes because its device cannot. */
+typedef struct clg_fallback {
+    const clg_node *node;
+    const char *why; /* static */
+} clg_fallback;
+
+/** What was found out while a plan was being made; compiling starts again when there is more. */
+typedef struct clg_findings {
+    clg_fallback *f;
+    int      n, cap;
+    clg_bars bars;
+} clg_findings;
+
+typedef struct clg_parts clg_parts; /* place.h */
+
 struct clg_plan {
     clg_graph  *graph;
     clg_device *device;
     const clg_device_caps *caps;
     clg_plan_params params; /* impl is copied */
     const clg_choice *force; /* a candidate that is measured: for every op that has its implementation; else NULL */
-    clg_bars    bars;
     int         failed_step; /* that clg_plan_bind() could not bind; -1: none */
+    clg_parts  *parts;      /* what several devices do; then there are no units and steps here. Else NULL */
+    clg_plan   *whole;      /* this is number `part` of its parts; else NULL */
+    int         part;
+    clg_findings *findings; /* of the plan and all its parts */
+    bool        owns_findings;
     clg_arena   arena;      /* host objects of the plan */
 
     clg_value *values;
@@ -255,8 +277,12 @@ void clg_plan_mark(clg_plan *p);
 /** "conv(x, w) -> conv_7 f32[2,3]" in the plan's arena; never NULL. */
 const char *clg_node_text(clg_plan *p, const clg_node *n);
 
-/** A plan as it is before implementations are chosen; NULL on failure. force: as in clg_compile_choice(), or NULL. */
-clg_plan *clg_plan_analyse(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force);
+/** A plan as it is before implementations are chosen; NULL on failure. force: as in clg_compile_choice(), or NULL.
+ *  findings: what is known so far, and where to note more; it must outlive the plan. */
+clg_plan *clg_plan_analyse(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force,
+                           clg_findings *findings);
+
+void clg_plan_set_device(clg_plan *p, clg_device *dev);
 
 /** clg_compile() with a choice forced, which must outlive the call; nothing is tuned. */
 clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force);
@@ -364,8 +390,8 @@ bool clg_impl_known(const char *name, size_t size);
 /** Whether an implementation is not to be chosen for a node (NULL: elementwise kernels), and why. why may be NULL. */
 bool clg_impl_barred(const clg_plan *p, const clg_node *n, const char *impl, const char **why);
 
-/** After a failure to bind: notes and logs which implementation failed; false: no other one can help. */
-bool clg_plan_bar(clg_plan *p, clg_status status);
+/** After a failure to bind: notes and logs which implementation failed, unless no other one can help. */
+void clg_plan_bar(clg_plan *p, clg_status status);
 void clg_bars_free(clg_bars *b);
 
 /** CLG_ERR_UNSUP with all reasons: there is "no usable implementation" of a node, NULL: of elementwise ops. */

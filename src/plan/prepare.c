@@ -13,6 +13,7 @@
 /* The same in every run, if no step writes it. */
 static bool is_still(const clg_plan *p, int mem) {
     const clg_value *v = &p->values[mem];
+    if (v->import) return false;
     if (v->place == CLG_PLACE_FIXED && v->t->node && v->t->node->op == &clg_op_input) return false;
     for (int i = 0; i < p->n_effects; i++)
         if (clg_value_mem(p, p->effects[i].dst) == mem) return false;

@@ -1,7 +1,8 @@
 /* clg_plan_report(): the steps and the memory plan as text, JSON, or a DOT graph. */
+#include "plan/parts_report.h"
+#include "plan/place.h"
 #include "plan/tune.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +73,12 @@ static void text_step(const clg_plan *p, int i, bool times, clg_str *out) {
     clg_str_add(out, "\n");
 }
 
-static void text_report(const clg_plan *p, clg_str *out) {
+void clg_plan_text(const clg_plan *p, clg_str *out) {
+    clg_fallbacks_text(p, out);
+    if (p->parts) {
+        clg_parts_text(p, out);
+        return;
+    }
     const clg_plan_info *m = &p->info;
     const bool times = has_times(p);
     double total = 0;
@@ -82,8 +88,10 @@ static void text_report(const clg_plan *p, clg_str *out) {
         text_step(p, i, times, out);
         if (i >= p->n_prepared) total += (double)clg_note_ns(&p->steps[i].note);
     }
-    for (int i = 0; i < p->bars.n; i++)
-        clg_str_printf(out, "not used, as it fails here: %s: %s\n", p->bars.bar[i].impl, p->bars.bar[i].why);
+    for (int i = 0; i < p->findings->bars.n; i++) {
+        const clg_bar *b = &p->findings->bars.bar[i];
+        if (b->device == p->device) clg_str_printf(out, "not used, as it fails here: %s: %s\n", b->impl, b->why);
+    }
     clg_str_printf(out, "%d steps, %d kernels, %d programs; %.3f Mflop, %.3f MB moved", m->n_steps, m->n_kernels,
                    m->n_programs, 1e-6 * m->flops, 1e-6 * m->bytes_moved);
     if (times) clg_str_printf(out, "; %.1f us, %.2f GF/s", 1e-3 * total, m->flops / total);
@@ -94,7 +102,7 @@ static void text_report(const clg_plan *p, clg_str *out) {
                         "%.3f; inputs, constants, targets %.3f; params and state %.3f\n",
                    1e-6 * (double)m->bytes_arena, 1e-6 * (double)m->bytes_without_reuse, 1e-6 * (double)p->bytes_lower,
                    1e-6 * (double)m->bytes_workspace, 1e-6 * (double)m->bytes_fixed, 1e-6 * (double)m->bytes_params);
-    clg_str_printf(out, "compiled in %.3f s\n", m->compile_seconds);
+    if (!p->whole) clg_str_printf(out, "compiled in %.3f s\n", m->compile_seconds);
 }
 
 /* --- JSON --- */
@@ -120,7 +128,7 @@ static json_t *json_step(const clg_plan *p, const clg_step *s) {
     return j;
 }
 
-static clg_status json_report(const clg_plan *p, clg_str *out) {
+json_t *clg_plan_json(const clg_plan *p) {
     const clg_plan_info *m = &p->info;
     json_t *steps = json_array();
     bool ok = steps != NULL;
@@ -134,7 +142,20 @@ static clg_status json_report(const clg_plan *p, clg_str *out) {
                           (json_int_t)m->bytes_workspace, "bytes_fixed", (json_int_t)m->bytes_fixed, "bytes_params",
                           (json_int_t)m->bytes_params, "flops", m->flops, "bytes_moved", m->bytes_moved,
                           "compile_seconds", m->compile_seconds, "steps", steps); /* takes steps over */
-    char *text = ok && j ? json_dumps(j, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
+    ok = ok && j && clg_fallbacks_json(p, j);
+    if (ok && p->parts) {
+        json_object_del(j, "steps");
+        ok = json_object_set_new(j, "n_fallback", json_integer(m->n_fallback)) == 0
+            && json_object_set_new(j, "n_copies", json_integer(m->n_copies)) == 0 && clg_parts_json(p, j);
+    }
+    if (ok) return j;
+    json_decref(j);
+    return NULL;
+}
+
+static clg_status json_report(const clg_plan *p, clg_str *out) {
+    json_t *j = clg_plan_json(p);
+    char *text = j ? json_dumps(j, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
     json_decref(j);
     if (!text) return clg_fail_nomem("report");
     clg_str_add(out, text);
@@ -145,7 +166,7 @@ static clg_status json_report(const clg_plan *p, clg_str *out) {
 
 /* --- DOT: steps as boxes, an edge for each value from the step that wrote its memory last --- */
 
-static int writer_before(const clg_plan *p, int step, int value) {
+int clg_plan_writer(const clg_plan *p, int step, int value) {
     for (int s = step - 1; s >= 0; s--)
         for (int i = 0; i < p->steps[s].n_args; i++) {
             const clg_step_arg *a = &p->steps[s].args[i];
@@ -164,8 +185,10 @@ static void escape(clg_str *out, const char *text) {
 static void dot_step(const clg_plan *p, int i, clg_str *out) {
     const clg_step *s = &p->steps[i];
     clg_str label = { 0 };
+    char part[16] = "";
+    if (p->whole) snprintf(part, sizeof part, "p%d", p->part);
     write_ops(p, s, &label);
-    clg_str_printf(out, "  s%d [label=\"%d ", i, i);
+    clg_str_printf(out, "  %ss%d [label=\"%d ", part, i, i);
     escape(out, clg_str_text(&label));
     clg_str_printf(out, "\\n%s\\n", s->impl);
     clg_str_free(&label);
@@ -177,19 +200,24 @@ static void dot_step(const clg_plan *p, int i, clg_str *out) {
         const clg_step_arg *a = &s->args[k];
         if (a->kind != CLG_ARG_IN && a->kind != CLG_ARG_INOUT) continue;
         const clg_value *v = &p->values[a->value];
-        const int from = writer_before(p, i, v->mem);
-        if (from >= 0) clg_str_printf(out, "  s%d -> s%d;\n", from, i);
+        const int from = clg_plan_writer(p, i, v->mem);
+        if (from >= 0) clg_str_printf(out, "  %ss%d -> %ss%d;\n", part, from, part, i);
         else {
-            clg_str_printf(out, "  v%d [shape=ellipse, label=\"", v->mem);
+            clg_str_printf(out, "  %sv%d [shape=ellipse, label=\"", part, v->mem);
             escape(out, clg_tensor_name(v->t));
-            clg_str_printf(out, "\"];\n  v%d -> s%d;\n", v->mem, i);
+            clg_str_printf(out, "\"];\n  %sv%d -> %ss%d;\n", part, v->mem, part, i);
         }
     }
 }
 
+void clg_plan_dot(const clg_plan *p, clg_str *out) {
+    if (p->parts) clg_parts_dot(p, out);
+    for (int i = 0; i < p->n_steps; i++) dot_step(p, i, out);
+}
+
 static void dot_report(const clg_plan *p, clg_str *out) {
     clg_str_add(out, "digraph plan {\n  node [shape=box];\n");
-    for (int i = 0; i < p->n_steps; i++) dot_step(p, i, out);
+    clg_plan_dot(p, out);
     clg_str_add(out, "}\n");
 }
 
@@ -198,7 +226,7 @@ clg_status clg_plan_report(const clg_plan *p, enum clg_report_kind kind, FILE *t
     clg_status status = CLG_OK;
     if (!p || !to) return clg_fail(CLG_ERR_INVALID, "clg_plan_report: the %s is NULL", !p ? "plan" : "file");
     switch (kind) {
-    case CLG_REPORT_TEXT: text_report(p, &out); break;
+    case CLG_REPORT_TEXT: clg_plan_text(p, &out); break;
     case CLG_REPORT_JSON: status = json_report(p, &out); break;
     case CLG_REPORT_DOT:  dot_report(p, &out); break;
     default: status = clg_fail(CLG_ERR_INVALID, "clg_plan_report: there is no kind %d", (int)kind); break;

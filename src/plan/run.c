@@ -1,5 +1,5 @@
 /* Binding the steps to memory once, and what a finished plan does: run, destroy. */
-#include "plan/plan.h"
+#include "plan/place.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -146,6 +146,7 @@ static clg_status run_steps(clg_plan *p, int begin, int end) {
 }
 
 static clg_status run(clg_plan *p) {
+    if (p->parts) return clg_parts_run(p);
     if (clg_plan_stale(p)) {
         p->is_prepared = false;
         clg_plan_watch(p);
@@ -195,6 +196,8 @@ void clg_plan_destroy(clg_plan **plan) {
     *plan = NULL;
     clg_plan_save_programs(p);
     for (int i = 0; i < p->n_targets; i++) clg_download_destroy(&p->targets[i].download);
+    clg_parts_destroy(&p->parts);
+    if (p->owns_findings) clg_findings_destroy(&p->findings);
     for (int i = 0; i < p->n_steps; i++) {
         clg_event_release(&p->steps[i].event);
         clg_note_forget(p->device, &p->steps[i].note);
@@ -203,7 +206,7 @@ void clg_plan_destroy(clg_plan **plan) {
     for (int i = 0; i < p->n_programs; i++) clg_program_release(&p->programs[i]);
     for (int i = 0; i < p->n_values; i++) {
         clg_value *v = &p->values[i];
-        if (v->place == CLG_PLACE_FIXED && (v->own || !v->upload)) clg_buffer_destroy(&v->buffer);
+        if (v->place == CLG_PLACE_FIXED && !v->borrowed && (v->own || !v->upload)) clg_buffer_destroy(&v->buffer);
         if (!v->upload) clg_buffer_destroy(&v->own);
         clg_upload_destroy(&v->upload); /* with its memory */
     }
@@ -216,7 +219,6 @@ void clg_plan_destroy(clg_plan **plan) {
     clg_free(p->generated);
     clg_free(p->programs);
     clg_free(p->arena_bytes);
-    clg_bars_free(&p->bars);
     clg_arena_free(&p->arena);
     clg_graph *graph = p->graph;
     clg_free(p);

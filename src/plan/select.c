@@ -1,6 +1,7 @@
 /* The choice of an implementation for each op: forced names first, then what was measured on this device, then the
  * defaults that the library ships for the class of the device, then the first row of the table that prefers the class,
  * then whatever runs. */
+#include "plan/place.h"
 #include "plan/tune.h"
 
 #include "base/log.h"
@@ -135,6 +136,10 @@ static clg_status check_elementwise(clg_plan *p) {
     for (int gpu = 0; gpu < 2; gpu++)
         if (clg_impl_forced(p, elementwise_names[gpu]) || !clg_impl_barred(p, NULL, elementwise_names[gpu], NULL))
             return CLG_OK;
+    for (int i = 0; i < p->n_units; i++)
+        for (int k = 0; k < p->units[i].n_nodes; k++)
+            if (p->units[i].nodes[k]->op->flags & CLG_OP_ELEMENTWISE)
+                CLG_TRY(clg_plan_refuse(p, p->units[i].nodes[k], "no usable kind of elementwise kernels"));
     return clg_fail_no_impl(p, NULL);
 }
 
@@ -144,13 +149,16 @@ clg_status clg_plan_select(clg_plan *p) {
     clg_status status = check_elementwise(p);
     clg_records tuned = { 0 };
     if (clg_tune_budget(&p->params) >= 0 && !p->force) tuned = clg_records_load(p->device);
-    for (int i = 0; i < p->n_units && status >= 0; i++) {
+    for (int i = 0; i < p->n_units; i++) { /* all, so that all that cannot be done here is known at once */
         clg_unit *u = &p->units[i];
         if (u->elementwise || u->n_nodes == 0) continue;
         u->choice = choose(p, u, &tuned);
         u->impl = u->choice.impl;
-        if (!u->impl) status = clg_fail_no_impl(p, u->nodes[0]);
+        if (u->impl) continue;
+        CLG_TRY_END(clg_plan_refuse(p, u->nodes[0], "no usable implementation for these shapes and types"));
+        status = clg_fail_no_impl(p, u->nodes[0]);
     }
+end:
     clg_records_free(&tuned);
     return status;
 }

@@ -2,7 +2,7 @@
  * the next run goes over to it (enqueue.c). From the first copy of a target by clg_read_begin() on, the last step of a
  * run that writes it gives an event, for which the download queue waits; and the first step of the next run that writes
  * it waits for the copies that are still under way. */
-#include "plan/plan.h"
+#include "plan/place.h"
 
 clg_target *clg_readable(const clg_plan *p, const clg_tensor *t, const char *call) {
     if (!p || !t) {
@@ -60,6 +60,7 @@ clg_status clg_write(clg_plan *p, clg_tensor *input, const void *data, size_t by
         return clg_fail(CLG_ERR_INVALID, "clg_write: %s is no input (made by clg_input()) but the result of %s",
                         clg_tensor_name(input), input->node->op->name);
     CLG_TRY(clg_check_bytes(input, data, bytes, "clg_write"));
+    if (p->parts) return clg_parts_write(p, input, data, bytes);
     clg_upload *u = input->id < p->n_tensors ? p->values[input->id].upload : NULL;
     if (u && p->values[input->id].own)
         return clg_fail(CLG_ERR_INVALID, "clg_write: %s is in memory of the application: write there, or give it back "
@@ -77,6 +78,7 @@ clg_status clg_read(clg_plan *p, clg_tensor *t, void *data, size_t bytes) {
     const clg_target *target = clg_readable(p, t, "clg_read");
     if (!target) return CLG_ERR_INVALID;
     CLG_TRY(clg_check_bytes(t, data, bytes, "clg_read"));
+    if (p->parts) return clg_read(clg_parts_owner(p, t), t, data, bytes);
     const clg_value *v = &p->values[target->value];
     const double start = clg_trace_start(p->device);
     const clg_status status = clg_buffer_read(v->buffer, v->offset, t->dtype, data, (size_t)clg_value_elems(v));
@@ -112,6 +114,7 @@ static clg_status open_channel(clg_plan *p, clg_target *t) {
 clg_status clg_read_begin(clg_plan *p, clg_tensor *target) {
     clg_target *t = clg_readable(p, target, "clg_read_begin");
     if (!t) return CLG_ERR_INVALID;
+    if (p->parts) return clg_read_begin(clg_parts_owner(p, target), target);
     if (!t->download) CLG_TRY(open_channel(p, t));
     if (clg_download_full(t->download))
         return clg_fail(CLG_ERR_INVALID, "clg_read_begin: %d copies of %s are under way; take one by clg_read_end() "
@@ -128,6 +131,7 @@ clg_status clg_read_end(clg_plan *p, clg_tensor *target, void *data, size_t byte
     clg_target *t = clg_readable(p, target, "clg_read_end");
     if (!t) return CLG_ERR_INVALID;
     CLG_TRY(clg_check_bytes(target, data, bytes, "clg_read_end"));
+    if (p->parts) return clg_read_end(clg_parts_owner(p, target), target, data, bytes);
     if (!t->download || !clg_download_begun(t->download))
         return clg_fail(CLG_ERR_INVALID, "clg_read_end: no copy of %s was begun: see clg_read_begin()",
                         clg_tensor_name(target));

@@ -1,4 +1,5 @@
 /* Tuning of all that a graph computes: the keys of its units, the costliest first, each measured and stored. */
+#include "plan/place.h"
 #include "plan/tune.h"
 
 #include "base/alloc.h"
@@ -9,6 +10,7 @@
 #include <string.h>
 
 typedef struct entry {
+    clg_plan *plan; /* of the unit: for a device */
     const clg_unit *unit;
     char  *key;  /* in the plan's arena */
     int    uses;
@@ -33,13 +35,13 @@ static clg_status add(clg_plan *p, list *l, const clg_unit *u) {
     clg_str_free(&key);
     if (!text) return clg_fail_nomem("tuning");
     for (int i = 0; i < l->n; i++)
-        if (strcmp(l->e[i].key, text) == 0) {
+        if (l->e[i].plan->device == p->device && strcmp(l->e[i].key, text) == 0) {
             l->e[i].uses++;
             l->e[i].cost += cost_of_unit(u);
             return CLG_OK;
         }
     if (!clg_grow(&l->e, &l->cap, l->n + 1, sizeof *l->e)) return clg_fail_nomem("tuning");
-    l->e[l->n++] = (entry){ u, text, 1, cost_of_unit(u) };
+    l->e[l->n++] = (entry){ p, u, text, 1, cost_of_unit(u) };
     return CLG_OK;
 }
 
@@ -60,6 +62,7 @@ static clg_status collect(clg_plan *p, const clg_tune_params *t, list *l) {
         if (u->elementwise || u->n_nodes == 0 || !clg_str_glob(t->op, u->nodes[0]->op->name)) continue;
         if (has_elements(u) && clg_tune_has_choice(p, u, t->all_impls)) CLG_TRY(add(p, l, u));
     }
+    for (int i = 0; p->parts && i < p->parts->n; i++) CLG_TRY(collect(p->parts->part[i].plan, t, l));
     if (l->n > 0) qsort(l->e, (size_t)l->n, sizeof *l->e, by_cost);
     return CLG_OK;
 }
@@ -88,8 +91,9 @@ static bool has_record(const clg_plan *p, const entry *e, clg_choice *found) {
     return known && !unfinished;
 }
 
-static clg_status tune_entry(clg_plan *p, const entry *e, const clg_tune_params *t, double deadline, clg_tune_row *row,
+static clg_status tune_entry(const entry *e, const clg_tune_params *t, double deadline, clg_tune_row *row,
                              clg_tune_info *info, bool *go_on) {
+    clg_plan *p = e->plan;
     clg_record r = { .key = e->key };
     clg_tune_job job = { .plan = p, .unit = e->unit, .deadline = deadline, .all_impls = t->all_impls };
     if (!t->again && has_record(p, e, &r.best)) {
@@ -134,7 +138,7 @@ clg_status clg_tune_plan(clg_plan *p, const clg_tune_params *params, clg_tune_in
     info->keys = l.n;
     for (int i = 0; i < l.n && status >= 0 && go_on; i++) {
         clg_tune_row row = { .key = l.e[i].key, .uses = l.e[i].uses, .number = i, .total = l.n };
-        status = tune_entry(p, &l.e[i], &t, deadline, &row, info, &go_on);
+        status = tune_entry(&l.e[i], &t, deadline, &row, info, &go_on);
     }
     info->seconds = clg_now() - start;
     clg_free(l.e);
@@ -146,10 +150,12 @@ clg_status clg_tune(clg_graph *g, clg_list targets, const clg_plan_params *param
     clg_plan_params p = params ? *params : (clg_plan_params){ 0 };
     if (!g) return clg_fail(CLG_ERR_INVALID, "clg_tune: the graph is NULL");
     p.tune_ms = -1;
-    clg_plan *plan = clg_plan_analyse(g, targets, &p, NULL);
-    if (!plan) return clg_error_status();
-    const clg_status status = clg_tune_plan(plan, tune, info);
+    clg_findings *findings = clg_calloc(1, sizeof *findings);
+    if (!findings) return clg_fail_nomem("tuning");
+    clg_plan *plan = clg_plan_analyse(g, targets, &p, NULL, findings);
+    const clg_status status = plan ? clg_tune_plan(plan, tune, info) : clg_error_status();
     clg_plan_destroy(&plan);
+    clg_findings_destroy(&findings);
     return status;
 }
 
