@@ -138,3 +138,155 @@ Test(driver, no_variant_left) {
     finish(&w);
     clg_device_destroy(&d);
 }
+
+/* --- implementations that are wrong --- */
+
+static const char *excluded_why(clg_device *d, const char *impl) {
+    const char *name, *why = NULL;
+    for (int i = 0; (name = clg_impl_excluded(d, i, &why)) != NULL; i++)
+        if (strcmp(name, impl) == 0) return why;
+    return NULL;
+}
+
+/* The tuner finds it out, remembers it, and neither this device nor one that is opened later takes it. */
+Test(driver, wrong_is_excluded) {
+    static char text[16384];
+    char dir[] = "/tmp/clgrad-driver-XXXXXX", command[128];
+    cr_assert_not_null(mkdtemp(dir));
+    use_virtual("amd-vega");
+    clg_device *d = open_virtual(clg_device_params(.cache_dir = dir));
+    work w = start(d, NULL);
+    cr_assert_not_null(w.plan, "%s", clg_error());
+    set_fault("wrong=items");
+    cr_expect_float_eq(run(&w), 12345, 0);
+    clg_tune_info info;
+    OK(clg_tune(w.g, CLG_LIST(w.y), NULL, clg_tune_params(.seconds = 20, .all_impls = true), &info));
+    cr_expect_gt(info.wrong, 0);
+    finish(&w);
+    for (int again = 0; again < 2; again++) {
+        const char *why = excluded_why(d, "softmax.gpu");
+        cr_assert_not_null(why);
+        cr_expect(strstr(why, "softmax f32[4,8]"), "%s", why);
+        w = start(d, NULL);
+        cr_assert_not_null(w.plan, "%s", clg_error());
+        cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
+        report(&w, text, sizeof text);
+        cr_expect(!strstr(text, "softmax.gpu"), "%s", text);
+        finish(&w);
+        clg_device_destroy(&d);
+        d = open_virtual(clg_device_params(.cache_dir = dir));
+    }
+    w = start(d, clg_plan_params(.impl = "softmax.gpu")); /* by name it may still be had */
+    cr_expect_float_eq(run(&w), 12345, 0);
+    finish(&w);
+    OK(clg_impl_allow(d, NULL));
+    cr_expect_null(clg_impl_excluded(d, 0, NULL));
+    clg_device_destroy(&d);
+    d = open_virtual(clg_device_params(.cache_dir = dir));
+    cr_expect_null(clg_impl_excluded(d, 0, NULL));
+    clg_device_destroy(&d);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    cr_assert_eq(system(command), 0);
+}
+
+Test(driver, exclusion_by_hand) {
+    const char *why = NULL;
+    use_virtual("amd-vega");
+    const clg_device_params p = no_cache();
+    clg_device *d = open_virtual(&p), *ref = clg_device_open("ref", NULL);
+    cr_expect_eq(clg_impl_exclude(d, "no.such", "x"), CLG_ERR_INVALID);
+    cr_expect(strstr(clg_error(), "no.such"), "%s", clg_error());
+    cr_expect_eq(clg_impl_exclude(d, NULL, "x"), CLG_ERR_INVALID);
+    cr_expect_eq(clg_impl_exclude(NULL, "softmax.gpu", "x"), CLG_ERR_INVALID);
+    cr_expect_eq(clg_impl_exclude(ref, "softmax.gpu", "x"), CLG_ERR_INVALID);
+    OK(clg_impl_exclude(d, "softmax.gpu", "two\nlines = one"));
+    OK(clg_impl_exclude(d, "elementwise.gpu", NULL));
+    cr_expect_str_eq(excluded_why(d, "softmax.gpu"), "two lines = one");
+    work w = start(d, NULL);
+    cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
+    finish(&w);
+    OK(clg_impl_allow(d, "softmax.gpu"));
+    OK(clg_impl_allow(d, "softmax.gpu"));
+    cr_expect_str_eq(clg_impl_excluded(d, 0, &why), "elementwise.gpu");
+    cr_expect_null(clg_impl_excluded(d, 1, NULL));
+    OK(clg_impl_exclude(d, "softmax.gpu", "again"));
+    cr_expect_str_eq(excluded_why(d, "softmax.gpu"), "again");
+    clg_device_destroy(&d);
+    clg_device_destroy(&ref);
+}
+
+/* --- devices that are lost --- */
+
+/* Every call fails with the first cause; the other device of the process goes on. */
+Test(driver, lost_device) {
+    float first = 0;
+    char cause[600];
+    use_virtual("amd-vega; nvidia-turing");
+    const clg_device_params p = no_cache();
+    clg_device *d = open_virtual(&p), *other = clg_device_open("1", &p);
+    cr_assert_not_null(other, "%s", clg_error());
+    work w = start(d, NULL), o = start(other, NULL);
+    cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
+    set_fault("lost=1");
+    clg_status status = CLG_OK;
+    for (int i = 0; i < 3 && status == CLG_OK; i++) status = try_run(&w, &first);
+    cr_expect_eq(status, CLG_ERR_DEVICE);
+    cr_expect(strstr(clg_error(), "CL_DEVICE_NOT_AVAILABLE"), "%s", clg_error());
+    snprintf(cause, sizeof cause, "%.80s", strstr(clg_error(), "clEnqueue"));
+    set_fault(""); /* the driver answers again, but what was on the device is gone */
+    cr_expect_eq(try_run(&w, &first), CLG_ERR_DEVICE);
+    cr_expect(strstr(clg_error(), "is lost") && strstr(clg_error(), cause), "%s\n%s", clg_error(), cause);
+    cr_expect_eq(clg_device_finish(d), CLG_ERR_DEVICE);
+    work more = start(d, NULL);
+    cr_expect_null(more.plan);
+    cr_expect(strstr(clg_error(), "is lost"), "%s", clg_error());
+    finish(&more);
+    cr_expect_float_eq(run(&o), 0.125f, 1e-6f);
+    finish(&w);
+    finish(&o);
+    clg_device_destroy(&d);
+    clg_device_destroy(&other);
+}
+
+/* A command that never ends: told in time, with the step that hangs, and nothing waits for it afterwards. */
+static void hang(bool profiling, const char *profile) {
+    float first = 0;
+    use_virtual(profile);
+    clg_device *d = open_virtual(clg_device_params(.cache_dir = "", .timeout_ms = 300, .profiling = profiling));
+    work w = start(d, NULL);
+    cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
+    set_fault("hang=items");
+    double begin = now();
+    cr_expect_eq(try_run(&w, &first), CLG_ERR_DEVICE);
+    cr_expect(now() - begin > 0.29 && now() - begin < 3, "%g s", now() - begin);
+    cr_expect(strstr(clg_error(), "timed out") && strstr(clg_error(), "300 ms"), "%s", clg_error());
+    cr_expect(strstr(clg_error(), profiling ? "softmax.gpu softmax_" : ".profiling"), "%s", clg_error());
+    begin = now();
+    cr_expect_eq(clg_device_finish(d), CLG_ERR_DEVICE);
+    finish(&w);
+    clg_device_destroy(&d);
+    cr_expect_lt(now() - begin, 0.2);
+    cr_expect_eq(first, 0);
+}
+
+Test(driver, hang_shared_memory) { hang(true, "intel-uhd"); }
+Test(driver, hang_own_memory) { hang(false, "amd-vega"); }
+
+/* --- memory that is found missing late --- */
+
+Test(driver, late_allocation) {
+    float first = 0;
+    use_virtual("amd-vega");
+    const clg_device_params p = no_cache();
+    clg_device *d = open_virtual(&p);
+    work w = start(d, NULL);
+    set_fault("alloc=1"); /* once: room is made, and it works */
+    cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
+    set_fault("alloc=1000");
+    cr_expect_eq(try_run(&w, &first), CLG_ERR_NOMEM);
+    cr_expect(strstr(clg_error(), "out of device memory") && strstr(clg_error(), "smaller batches"), "%s", clg_error());
+    set_fault(""); /* nothing is lost by it */
+    cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
+    finish(&w);
+    clg_device_destroy(&d);
+}

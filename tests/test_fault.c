@@ -10,6 +10,7 @@
 #include "support/fail.h"
 #include <clgrad/clgrad.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -512,7 +513,8 @@ static bool try_fault(const sweep *s, const char *dir, long n, double want, told
     t->done = !hit;
     if (status < 0 && (!hit || *clg_error() == 0 || clg_error_status() != status))
         snprintf(t->wrong, sizeof t->wrong, "status %d with error %d \"%s\"", status, clg_error_status(), clg_error());
-    else if (status >= 0 && value != want)
+    else if (status >= 0 && value != want /* another implementation rounds otherwise */
+             && !(strcmp(t->call, "clBuildProgram") == 0 && fabs(value - want) < 1e-5 * fabs(want)))
         snprintf(t->wrong, sizeof t->wrong, "success with the value %g, not %g", value, want);
     else if (fail_blocks_alive() != 0 || fail_objects_alive() != 0)
         snprintf(t->wrong, sizeof t->wrong, "%ld blocks and %ld OpenCL objects leak; status %d, %s",

@@ -158,6 +158,8 @@ clg_status clg_kernel_create(clg_program *p, const char *function, const clg_bin
         status = err == CL_INVALID_KERNEL_NAME
             ? clg_fail(CLG_ERR_INVALID, "program %s has no kernel %s", p->name, function)
             : fail_kernel(k, err, "clCreateKernel");
+        if (err == CL_OUT_OF_RESOURCES || err == CL_INVALID_KERNEL_DEFINITION) /* no failure of the moment */
+            status = clg_fail_context(CLG_ERR_BUILD, "%s", "");
         goto end;
     }
     CLG_TRY_END(bind(k, args, n));
@@ -212,7 +214,8 @@ clg_status clg_kernel_set_range(clg_kernel *k, const size_t global[3], const siz
     if (err != CL_SUCCESS) return fail_kernel(k, err, "clGetKernelWorkGroupInfo");
     if (most > caps->max_group) most = caps->max_group;
     if (total > most)
-        return bad_range(k, local, "%zu work-items, but this kernel takes at most %zu on %s", total, most, device);
+        return clg_fail(CLG_ERR_UNSUP, "kernel %s.%s: %zu work-items in a group, but it takes at most %zu on %s",
+                        k->program->name, k->name, total, most, device);
     err = clGetKernelWorkGroupInfo(k->kernel, id, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof fixed, fixed, NULL);
     if (err != CL_SUCCESS) return fail_kernel(k, err, "clGetKernelWorkGroupInfo");
     if (fixed[0] > 0 && memcmp(fixed, local, sizeof fixed) != 0)

@@ -234,10 +234,8 @@ static bool is_news(const clg_device *d, const char *impl) {
     return !known;
 }
 
-/* Failures of an implementation, and not of the moment or of the device. */
-static bool may_be_its_fault(clg_status status) {
-    return status == CLG_ERR_BUILD || status == CLG_ERR_UNSUP || status == CLG_ERR_INVALID || status == CLG_ERR_DEVICE;
-}
+/* Failures of an implementation on this device, and not of the moment, of the device, or of this library. */
+static bool may_be_its_fault(clg_status status) { return status == CLG_ERR_BUILD || status == CLG_ERR_UNSUP; }
 
 /* What computes a step: that of its unit, or the kind of elementwise kernels. */
 static const char *impl_of(const clg_plan *p, const clg_step *s) {
