@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "support/plan.h"
@@ -289,4 +290,42 @@ Test(driver, late_allocation) {
     cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
     finish(&w);
     clg_device_destroy(&d);
+}
+
+/* --- the doctor --- */
+
+static int clgrad(const char *args, char *out, size_t size) {
+    char command[600];
+    cr_assert_not_null(getenv("CLGRAD_TOOL"), "set CLGRAD_TOOL to the clgrad program, as meson does");
+    snprintf(command, sizeof command, "'%s' %s 2>&1", getenv("CLGRAD_TOOL"), args);
+    FILE *f = popen(command, "r");
+    cr_assert_not_null(f);
+    out[fread(out, 1, size - 1, f)] = 0;
+    const int status = pclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+Test(driver, doctor_remembers) {
+    static char out[1 << 16];
+    char dir[] = "/tmp/clgrad-driver-XXXXXX", command[128];
+    cr_assert_not_null(mkdtemp(dir));
+    use_virtual("amd-vega");
+    setenv("CLGRAD_CACHE_DIR", dir, 1);
+    set_fault("wrong=items");
+    /* Its sliced operands are made by another kernel "items": not the fault of this one. */
+    cr_expect_neq(clgrad("doctor --op add --case 0 --impl '*gpu' --remember", out, sizeof out), 0, "%s", out);
+    cr_expect(strstr(out, "sliced") && !strstr(out, "not chosen here"), "%s", out);
+    cr_expect_neq(clgrad("doctor --op softmax --case 1 --impl '*gpu'", out, sizeof out), 0, "%s", out);
+    cr_expect(strstr(out, "clgrad doctor --remember"), "%s", out);
+    cr_expect_neq(clgrad("doctor --op softmax --case 1 --impl '*gpu' --remember", out, sizeof out), 0, "%s", out);
+    cr_expect(strstr(out, "softmax.gpu is not chosen here any more"), "%s", out);
+    set_fault("");
+    cr_expect_eq(clgrad("devices", out, sizeof out), 0, "%s", out);
+    cr_expect(strstr(out, "softmax.gpu: clgrad doctor, op softmax, case 1: "), "%s", out);
+    cr_expect_eq(clgrad("doctor --forget", out, sizeof out), 0, "%s", out);
+    cr_expect(strstr(out, "allowed again: softmax.gpu"), "%s", out);
+    cr_expect_eq(clgrad("devices", out, sizeof out), 0, "%s", out);
+    cr_expect(!strstr(out, "softmax.gpu"), "%s", out);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    cr_assert_eq(system(command), 0);
 }

@@ -22,20 +22,34 @@ double clg_check_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void clg_check_fail(const clg_check_params *p, clg_check_result *r, int number, const char *impl, const char *fmt,
-                    ...) {
+static void report(const clg_check_params *p, clg_check_result *r, int number, const char *impl, bool wrong,
+                   const char *fmt, va_list ap) {
     char text[1024] = "";
     const clg_case *c = number >= 0 ? clg_case_at(r->op, number) : NULL;
-    va_list ap;
     r->failures++;
     if (!p->failed) return;
     if (c) clg_case_text(c, text, 256);
     size_t at = strlen(text);
     if (at) at += (size_t)snprintf(text + at, sizeof text - at, ": ");
-    va_start(ap, fmt);
     vsnprintf(text + at, sizeof text - at, fmt, ap);
+    p->failed(p->user, &(clg_check_failure){r->op, impl, number, p->seed, text, wrong});
+}
+
+void clg_check_fail(const clg_check_params *p, clg_check_result *r, int number, const char *impl, const char *fmt,
+                    ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    report(p, r, number, impl, false, fmt, ap);
     va_end(ap);
-    p->failed(p->user, &(clg_check_failure){r->op, impl, number, p->seed, text});
+}
+
+/* The same for wrong numbers. In forms of operands other ops take part, so there the implementation may be innocent. */
+static void fail_wrong(const clg_check_job *j, const char *impl, const char *fmt, ...) CLG_FMT(3, 4);
+static void fail_wrong(const clg_check_job *j, const char *impl, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    report(j->p, j->r, j->number, impl, impl && !j->what, fmt, ap);
+    va_end(ap);
 }
 
 /* "f16: " before a message about a form. */
@@ -89,10 +103,10 @@ static void compare(const clg_check_job *j, const char *impl, bool exact, const 
     if (!exact && (*j->bound == 0 || worst * *j->bound > *j->max_error * j->k)) *j->max_error = worst, *j->bound = j->k;
     if (at >= 0 && !(worst <= j->k)) {
         char form[32];
-        clg_check_fail(j->p, j->r, j->number, impl, "%s%s: element %lld of %lld is %.9g, reference %.9g: error %.3g, "
-                       "bound %g", form_prefix(j, form, sizeof form), exact ? "small integers" : "reals",
-                       (long long)at, (long long)n, x[at], y[at], fabs(x[at] - y[at]) / unit_of(j, scale, y[at]),
-                       exact && !(fabs(y[at]) > j->whole) ? 0 : j->k);
+        fail_wrong(j, impl, "%s%s: element %lld of %lld is %.9g, reference %.9g: error %.3g, bound %g",
+                   form_prefix(j, form, sizeof form), exact ? "small integers" : "reals", (long long)at, (long long)n,
+                   x[at], y[at], fabs(x[at] - y[at]) / unit_of(j, scale, y[at]),
+                   exact && !(fabs(y[at]) > j->whole) ? 0 : j->k);
     }
 }
 
@@ -173,8 +187,7 @@ static void check_run(const clg_check_job *j, const char *impl, clg_case_run *ru
         if (s == CLG_OK && again) s = clg_case_outcome(j->c, run, &second);
         if (s == CLG_OK && again && !same_bits(first, second, run->n)) {
             j->r->deterministic = false;
-            clg_check_fail(j->p, j->r, j->number, impl, "%sa second run gave other bits",
-                           form_prefix(j, (char[32]){""}, 32));
+            fail_wrong(j, impl, "%sa second run gave other bits", form_prefix(j, (char[32]){""}, 32));
         }
     }
     if (s < 0) fail_status(j, impl, s);

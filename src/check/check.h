@@ -12,6 +12,7 @@ typedef struct clg_check_failure {
     int         number;    /* of the case; -1: the op as a whole */
     uint64_t    seed;
     const char *text;      /* "f32[2,3]: reals: element 4 of 6 is ..." */
+    bool        wrong;     /* impl gave wrong numbers, and no other op took part */
 } clg_check_failure;
 
 typedef struct clg_check_params {

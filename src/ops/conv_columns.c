@@ -9,9 +9,11 @@
 enum { ITEMS = 64 /* of a work-group on class gpu */, RUN = 4096 /* elements of a work-item on class cpu */,
        ENOUGH = 128 /* work-items */ };
 
+static bool takes_group(const clg_device_caps *c) { return c->max_group >= ITEMS && c->max_item[0] >= ITEMS; }
+
 size_t clg_conv_group_size(const clg_emit *e) {
     const clg_device_caps *caps = clg_device_get_caps(clg_emit_device(e));
-    return caps->cls == CLG_CLASS_CPU || caps->max_group < ITEMS ? 1 : ITEMS;
+    return caps->cls == CLG_CLASS_CPU || !takes_group(caps) ? 1 : ITEMS;
 }
 
 /* Rows of pixels a work-item, so that there is enough for each and there are enough of them. */
@@ -34,12 +36,11 @@ clg_status clg_conv_emit_columns(clg_emit *e, const clg_conv_geom *g, enum clg_d
     const int64_t step_d = g->stride[0], step_h = g->stride[1], step_w = g->stride[2];
     const int64_t pad_d = g->pad[0], pad_h = g->pad[1], pad_w = g->pad[2];
     const bool by_rows = cls == CLG_CLASS_CPU;
-    const size_t most = clg_device_get_caps(clg_emit_device(e))->max_group;
     return clg_emit_launch(e, &(clg_launch){
         .kernel = by_rows ? (c->gather ? "conv_gemm.col2im_rows" : "conv_gemm.im2col_rows")
                           : (c->gather ? "conv_gemm.col2im" : "conv_gemm.im2col"),
         .global = { (size_t)(by_rows ? clg_div_up(lines, run) : pixels), (size_t)rows, (size_t)c->images },
-        .local = { by_rows || most < ITEMS ? 1 : ITEMS },
+        .local = { by_rows || !takes_group(clg_device_get_caps(clg_emit_device(e))) ? 1 : ITEMS },
         .args = ARGS(IN(src), OUT(dst), IN(taps), INT(n0), INT(C), INT(T_taps), LONG(image_stride), LONG(row_stride),
                      INT(run), INT(in_d), INT(in_h), INT(in_w), INT(out_d), INT(out_h), INT(out_w), INT(step_d),
                      INT(step_h), INT(step_w), INT(pad_d), INT(pad_h), INT(pad_w)),

@@ -154,6 +154,8 @@ clg_status clg_conv_tap_table(clg_emit *e, const clg_conv_geom *g, const clg_ten
 clg_status clg_conv_emit_sum(clg_emit *e, const clg_tensor *part, const clg_tensor *gw, int64_t parts,
                              const char *options, size_t group) {
     const int64_t n = clg_shape_elems(gw->shape);
+    const clg_device_caps *caps = clg_device_get_caps(clg_emit_device(e));
+    while (group > 1 && (group > caps->max_group || group > caps->max_item[0])) group /= 2;
     return clg_emit_launch(e, &(clg_launch){
         .kernel = "conv_bwd.sum_parts", .options = options,
         .global = { (size_t)clg_div_up(n, 16) }, .local = { group },

@@ -198,7 +198,8 @@ clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_laun
                              INT_AS(oh, g->out[1]), INT_AS(ow, g->out[2]), INT_AS(pd, a->pad[0]),
                              INT_AS(ph, a->pad[1]), INT_AS(pw, a->pad[2]), {.kind = CLG_ARG_END}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) args[n++] = sizes[i];
-    const size_t group = blocks ? 1 : (size_t)min64(128, (int64_t)caps->max_group);
+    const int64_t limit = min64((int64_t)caps->max_group, (int64_t)caps->max_item[0]);
+    const size_t group = blocks ? 1 : (size_t)min64(128, limit);
     return clg_emit_launch(e, &(clg_launch){l->kernel,
         clg_emit_options(e, "-DKD=%d -DKH=%d -DKW=%d -DSD=%d -DSH=%d -DSW=%d -DPW=%d -DWHOLE=%d%s", (int)a->kernel[0],
                          (int)a->kernel[1], (int)a->kernel[2], (int)a->stride[0], (int)a->stride[1],

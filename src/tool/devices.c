@@ -31,6 +31,15 @@ static void print_text(FILE *to, int i, bool chosen, const clg_device_info *d) {
     if (d->quirks[0]) fprintf(to, "            driver faults worked around: %s\n", d->quirks);
 }
 
+/* What is excluded on the one that would be used: only an opened device tells. */
+static void print_excluded(FILE *to, const char *which) {
+    const char *name, *why = "";
+    clg_device *dev = clg_device_open(which, NULL);
+    for (int i = 0; dev && (name = clg_impl_excluded(dev, i, &why)) != NULL; i++)
+        fprintf(to, "            excluded here (clgrad doctor --forget): %s: %s\n", name, why);
+    clg_device_destroy(&dev);
+}
+
 static json_t *device_json(int i, bool chosen, const clg_device_info *d) {
     return json_pack("{s:i, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:b, s:s}",
                      "index", i, "chosen", chosen, "type", type_names[d->type], "name", d->name, "platform",
@@ -42,7 +51,7 @@ static json_t *device_json(int i, bool chosen, const clg_device_info *d) {
                      d->quirks);
 }
 
-static int list(int chosen, const char *json) {
+static int list(int chosen, const char *which, const char *json) {
     clg_jsonl *lines = NULL;
     FILE *table = clg_jsonl_table(json);
     int code = clg_jsonl_open(json, &lines);
@@ -53,6 +62,7 @@ static int list(int chosen, const char *json) {
             break;
         }
         print_text(table, i, i == chosen, &d);
+        if (i == chosen && d.type != CLG_DEVICE_REF) print_excluded(table, which);
         code = clg_jsonl_write(lines, device_json(i, i == chosen, &d));
     }
     clg_jsonl_close(&lines);
@@ -71,6 +81,6 @@ int clg_cmd_devices(int argc, char **argv) {
     const int stop = clg_opt_parse(&usage, argc, argv);
     if (stop >= 0) return stop;
     const int chosen = clg_device_find(device);
-    const int code = list(chosen, json);
+    const int code = list(chosen, device, json);
     return code == CLG_EXIT_OK && chosen < 0 ? clg_tool_fail() : code;
 }

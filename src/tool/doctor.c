@@ -9,6 +9,8 @@ typedef struct doctor {
     FILE              *table;
     clg_doctor_report *report;
     int                failures; /* lines given to the report */
+    bool               remember, forget;
+    clg_device        *dev;
 } doctor;
 
 /* --- failures --- */
@@ -40,11 +42,12 @@ static void failed(void *user, const clg_check_failure *f) {
     d->failures++;
     clg_doctor_report_failure(d->report, f, command);
     fprintf(d->table, "    %s: %s\n    to repeat: %s\n", f->op, f->text, command);
+    clg_doctor_remember(d->dev, f, d->remember, d->table);
 }
 
 /* --- the table --- */
 
-static void print_device(FILE *to, const clg_device *dev) {
+static void print_device(FILE *to, clg_device *dev) {
     clg_device_info i;
     clg_device_get_info(dev, &i);
     fprintf(to, "device    %s\nplatform  %s, %s\ndriver    %s, %s\n", i.name, i.platform, i.vendor, i.driver,
@@ -54,6 +57,7 @@ static void print_device(FILE *to, const clg_device *dev) {
             (double)i.local_mem / 1024, (unsigned long long)i.max_group, i.fp64 ? ", fp64" : "",
             i.fp16 ? ", fp16" : "");
     if (i.quirks && *i.quirks) fprintf(to, "quirks    %s\n", i.quirks);
+    clg_doctor_print_excluded(dev, to);
     fprintf(to, "library   clgrad %s\n\n", clg_version());
     fprintf(to, "%-18s %5s %5s %10s %7s %-7s %8s %8s %4s %6s\n", "op", "cases", "plans", "err/bound", "ulp",
             "also", "gradient", "second", "bits", "ms");
@@ -135,6 +139,14 @@ static int walk(doctor *d, const clg_check_params *p) {
 
 /* --- the command --- */
 
+static int check_ops(doctor *d, const clg_check_params *p) {
+    print_device(d->table, p->dev);
+    int code = clg_doctor_report_open(d->json, p->dev, &d->want, &d->report);
+    if (code == 0) code = walk(d, p);
+    clg_doctor_report_close(&d->report);
+    return code;
+}
+
 static int check_device(doctor *d) {
     clg_check_params p = {.seed = d->want.seed, .failed = failed, .user = d, .only_case = (int)d->want.number + 1,
                           .only_impl = d->want.impl};
@@ -142,11 +154,11 @@ static int check_device(doctor *d) {
     p.dev = clg_device_open(d->want.device, NULL);
     p.ref = p.dev ? clg_device_open("ref", NULL) : NULL;
     p.capped = p.ref ? clg_device_open(d->want.device, clg_device_params(.mem_cap = CLG_CHECK_CAP)) : NULL;
+    d->dev = p.dev;
     if (p.capped) {
-        print_device(d->table, p.dev);
-        code = clg_doctor_report_open(d->json, p.dev, &d->want, &d->report);
-        if (code == 0) code = walk(d, &p);
-        clg_doctor_report_close(&d->report);
+        code = d->forget ? clg_doctor_forget(p.dev, d->table) : CLG_EXIT_OK;
+        const bool check = code == 0 && (!d->forget || d->remember);
+        if (check) code = check_ops(d, &p);
     } else {
         code = clg_tool_fail();
     }
@@ -164,6 +176,11 @@ int clg_cmd_doctor(int argc, char **argv) {
          "(default $CLGRAD_DEVICE, else the best one)"},
         {CLG_OPT_TEXT, "json", "FILE", &d.json, "write the report to FILE, - for stdout: one JSON\n"
          "object with device, ops, failures, and verdict"},
+        {CLG_OPT_TITLE, .help = "What is wrong here"},
+        {CLG_OPT_FLAG, "remember", NULL, &d.remember, "never choose again, on this device and driver, the\n"
+         "implementations that are wrong (kept with the tuning\n"
+         "records of the device)"},
+        {CLG_OPT_FLAG, "forget", NULL, &d.forget, "allow them all again; checks only with --remember"},
         {CLG_OPT_TITLE, .help = "To repeat a part"},
         {CLG_OPT_TEXT, "op", "NAME", &d.want.op, "check this op only (`clgrad ops` lists them)"},
         {CLG_OPT_INT, "case", "N", &d.want.number, "check case N of it only", 0, 1000000,
@@ -182,6 +199,7 @@ int clg_cmd_doctor(int argc, char **argv) {
         "the report to a bug report. The first run compiles every kernel and takes some\n"
         "minutes; later runs find them in the cache.",
         options, "Examples:\n  clgrad doctor --json report.json\n"
+        "  clgrad doctor --remember               and work around what is wrong\n"
         "  clgrad doctor --device pocl --op conv --case 3 --seed 7\n", NULL, 0};
     int code = clg_opt_parse(&usage, argc, argv);
     if (code >= 0) return code;

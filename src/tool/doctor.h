@@ -14,8 +14,16 @@ typedef struct clg_doctor_selection {
 
 typedef struct clg_doctor_report clg_doctor_report;
 
+/** Excludes the implementation that a failure blames, or tells how that is done. */
+void clg_doctor_remember(clg_device *dev, const clg_check_failure *f, bool remember, FILE *table);
+void clg_doctor_print_excluded(clg_device *dev, FILE *to);
+json_t *clg_doctor_excluded_json(clg_device *dev); /* a new array; NULL: no memory */
+
+/** Allows all of them again. Returns an exit code. */
+int clg_doctor_forget(clg_device *dev, FILE *to);
+
 /** path NULL: the report is kept but written nowhere; "-" is stdout. Returns an exit code. */
-int  clg_doctor_report_open(const char *path, const clg_device *dev, const clg_doctor_selection *s,
+int  clg_doctor_report_open(const char *path, clg_device *dev, const clg_doctor_selection *s,
                             clg_doctor_report **out);
 void clg_doctor_report_close(clg_doctor_report **r);
 void clg_doctor_report_op(clg_doctor_report *r, const clg_check_result *c);

@@ -50,7 +50,7 @@ static json_t *device_json(const clg_device *dev) {
         "unified_memory", i.unified_memory, "quirks", text_or_null(i.quirks ? i.quirks : ""));
 }
 
-int clg_doctor_report_open(const char *path, const clg_device *dev, const clg_doctor_selection *s,
+int clg_doctor_report_open(const char *path, clg_device *dev, const clg_doctor_selection *s,
                            clg_doctor_report **out) {
     clg_doctor_report *r = *out = calloc(1, sizeof *r);
     if (r) {
@@ -60,6 +60,7 @@ int clg_doctor_report_open(const char *path, const clg_device *dev, const clg_do
         json_object_set_new(r->root, "clgrad", json_string(clg_version()));
         json_object_set_new(r->root, "system", system_json());
         json_object_set_new(r->root, "device", device_json(dev));
+        json_object_set_new(r->root, "excluded", clg_doctor_excluded_json(dev));
         json_object_set_new(r->root, "selection", json_pack("{s:o,s:o,s:o,s:i,s:o}", "device", text_or_null(s->device),
             "op", text_or_null(s->op), "impl", text_or_null(s->impl), "case", (int)s->number, "seed",
             seed_text(s->seed)));
@@ -67,7 +68,7 @@ int clg_doctor_report_open(const char *path, const clg_device *dev, const clg_do
         json_object_set(r->root, "failures", r->failures);
         json_object_set(r->root, "verdict", r->verdict);
     }
-    if (!r || !r->root || json_object_size(r->root) < 9) return clg_tool_error(CLG_EXIT_FAILED, "no memory");
+    if (!r || !r->root || json_object_size(r->root) < 10) return clg_tool_error(CLG_EXIT_FAILED, "no memory");
     return CLG_EXIT_OK;
 }
 
