@@ -1,5 +1,5 @@
-/* Faults of drivers, injected by the virtual device (support/virtual.h): implementations that fail or are wrong, devices
- * that are lost or hang, memory that is found missing late. */
+/* Faults of drivers, injected by the virtual device (support/virtual.h): implementations that fail or are wrong,
+ * devices that are lost or hang, memory that is found missing late. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -134,7 +134,8 @@ Test(driver, no_variant_left) {
     cr_assert_null(w.plan);
     const char *error = clg_error();
     cr_expect_eq(clg_error_status(), CLG_ERR_UNSUP);
-    cr_expect(strstr(error, "no usable implementation") && strstr(error, ".gpu: ") && strstr(error, ".cpu: "), "%s", error);
+    cr_expect(strstr(error, "no usable implementation") && strstr(error, ".gpu: ") && strstr(error, ".cpu: "), "%s",
+              error);
     set_fault("");
     finish(&w);
     clg_device_destroy(&d);

@@ -124,7 +124,8 @@ ParameterizedTest(int *which, virtual, profile, .timeout = 300) {
     cr_expect_eq(info.fp64, want->fp64);
     cr_expect_eq(info.max_group, want->max_group);
     cr_expect_str_eq(info.quirks, "");
-    const float loss = train_lenet(dev, "matmul.tile_gpu", report, sizeof report), right = train_lenet(ref, NULL, NULL, 0);
+    const float loss = train_lenet(dev, "matmul.tile_gpu", report, sizeof report);
+    const float right = train_lenet(ref, NULL, NULL, 0);
     cr_expect_lt(fabsf(loss - right), 1e-4f * right, "%s: %g, not %g", want->profile, loss, right);
     cr_expect(strstr(report, "elementwise.gpu") && strstr(report, "conv.direct_gpu"), "%s:\n%s", want->profile, report);
     if (want->gpu)
@@ -153,7 +154,8 @@ static const char *found(const char *which) {
 }
 
 Test(virtual, choice_by_name) {
-    use_virtual("intel-uhd,cpu,name=Some CPU,vendor=Some,platform=Some OpenCL; intel-uhd; nvidia-turing; amd-rdna2,units=99");
+    use_virtual("intel-uhd,cpu,name=Some CPU,vendor=Some,platform=Some OpenCL; intel-uhd; nvidia-turing; "
+                "amd-rdna2,units=99");
     cr_expect_eq(clg_device_count(), 5);
     cr_expect_str_eq(found("cpu"), "Some CPU");
     cr_expect_str_eq(found("intel:gpu"), "Intel(R) UHD Graphics 620");
@@ -215,7 +217,8 @@ Test(virtual, limits_hold) {
     clCreateCommandQueueWithProperties(r.context, r.id, NULL, &err);
     cr_expect_eq(err, CL_INVALID_OPERATION);
     clCreateImage(r.context, CL_MEM_READ_ONLY, &(cl_image_format){ CL_RGBA, CL_FLOAT },
-                  &(cl_image_desc){ .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 8, .image_height = 8 }, NULL, &err);
+                  &(cl_image_desc){ .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 8, .image_height = 8 },
+                  NULL, &err);
     cr_expect_eq(err, CL_INVALID_OPERATION);
     build(&r, "kernel void k(global float *x) { x[0] = (double)x[1]; }", &err);
     cr_expect_eq(err, CL_BUILD_PROGRAM_FAILURE);

@@ -40,8 +40,8 @@ typedef struct clg_device_params {
     int active_wait_us;     /* while runs of less than 0.1 ms, each with a clg_read(), follow each other closely, one
                                core of a CPU device stays awake between them for at most so many microseconds, since
                                waking it takes as long as such a run. 0: 200; negative: waits are passive */
-    int timeout_ms;         /* longest wait for what was given to the device; then it counts as lost (see below). Must be
-                               longer than all that is enqueued between two waits takes. 0: none */
+    int timeout_ms;         /* longest wait for what was given to the device; then it counts as lost (see below). Must
+                               be longer than all that is enqueued between two waits takes. 0: none */
 } clg_device_params;
 
 #define clg_device_params(...) (&(const clg_device_params){__VA_ARGS__})
@@ -61,8 +61,8 @@ typedef struct clg_device_params {
  * Returns NULL on failure: CLG_ERR_DEVICE (the message lists what was found, or which package to install; or why there
  * is no such part).
  *
- * A device may be lost while it is used: unplugged, reset by its driver after a fault, or hung for longer than timeout_ms.
- * From then on each call that needs it fails at once with CLG_ERR_DEVICE and the first cause; other devices go on.
+ * A device may be lost while it is used: unplugged, reset by its driver after a fault, or hung for longer than
+ * timeout_ms. From then on each call that needs it fails at once with CLG_ERR_DEVICE and the first cause; other devices go on.
  * Everything may be destroyed as usual, and nothing waits for the device. Of one that hangs the command queues and the
  * memory of pending copies are not freed, since commands may still use them: they are lost to the process.
  */

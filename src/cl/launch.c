@@ -239,8 +239,8 @@ static clg_status fail_launch(clg_kernel *k, cl_int err) {
     clg_device_stats s;
     if (status != CLG_ERR_NOMEM) return status;
     clg_device_get_stats(k->device, &s);
-    return clg_fail_context(status, "out of device memory at a launch, as this driver allocates late; %.1f MiB are in use: "
-                            "use smaller batches; ", (double)s.mem_used / 1048576);
+    return clg_fail_context(status, "out of device memory at a launch, as this driver allocates late; %.1f MiB are in "
+                            "use: use smaller batches; ", (double)s.mem_used / 1048576);
 }
 
 clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note, const clg_link *l) {

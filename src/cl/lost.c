@@ -62,9 +62,9 @@ static cl_int time_out(clg_device *d) {
     pthread_mutex_lock(&d->lock);
     const char *name = hung_step(d);
     if (clg_device_works(d)) {
-        snprintf(d->lost_text, sizeof d->lost_text, "nothing was done within %d ms (clg_device_params.timeout_ms)%s%s%s; "
-                 "either a command hangs, or the time is too short", d->timeout_ms, name ? "; it waits for step \"" : "",
-                 name ? name : "", name ? "\"" : "; a device that is opened with .profiling tells for which step");
+        snprintf(d->lost_text, sizeof d->lost_text, "nothing was done within %d ms (clg_device_params.timeout_ms)"
+                 "%s%s%s; either a command hangs, or the time is too short", d->timeout_ms,
+                 name ? "; it waits for step \"" : "", name ? name : "", name ? "\"" : "; a device that is opened with .profiling tells for which step");
         atomic_store_explicit(&d->state, CLG_DEVICE_HUNG, memory_order_release);
     }
     pthread_mutex_unlock(&d->lock);

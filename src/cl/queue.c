@@ -79,7 +79,7 @@ void clg_queue_name(const clg_device *d, cl_command_queue q, char *to, size_t si
 }
 
 void clg_queues_destroy(clg_device *d) {
-    if (atomic_load(&d->state) == CLG_DEVICE_HUNG) return; /* some drivers wait here: they stay until the process ends */
+    if (atomic_load(&d->state) == CLG_DEVICE_HUNG) return; /* some drivers would wait here: they stay */
     if (d->download) clReleaseCommandQueue(d->download);
     if (d->upload) clReleaseCommandQueue(d->upload);
     if (d->queue) clReleaseCommandQueue(d->queue);

@@ -345,8 +345,8 @@ static cl_int check_launch(const virtual_spec *s, cl_kernel k, cl_device_id d, c
                                  s->name, name, items, limit);
     virtual_next->clGetKernelWorkGroupInfo(k, d, CL_KERNEL_LOCAL_MEM_SIZE, sizeof used, &used, NULL);
     if (used > s->local)
-        return virtual_violation(CL_OUT_OF_RESOURCES, "%s, kernel %s: %llu bytes of local memory, at most %llu", s->name,
-                                 name, (unsigned long long)used, (unsigned long long)s->local);
+        return virtual_violation(CL_OUT_OF_RESOURCES, "%s, kernel %s: %llu bytes of local memory, at most %llu",
+                                 s->name, name, (unsigned long long)used, (unsigned long long)s->local);
     return CL_SUCCESS;
 }
 
@@ -356,7 +356,8 @@ static cl_int CL_API_CALL enqueue_kernel(cl_command_queue q, cl_kernel k, cl_uin
     enum { MOST = 31 };
     cl_event waits[MOST + 1], gate = NULL;
     const int i = virtual_index(q);
-    if (i < 0 || n > MOST) return virtual_next->clEnqueueNDRangeKernel(q, k, dims, offset, global, local, n, list, event);
+    if (i < 0 || n > MOST)
+        return virtual_next->clEnqueueNDRangeKernel(q, k, dims, offset, global, local, n, list, event);
     cl_int err = check_launch(&specs[i], k, ids[i], dims, local);
     if (err == CL_SUCCESS) err = virtual_fault_before_launch(q, k, &gate);
     if (err != CL_SUCCESS) return err;

@@ -1,5 +1,5 @@
-/* Faults of the virtual device. $CLGRAD_VIRTUAL_FAULT is a comma list, read anew at each call, so that a test may set it
- * when it wants; KERNEL is a name with * and ?:
+/* Faults of the virtual device. $CLGRAD_VIRTUAL_FAULT is a comma list, read anew at each call, so that a test may set
+ * it when it wants; KERNEL is a name with * and ?:
  *   build=TEXT        programs whose source has this text do not build
  *   group=KERNEL:N    this kernel takes at most N work-items in a group
  *   resources=KERNEL  its launches give CL_OUT_OF_RESOURCES

@@ -1,6 +1,6 @@
 /* Profiles of the virtual device: devices as their vendors' documents and drivers describe them to OpenCL. Two are none
- * that exists: "tiny" has the least of everything that this library asks for, "odd" limits that no real device combines.
- * Numbers that no document tells are plausible ones. */
+ * that exists: "tiny" has the least of everything that this library asks for, "odd" limits that no real device has
+ * together. Numbers that no document tells are plausible ones. */
 #define _POSIX_C_SOURCE 200809L
 #include "virtual.h"
 
@@ -31,12 +31,12 @@ const virtual_spec virtual_profiles[] = {
     { "arm-mali", "Mali-G77", "ARM", "ARM Platform", "3.0 v1.r38p1", 30, GPU, 9, 850, 384, { 384, 384, 384 }, 32 * KB,
       4 * GB, 0, 128, false, true, true, 16, VIRTUAL_WAVE_MULTIPLE, 65536 },
     { "qualcomm-adreno", "QUALCOMM Adreno(TM)", "QUALCOMM", "QUALCOMM Snapdragon(TM)",
-      "OpenCL 3.0 QUALCOMM build: commit unknown Compiler E031.42", 30, GPU, 3, 750, 1024, { 1024, 1024, 1024 }, 32 * KB,
-      3 * GB, 1 * GB, 128, false, true, true, 64, VIRTUAL_WAVE_UNKNOWN, 16384 },
+      "OpenCL 3.0 QUALCOMM build: commit unknown Compiler E031.42", 30, GPU, 3, 750, 1024, { 1024, 1024, 1024 },
+      32 * KB, 3 * GB, 1 * GB, 128, false, true, true, 64, VIRTUAL_WAVE_UNKNOWN, 16384 },
     { "old", "Old GPU", "Some Vendor", "Some OpenCL", "1.0", 12, GPU, 2, 400, 64, { 64, 64, 64 }, 16 * KB, 512 * MB, 0,
       1024, false, false, false, 8, VIRTUAL_WAVE_UNKNOWN, 4096 },
-    { "tiny", "Tiny", "Some Vendor", "Some OpenCL", "1.0", 12, GPU, 1, 100, 64, { 64, 8, 8 }, 16 * KB, 256 * MB, 0, 1024,
-      false, false, true, 8, VIRTUAL_WAVE_UNKNOWN, 0 },
+    { "tiny", "Tiny", "Some Vendor", "Some OpenCL", "1.0", 12, GPU, 1, 100, 64, { 64, 8, 8 }, 16 * KB, 256 * MB, 0,
+      1024, false, false, true, 8, VIRTUAL_WAVE_UNKNOWN, 0 },
     { "odd", "Odd", "Some Vendor", "Some OpenCL", "7", 12, GPU, 7, 500, 1024, { 128, 32, 16 }, 24 * KB, 1 * GB, 0, 256,
       true, false, false, 24, VIRTUAL_WAVE_UNKNOWN, 2048 },
     { .profile = "" },
