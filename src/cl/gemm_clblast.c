@@ -114,8 +114,10 @@ clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, co
     clg_event_release(&event);
     const bool memory = code == CLBlastTempBufferAllocFailure || code == CLBlastOpenCLOutOfHostMemory;
     const clg_status status = clg_fail(memory ? CLG_ERR_NOMEM : CLG_ERR_DEVICE, "CLBlast gemm, m %lld, n "
-                    "%lld, k %lld, batch %lld%s%s, on device %s: %s (%d)", (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch,
-                    g->ta ? ", A transposed" : "", g->tb ? ", B transposed" : "", d->row.name, text_of(code), code);
+                                       "%lld, k %lld, batch %lld%s%s, on device %s: %s (%d)", (long long)g->m,
+                                       (long long)g->n, (long long)g->k, (long long)g->batch,
+                                       g->ta ? ", A transposed" : "", g->tb ? ", B transposed" : "", d->row.name,
+                                       text_of(code), code);
     clg_device_note(d, code, "CLBlast");
     return status;
 }
