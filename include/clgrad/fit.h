@@ -92,8 +92,8 @@ typedef struct clg_fit_params {
  *
  *   Numbers.   The same devices and the same split give the same bits. Against one device the sum over a batch is
  *              rounded in another order: two sums of f32 over n rows differ by at most 2 (n + 1) 2^-24 sum |g_r|
- *              (Higham 2002, section 4.2; about the root of n of it if roundings are independent), so a step of SGD moves w by
- *              lr times that more or less, and differences grow as the training itself makes errors grow.
+ *              (Higham 2002, section 4.2; about a root of n in place of n if roundings are independent), so a step of
+ *              SGD moves w by lr times that more or less, and differences grow as training makes errors grow.
  *   Split.     If it is not given, a batch is cut into equal parts in the first steps, in which each device is timed
  *              beside the others, then in proportion to rows a second, for good; differences below an eighth are left
  *              alone. Checkpoints hold it: a run resumed with the same number of devices has the same split. A device

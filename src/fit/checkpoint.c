@@ -2,7 +2,8 @@
  * texts, "model" and "training": how, and how far. Times are left out, so that equal runs give equal bytes.
  *
  * "training" is JSON: {"version", "optimizer", "type", "batch", "accumulate", "items", "epoch", "item", "steps",
- * "best_kept", "split": [rows of a full batch for each of several devices], "history": [[train loss, accuracy, r2, n, val loss, accuracy, r2, n, lr], ...]}, null for NaN. */
+ * "best_kept", "split": [rows of a full batch for each of several devices],
+ * "history": [[train loss, accuracy, r2, n, val loss, accuracy, r2, n, lr], ...]}, null for NaN. */
 #include "fit/parallel.h"
 
 #include "base/alloc.h"
@@ -43,8 +44,8 @@ static json_t *training_json(const clg_trainer *t) {
         json_decref(history);
         return NULL;
     }
-    return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o*, s:o}", "version", (int)VERSION, "optimizer",
-                     t->p.optimizer, "type", clg_dtype_name(t->p.type), "batch", (json_int_t)t->p.batch, "accumulate",
+    return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o*, s:o}", "version", (int)VERSION,
+                     "optimizer", t->p.optimizer, "type", clg_dtype_name(t->p.type), "batch", (json_int_t)t->p.batch, "accumulate",
                      (json_int_t)t->p.accumulate, "items", (json_int_t)t->items, "epoch", (json_int_t)t->epoch, "item",
                      (json_int_t)t->item, "steps", (json_int_t)t->steps, "best_kept", (json_int_t)t->best_kept,
                      "split", split_json(t), "history", history);

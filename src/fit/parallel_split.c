@@ -1,6 +1,7 @@
 /* How a batch is shared out: by the largest remainders (Hamilton's method), so that shares sum up to the batch and
- * depend on nothing but the proportions; and the proportions by the speeds of the first steps. A device's time is the least of
- * several, each taken while the others compute too, as what they share (cores, memory, bus) belongs to their speed. */
+ * depend on nothing but the proportions; and the proportions by the speeds of the first steps. A device's time is the
+ * least of several, each taken while the others compute too, as what they share (cores, memory, bus) belongs to their
+ * speed. */
 #include "fit/parallel.h"
 
 #include "base/log.h"

@@ -1,6 +1,6 @@
 /* The graphs of a batch and their plans, compiled once a batch size: a training step, the gradients of some rows of
- * one, and inference. Everything of a step happens on the device, also the running sums of loss and right answers and the
- * watch for losses that are not finite: they are states ("fit.*"), so the host need not wait in an epoch, and
+ * one, and inference. Everything of a step happens on the device, also the running sums of loss and right answers and
+ * the watch for losses that are not finite: they are states ("fit.*"), so the host need not wait in an epoch, and
  * checkpoints hold them. */
 #include "fit/trainer.h"
 

@@ -124,7 +124,7 @@ static bool same_step(const clg_fit_params *a, const clg_fit_params *b) {
 /* Makes the weights, so that a file can be checked against them before anything is compiled. */
 static clg_status make_weights(clg_trainer *t) {
     clg_fit_part p;
-    const bool made = clg_fit_graph(t, t->dev, t->store, &p, 2, false); /* batch normalisation of one item would be none */
+    const bool made = clg_fit_graph(t, t->dev, t->store, &p, 2, false); /* one item would have no statistics */
     t->anchor = p.graph;
     return made ? clg_graph_status(t->anchor) : clg_error_status();
 }

@@ -44,7 +44,7 @@ struct clg_trainer {
     clg_model     *model;    /* its own copy */
     clg_fit_params p;        /* completed by defaults; the texts are owned */
     clg_fit_parts  training, inference;
-    struct clg_parallel *parallel; /* several devices: dev, store and anchor are of the first one that works; else NULL */
+    struct clg_parallel *parallel; /* several devices: dev, store, anchor are of the first that works; else NULL */
     int64_t        calls, plans;
     int64_t        epoch, item; /* finished epochs; items done in the present one */
     int64_t        steps;       /* batches in all */
