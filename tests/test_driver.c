@@ -330,3 +330,35 @@ Test(driver, doctor_remembers) {
     snprintf(command, sizeof command, "rm -rf '%s'", dir);
     cr_assert_eq(system(command), 0);
 }
+/* f64 on a device without it is computed by the reference: right, told once for each op, reported and counted. */
+Test(driver, missing_type_falls_back) {
+    static char text[16384];
+    const float in[] = { 1, 2, 3, 4 };
+    float out[4] = { 0 };
+    use_virtual("arm-mali");
+    clg_set_log(count_warnings, NULL, CLG_LOG_WARN);
+    const clg_device_params params = no_cache();
+    clg_device *d = open_virtual(&params);
+    work w = { .g = clg_graph_create(d, NULL) };
+    clg_tensor *x = clg_input(w.g, "x", CLG_F32, CLG_SHAPE(4));
+    clg_tensor *one = clg_param(w.g, "w", CLG_F64, CLG_SHAPE(4), CLG_INIT_ONE);
+    clg_tensor *y = clg_relu(clg_cast(clg_add(clg_cast(x, CLG_F64), one), CLG_F32));
+    for (int i = 0; i < 2; i++) {
+        clg_plan_info info;
+        w.plan = clg_compile(w.g, CLG_LIST(y), NULL);
+        cr_assert_not_null(w.plan, "%s", clg_error());
+        OK(clg_write(w.plan, x, in, sizeof in));
+        OK(clg_run(w.plan));
+        OK(clg_read(w.plan, y, out, sizeof out));
+        for (int k = 0; k < 4; k++) cr_expect_eq(out[k], in[k] + 1);
+        clg_plan_get_info(w.plan, &info);
+        cr_expect_eq(info.n_fallback, 3);
+        cr_expect_eq(info.n_copies, 1);
+        report(&w, text, sizeof text);
+        cr_expect(strstr(text, "is computed by the reference on the host"), "%s", text);
+        clg_plan_destroy(&w.plan);
+    }
+    cr_expect_eq(warnings, 3, "the param, cast and add: %d", warnings);
+    finish(&w);
+    clg_device_destroy(&d);
+}
