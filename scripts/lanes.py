@@ -124,6 +124,14 @@ def facts(env, before):
     raise RuntimeError(f'no device: {out.stderr.strip()}')
 
 
+def commit():
+    """What was run; the page itself, which each lane writes, is no change."""
+    git = ['git', '-C', ROOT]
+    head = subprocess.run([*git, 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
+    changed = subprocess.run([*git, 'diff', '--quiet', 'HEAD', '--', '.', ':!docs/devices.md']).returncode
+    return head + (' with changes' if changed else '')
+
+
 def count(log):
     """Sums over the log of a run: suites and tests that passed, failed, were skipped, and why."""
     sums = {'suites': 0, 'bad suites': [], 'passed': 0, 'failed': 0, 'skips': {}, 'impls': [0, 0], 'never': set()}
@@ -167,11 +175,11 @@ def run(name):
     sums = count(os.path.join(BUILD, 'meson-logs', f'lane-{name}-env.json'))
     good = sums['suites'] > 0 and not sums['bad suites'] and sums['failed'] == 0
     skipped = sum(sums['skips'].values())
-    version = subprocess.run(['git', '-C', ROOT, 'describe', '--always', '--dirty'], capture_output=True, text=True)
+    impls = '{} of {}'.format(*sums['impls']) if sums['impls'][1] else '-'
     day = datetime.date.today().isoformat()
     row = (f"| {name} | {title} | {device['name']}; {device['platform']}, driver {device['driver']}; "
            f"{device['version'].split(' ', 2)[1]} | {sums['suites']} | {sums['passed']} | {sums['failed']} | "
-           f"{skipped} | {sums['impls'][0]} of {sums['impls'][1]} | {minutes:.0f} min | {day}, {version.stdout.strip()} |")
+           f"{skipped} | {impls} | {minutes:.0f} min | {day}, {commit()} |")
     notes = []
     if sums['bad suites']:
         notes.append(f"- {name}: **failed**: {', '.join(sums['bad suites'])}")
