@@ -53,7 +53,7 @@ inline int4 tap_at(__global const int *taps, int t) {
 KERNEL implicit_gemm(IN(a), IN(b), IN(bias), IN_T(int, taps), OUT(c), const int has_bias, const int groups, const int M,
                      const int cols, const int K, const int channels, const int T_taps, const int parts, const int b_d,
                      const int b_h, const int b_w, const int p_d, const int p_h, const int p_w, const int step_d,
-                     const int step_h, const int step_w, const int pad_d, const int pad_h, const int pad_w) {
+                     const int step_h, const int step_w, const int pad_d, const int pad_h, const int pad_w TAIL_ARGS) {
     const geometry s = { b_d, b_h, b_w, p_d, p_h, p_w, step_d, step_h, step_w, pad_d, pad_h, pad_w };
     const int pixels = p_d * p_h * p_w;
     const size_t b_plane = (size_t)b_d * b_h * b_w;
@@ -76,8 +76,10 @@ KERNEL implicit_gemm(IN(a), IN(b), IN(bias), IN_T(int, taps), OUT(c), const int 
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 
-    ACC sum[4][4];
+    ACC sum[4][4]; /* all loops over it are unrolled: registers have no index */
+#pragma unroll
     for (int i = 0; i < 4; i++)
+#pragma unroll
         for (int j = 0; j < 4; j++) sum[i][j] = 0;
     const int k_begin = (long)K * part / parts, k_end = (long)K * (part + 1) / parts;
     for (int k0 = k_begin; k0 < k_end; k0 += DEPTH) {
@@ -128,17 +130,19 @@ KERNEL implicit_gemm(IN(a), IN(b), IN(bias), IN_T(int, taps), OUT(c), const int 
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
+#pragma unroll
     for (int i = 0; i < 4; i++) {
         const int m = m0 + ty + i * TS;
-        if (m >= M) break;
+        const ACC start = has_bias && m < M ? LOAD(bias, g * M + m) : 0;
+#pragma unroll
         for (int j = 0; j < 4; j++) {
             const int col = col0 + tx + j * TS;
-            if (col >= cols) break;
+            if (m >= M || col >= cols) continue;
 #if MODE == 2
             STORE(c, (((size_t)part * groups + g) * M + m) * cols + col, sum[i][j]);
 #else
-            const ACC start = has_bias ? LOAD(bias, g * M + m) : 0;
-            STORE(c, (((size_t)(col / pixels) * groups + g) * M + m) * pixels + col % pixels, start + sum[i][j]);
+            const int row = (col / pixels * groups + g) * M + m, pixel = col % pixels;
+            STORE(c, (size_t)row * pixels + pixel, TAIL(start + sum[i][j], row, pixel));
 #endif
         }
     }

@@ -42,6 +42,7 @@
  *  are neighbours in memory, along k or across it; so are the quads of neighbouring work-items. Past the edges: 0. */
 inline void fetch(ACC4 *to, const int side, const bool along_k, __global const ACC *x, const long ld, const int o0,
                   const int most, const int k0, const int k, const int item) {
+#pragma unroll
     for (int s = 0; s < QUADS(side); s++) {
         const int q = item + s * ITEMS, in_row = along_k ? BK / 4 : side / 4, row = q / in_row, at = q % in_row * 4;
         const int r = row + (along_k ? o0 : k0), rows = along_k ? most : k, i = at + (along_k ? k0 : o0),
@@ -63,6 +64,7 @@ inline void fetch(ACC4 *to, const int side, const bool along_k, __global const A
 
 /** Stores what fetch() fetched as [term][row or column]. */
 inline void put(__local ACC4 *tile, const ACC4 *from, const int side, const bool along_k, const int item) {
+#pragma unroll
     for (int s = 0; s < QUADS(side); s++) {
         const int q = item + s * ITEMS, in_row = along_k ? BK / 4 : side / 4, row = q / in_row, at = q % in_row;
         if (along_k) {

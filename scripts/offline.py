@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Compiles the programs of the library for GPUs that are not here, and reports registers, local memory, scratch, spills.
+"""Compiles the programs of the library for GPUs that are not here: registers, local memory, scratch and spills of each.
 
   offline.py --programs build/tests/programs --tools build-offline [--targets gfx1030,sm_80] [--each 40]
              [--json FILE] [--table FILE] [--jobs N]
 
-The programs are what the library builds for a kind of device (tests/offline/programs.c). AMD: clang with ROCm's device
-library, or libclc where that does not know the target. NVIDIA: clang to PTX, then ptxas if it is installed. Intel: ocloc.
-"spirv" only checks that valid SPIR-V can be made of a program. Of each file of kernels at most --each programs are
-taken, evenly spread (0: all). Exits with 1 if a program does not compile, wants more local memory than the device has,
-or spills or uses scratch beyond what scripts/offline.bounds allows; with 77 if a compiler is missing and --skip is given.
+The programs are what the library builds for a kind of device (tests/offline/programs.c). AMD: clang with ROCm's
+device library, or libclc where that does not know the target. NVIDIA: clang to PTX, then ptxas if it is installed.
+Intel: ocloc. "spirv" only checks that valid SPIR-V can be made of a program. Of each file of kernels at most --each
+programs are taken, evenly spread (0: all). Exits with 1 if a program does not compile, wants more local memory than the
+device has, or spills or uses scratch beyond what scripts/offline.bounds allows; with 77 if a compiler is missing and
+--skip is given.
 
 These compilers are not those of the vendors' drivers, so that numbers may differ there.
 """
@@ -180,11 +181,13 @@ def group_of(path):
     return product
 
 
-def sample(paths, each):
+def sample(paths, each, files):
     """At most `each` programs of a file of kernels, evenly spread."""
     by_file = {}
     for p in sorted(paths):
-        by_file.setdefault(os.path.basename(p).rsplit("-", 1)[0], []).append(p)
+        name = os.path.basename(p).rsplit("-", 1)[0]
+        if not files or name.startswith(files):
+            by_file.setdefault(name, []).append(p)
     taken = []
     for group in by_file.values():
         n = len(group) if each == 0 else min(each, len(group))
@@ -229,7 +232,8 @@ def judge(r, allowed):
                     for t in (r["target"], TARGETS[r["target"]][0], "*")))
         where = "%s: %s for %s (%s)" % (r["program"], k["kernel"], r["target"], r["options"])
         if max(k.get("scratch", 0), k.get("spills", 0)) > most:
-            wrong.append("%s: scratch %d, spills %d; allowed %d" % (where, k.get("scratch", 0), k.get("spills", 0), most))
+            wrong.append("%s: scratch %d, spills %d; allowed %d" % (where, k.get("scratch", 0), k.get("spills", 0),
+                                                                    most))
         if k.get("local", 0) > limit:
             wrong.append("%s: %d bytes of local memory, the device has %d" % (where, k["local"], limit))
     return wrong
@@ -299,6 +303,7 @@ def main():
     a.add_argument("--tools", default="", help="folder into which the compilers' packages were unpacked")
     a.add_argument("--targets", default=",".join(TARGETS))
     a.add_argument("--each", type=int, default=40)
+    a.add_argument("--files", default="", help="only programs whose name begins with one of these, with commas between")
     a.add_argument("--jobs", type=int, default=os.cpu_count())
     a.add_argument("--json")
     a.add_argument("--table", help="a Markdown file with the marks that fill() looks for")
@@ -324,7 +329,8 @@ def main():
             programs[profile] = len(paths)
             for t in targets:
                 if TARGETS[t][1] == profile:
-                    work += [(p, t) for p in sample(paths, a.each) if TARGETS[t][2] or "-DCLG_F64" not in options_of(p)]
+                    work += [(p, t) for p in sample(paths, a.each, tuple(filter(None, a.files.split(","))))
+                             if TARGETS[t][2] or "-DCLG_F64" not in options_of(p)]
         with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
             for i, r in enumerate(pool.map(lambda w: one(tools, *w), work), 1):
                 results.append(r)
@@ -335,7 +341,8 @@ def main():
     wrong = [w for r in results for w in judge(r, allowed)]
     if a.json:
         with open(a.json + ".new", "w") as f:
-            json.dump({"programs": programs, "seconds": round(time.time() - begin, 1), "results": results}, f, indent=0)
+            f.write('{"programs": %s, "seconds": %.1f, "results": [\n%s\n]}\n' % (
+                json.dumps(programs), time.time() - begin, ",\n".join(json.dumps(r) for r in results)))
         os.replace(a.json + ".new", a.json)
     if a.table:
         fill(a.table, {"summary": summary(results, wrong, programs), "kernels": table(results)})

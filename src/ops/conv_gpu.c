@@ -53,6 +53,7 @@ static clg_status emit_mode(clg_emit *e, const clg_node *n, int mode) {
         .args = ARGS(IN(a), IN(b), IN(bias), IN(taps), OUT(c), INT(has_bias), INT(groups), INT(M), INT(cols), INT(K),
                      INT(channels), INT(T_taps), INT(parts), INT(b_d), INT(b_h), INT(b_w), INT(p_d), INT(p_h),
                      INT(p_w), INT(step_d), INT(step_h), INT(step_w), INT(pad_d), INT(pad_h), INT(pad_w)),
+        .tail_cols = filter ? 0 : p_d * p_h * p_w,
     }));
     return parts > 1 ? clg_conv_emit_sum(e, c, result, parts, NULL, (size_t)(side * side)) : CLG_OK;
 }

@@ -208,6 +208,7 @@ static clg_status emit_gpu(clg_emit *e, const clg_node *n, int64_t side_of_tile)
         .args = ARGS(IN(x), IN(w), IN(b), OUT(y), INT(has_bias), INT(K), INT(O), INT(h), INT(width), INT(y_h),
                      INT(y_w), INT(pad_h), INT(pad_w), INT(TY), INT(TX), INT(count), LONG(w_group), INT(w_row),
                      INT(w_k), INT(turn)),
+        .tail_cols = y_h * y_w,
     });
 }
 

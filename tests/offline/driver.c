@@ -1,7 +1,7 @@
 /* See driver.h. Every object is the address of a token; what is enqueued is done at once, and buffers have no memory.
  * The limits of a profile are those that the vendor documents for devices of the kind; compilers check local memory and
  * registers, so nothing here refuses a program. The number of arguments of a kernel, which the library compares with
- * what it binds, is counted behind the preprocessor of C ($CC, else cc). */
+ * what it binds, is counted in the source, or behind the preprocessor of C ($CC, else cc) where parameters are macros. */
 #define _POSIX_C_SOURCE 200809L
 #define CL_TARGET_OPENCL_VERSION 120
 #include "driver.h"
@@ -51,7 +51,7 @@ int driver_programs(void) { return failed ? -1 : n_programs; }
 
 /* --- objects: tokens, and the two that hold something --- */
 
-struct _cl_program { char *source, *options, *expanded; };
+struct _cl_program { char *source, *options, *expanded, path[4096]; };
 struct _cl_kernel { int n_args; };
 
 static char tokens[8]; /* one a kind of object */
@@ -151,12 +151,12 @@ static void name_of(const char *source, char *name, size_t size) {
     }
 }
 
-static void write_program(const struct _cl_program *p, char *path, size_t size) {
+static void write_program(struct _cl_program *p) {
     char name[64];
     name_of(p->source, name, sizeof name);
-    snprintf(path, size, "%s/%s-%016llx.cl", to_folder, name,
+    snprintf(p->path, sizeof p->path, "%s/%s-%016llx.cl", to_folder, name,
              (unsigned long long)hash(hash(0xcbf29ce484222325u, p->source), p->options));
-    FILE *f = fopen(path, "wx");
+    FILE *f = fopen(p->path, "wx");
     if (!f) return; /* there is one of the same content; or it fails below, where it is read */
     fprintf(f, "// %s\n%s", p->options, p->source);
     failed |= fclose(f) != 0;
@@ -174,13 +174,9 @@ static char *expand(const char *path, const char *options) {
         n += (size_t)snprintf(command + n, sizeof command - n, " '%.*s'", (int)word, at);
     }
     FILE *from = n < sizeof command ? popen(command, "r") : NULL;
-    char *text = from ? malloc(LARGEST) : NULL;
-    if (text) text[fread(text, 1, LARGEST - 1, from)] = 0;
-    if (from && pclose(from) != 0) {
-        free(text);
-        text = NULL;
-    }
-    return text;
+    static char text[LARGEST];
+    if (from) text[fread(text, 1, LARGEST - 1, from)] = 0;
+    return from && pclose(from) == 0 ? strdup(text) : NULL;
 }
 
 cl_program clCreateProgramWithSource(cl_context c, cl_uint n, const char **text, const size_t *sizes, cl_int *err) {
@@ -193,12 +189,10 @@ cl_program clCreateProgramWithSource(cl_context c, cl_uint n, const char **text,
 cl_int clBuildProgram(cl_program p, cl_uint n, const cl_device_id *d, const char *options,
                       void(CL_CALLBACK *f)(cl_program, void *), void *user) {
     (void)n, (void)d, (void)f, (void)user;
-    char path[4096];
     p->options = strdup(options);
     if (!p->options) return CL_OUT_OF_HOST_MEMORY;
-    write_program(p, path, sizeof path);
-    p->expanded = expand(path, options);
-    return p->expanded ? CL_SUCCESS : CL_BUILD_PROGRAM_FAILURE;
+    write_program(p);
+    return CL_SUCCESS;
 }
 cl_int clReleaseProgram(cl_program p) {
     free(p->source);
@@ -217,24 +211,42 @@ cl_int clGetProgramBuildInfo(cl_program p, cl_device_id d, cl_program_build_info
     return tell_text("", size, to, out);
 }
 
-/* Parameters in a list up to its closing bracket. */
-static int count_args(const char *list) {
-    int n = 1, depth = 0;
-    for (; *list && depth >= 0; list++) {
-        depth += (*list == '(') - (*list == ')');
-        n += *list == ',' && depth == 0;
+/* Parameters in a list up to its closing bracket; IN(x) and the like are two. Negative: some are macros. */
+static int count_args(const char *list, bool expanded) {
+    static const char *const two[] = {"IN(", "OUT(", "IN_T(", "OUT_T("};
+    int n = 0;
+    while (*list && *list != ')') {
+        int depth = 0;
+        bool pair = false;
+        list += strspn(list, ", \n");
+        for (int i = 0; i < 4; i++) pair = pair || strncmp(list, two[i], strlen(two[i])) == 0;
+        if (!expanded && !pair && *list >= 'A' && *list <= 'Z') return -1; /* types are in small letters */
+        for (; *list && (depth > 0 || (*list != ',' && *list != ')')); list++)
+            depth += (*list == '(') - (*list == ')');
+        n += !expanded && pair ? 2 : 1;
     }
     return n;
 }
 
-cl_kernel clCreateKernel(cl_program p, const char *name, cl_int *err) {
+/* Arguments of a kernel; negative: there is no such one. */
+static int args_of(cl_program p, const char *name) {
     char text[256];
-    struct _cl_kernel *k = calloc(1, sizeof *k);
+    snprintf(text, sizeof text, "KERNEL %s(", name);
+    const char *at = strstr(p->source, text);
+    const int n = !at || strstr(p->source, "#define TAIL_ARGS ,") ? -1 : count_args(at + strlen(text), false);
+    if (n >= 0) return n;
+    if (!p->expanded) p->expanded = expand(p->path, p->options);
     snprintf(text, sizeof text, "void %s(", name);
-    const char *at = strstr(p->expanded, text);
-    *err = !k ? CL_OUT_OF_HOST_MEMORY : at ? CL_SUCCESS : CL_INVALID_KERNEL_NAME;
+    at = p->expanded ? strstr(p->expanded, text) : NULL;
+    return at ? count_args(at + strlen(text), true) : -1;
+}
+
+cl_kernel clCreateKernel(cl_program p, const char *name, cl_int *err) {
+    struct _cl_kernel *k = calloc(1, sizeof *k);
+    const int n = args_of(p, name);
+    *err = !k ? CL_OUT_OF_HOST_MEMORY : n < 0 ? CL_INVALID_KERNEL_NAME : CL_SUCCESS;
     if (*err == CL_SUCCESS) {
-        k->n_args = count_args(at + strlen(text));
+        k->n_args = n;
         return k;
     }
     free(k);

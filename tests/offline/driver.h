@@ -1,5 +1,5 @@
-/* An OpenCL driver that computes nothing: it shows one device of a profile and writes the source and the options of each
- * program that it is asked to build into a folder, for compilers that need no device (scripts/offline.py). */
+/* An OpenCL driver that computes nothing: it shows one device of a profile and writes the source and the options of
+ * each program that it is asked to build into a folder, for compilers that need no device (scripts/offline.py). */
 #ifndef TESTS_OFFLINE_DRIVER_H_
 #define TESTS_OFFLINE_DRIVER_H_
 
