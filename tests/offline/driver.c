@@ -1,7 +1,8 @@
 /* See driver.h. Every object is the address of a token; what is enqueued is done at once, and buffers have no memory.
  * The limits of a profile are those that the vendor documents for devices of the kind; compilers check local memory and
  * registers, so nothing here refuses a program. The number of arguments of a kernel, which the library compares with
- * what it binds, is counted in the source, or behind the preprocessor of C ($CC, else cc) where parameters are macros. */
+ * what it binds, is counted in the source, or behind the preprocessor of C ($CC, else cc) where parameters are macros.
+ */
 #define _POSIX_C_SOURCE 200809L
 #define CL_TARGET_OPENCL_VERSION 120
 #include "driver.h"
@@ -296,6 +297,7 @@ DONE(clEnqueueCopyBuffer, (cl_command_queue q, cl_mem from, cl_mem to, size_t a,
 DONE(clEnqueueFillBuffer, (cl_command_queue q, cl_mem m, const void *pattern, size_t each, size_t at, size_t size,
      cl_uint n, const cl_event *list, cl_event *e))
 DONE(clEnqueueMarkerWithWaitList, (cl_command_queue q, cl_uint n, const cl_event *list, cl_event *e))
+DONE(clEnqueueBarrierWithWaitList, (cl_command_queue q, cl_uint n, const cl_event *list, cl_event *e))
 DONE(clEnqueueUnmapMemObject, (cl_command_queue q, cl_mem m, void *p, cl_uint n, const cl_event *list, cl_event *e))
 void *clEnqueueMapBuffer(cl_command_queue q, cl_mem m, cl_bool wait, cl_map_flags flags, size_t at, size_t size,
                          cl_uint n, const cl_event *list, cl_event *e, cl_int *err) {
