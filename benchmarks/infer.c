@@ -10,7 +10,7 @@ enum { MAX_BATCHES = 32 };
 
 typedef struct bench {
     const char *model, *device, *json, *batches, *report;
-    int64_t     width, size;
+    int64_t     width, size, queues;
     double      budget;
     bool        plan;
     clg_device *dev;
@@ -63,7 +63,7 @@ static int bench_model(const bench *b, const bench_net *m, int64_t batch) {
     clg_network n;
     clg_timing time;
     clg_plan_info info;
-    const clg_network_params p = {.batch = batch, .width = b->width, .size = b->size};
+    const clg_network_params p = {.batch = batch, .width = b->width, .size = b->size, .queues = b->queues};
     if (clg_network_open(b->dev, m, &p, &n) < 0) return clg_tool_fail();
     int code = time_calls(&n, b->budget, &time) == CLG_OK ? 0 : clg_tool_fail();
     if (!code) {
@@ -96,6 +96,7 @@ int main(int argc, char **argv) {
         {CLG_OPT_TEXT, "batch", "N,...", &b.batches, "examples a call"},
         {CLG_OPT_INT, "width", "N", &b.width, "of the hidden layers of mlp and plain", 1, 4096},
         {CLG_OPT_INT, "size", "N", &b.size, "rows and columns of the pictures of plain", 1, 1024},
+        {CLG_OPT_INT, "queues", "N", &b.queues, "compute queues for independent branches (default 1)", 1, 4},
         {CLG_OPT_REAL, "seconds", "S", &b.budget, "time for each network", 0.001, 1000},
         {CLG_OPT_TEXT, "device", "DEVICE", &b.device, "device, as in `clgrad devices`"},
         {CLG_OPT_FLAG, "plan", NULL, &b.plan, "also print the plan: every launch, with its time"},

@@ -50,6 +50,25 @@ static clg_tensor *plain4(clg_tensor *x, int64_t width) { return plain(x, width,
 static clg_tensor *plain8(clg_tensor *x, int64_t width) { return plain(x, width, 8); }
 static clg_tensor *plain16(clg_tensor *x, int64_t width) { return plain(x, width, 16); }
 
+/* Two blocks in the manner of Inception (Szegedy et al. 2015): branches that could be computed side by side. */
+static clg_tensor *branches(clg_tensor *x, int64_t width) {
+    for (int block = 0; block < 2; block++) {
+        clg_tensor *out[4];
+        for (int b = 0; b < 4; b++) { /* 1x1; 1x1, 3x3; 1x1, 5x5; 1x1, 3x3, 3x3 */
+            static const int kernel[4][3] = {{1}, {1, 3}, {1, 5}, {1, 3, 3}};
+            out[b] = x;
+            for (int i = 0; i < 3 && kernel[b][i]; i++) {
+                char name[24];
+                const int64_t k = kernel[b][i];
+                snprintf(name, sizeof name, "block%d.%d.conv%d", block + 1, b + 1, i + 1);
+                out[b] = clg_relu(clg_nn_conv2d(out[b], name, width, k, clg_conv_params(.pad = {k / 2, k / 2})));
+            }
+        }
+        x = clg_concat(CLG_LIST(out[0], out[1], out[2], out[3]), 1);
+    }
+    return clg_nn_linear(clg_flatten(clg_global_avg_pool(x), 1), "fc", 10);
+}
+
 /* --- networks with batch norm --- */
 
 enum activation { LINEAR, RELU, RELU6 };
@@ -118,6 +137,7 @@ static const bench_net models[] = {
     {"mlp", {1, 28, 28}, 10, mlp, 256},
     {"softmax", {1, 28, 28}, 10, softmax, 0},
     {"cifar", {3, 32, 32}, 10, cifar, 0},
+    {"branches", {16, 16, 16}, 10, branches, 16},
     {"resnet18", {3, 224, 224}, 1000, resnet18, 0},
     {"mobilenetv2", {3, 224, 224}, 1000, mobilenetv2, 0},
     {"plain2", {32, 32, 32}, 10, plain2, 32},

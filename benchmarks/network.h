@@ -18,6 +18,7 @@ typedef struct clg_network_params {
     int64_t width, size; /* 0: the model's own */
     bool    train;
     double  momentum;
+    int64_t queues;      /* compute queues; 0: the default */
 } clg_network_params;
 
 /** Builds, compiles and fills the inputs. On failure everything is closed. */

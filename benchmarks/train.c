@@ -12,7 +12,7 @@ enum { MAX_BATCHES = 32 };
 
 typedef struct bench {
     const char *model, *device, *json, *batches, *report;
-    int64_t     width, size;
+    int64_t     width, size, queues;
     double      budget, momentum;
     bool        plan, memory;
     clg_traced_options trace;
@@ -78,7 +78,7 @@ static int bench_model(bench *b, const bench_net *m, int64_t batch) {
     if (b->memory && use_once(b) < 0) return clg_tool_fail();
     clg_process_forget_peak();
     const double before = clg_process_megabytes("VmRSS:");
-    const clg_network_params p = {.batch = batch, .width = b->width, .size = b->size, .train = true,
+    const clg_network_params p = {.batch = batch, .width = b->width, .size = b->size, .queues = b->queues, .train = true,
                                   .momentum = b->momentum};
     float loss = NAN;
     if (clg_network_open(b->dev, m, &p, &n) < 0) return clg_tool_fail();
@@ -102,7 +102,7 @@ static int walk(bench *b) {
     int code = n < 0 ? CLG_EXIT_USAGE : 0, seen = 0;
     const bench_net *m;
     for (int i = 0; (m = bench_net_at(i)) != NULL; i++) {
-        const bool small = strncmp(m->name, "plain", 5) != 0 && m->classes <= 10;
+        const bool small = strncmp(m->name, "plain", 5) != 0 && strcmp(m->name, "branches") != 0 && m->classes <= 10;
         if (strcmp(b->model, "all") == 0 ? !small : strcmp(b->model, m->name) != 0) continue;
         for (int k = 0; k < n && code == 0; k++) code = bench_model(b, m, batch[k]);
         seen++;
@@ -114,12 +114,13 @@ int main(int argc, char **argv) {
     bench b = {.batches = "64", .budget = 2, .model = "all"};
     const clg_opt options[] = {
         {CLG_OPT_TEXT, "model", "NAME", &b.model, "network: lenet-relu-max, lenet-relu-avg, lenet-sigmoid-avg,\n"
-         "mlp, softmax, cifar, resnet18, mobilenetv2, or plain2, 4, 8,\n"
-         "16 (3x3 convolutions, that many); all: the small ones"},
+         "mlp, softmax, cifar, branches, resnet18, mobilenetv2, or\n"
+         "plain2, 4, 8, 16 (3x3 convolutions, that many); all: the\nsmall ones"},
         {CLG_OPT_TEXT, "batch", "N,...", &b.batches, "examples a step"},
         {CLG_OPT_INT, "width", "N", &b.width, "of the hidden layers of mlp and plain", 1, 4096},
         {CLG_OPT_INT, "size", "N", &b.size, "rows and columns of the pictures of plain", 1, 1024},
         {CLG_OPT_REAL, "momentum", "X", &b.momentum, "of SGD (default 0)", 0, 0.9999},
+        {CLG_OPT_INT, "queues", "N", &b.queues, "compute queues for independent branches (default 1)", 1, 4},
         {CLG_OPT_REAL, "seconds", "S", &b.budget, "time for each network", 0.001, 1000},
         {CLG_OPT_TEXT, "device", "DEVICE", &b.device, "device, as in `clgrad devices`"},
         {CLG_OPT_FLAG, "memory", NULL, &b.memory, "make a step of another network first, so that rss_mb less\n"

@@ -1,6 +1,7 @@
 /* Copies beside the runs: uploads and downloads with many runs in flight, their order, their errors; and that a run
  * neither waits nor allocates. */
 #define _DEFAULT_SOURCE /* setenv */
+#include "plan/plan.h"
 #include "support/fail.h"
 #include "support/plan.h"
 
@@ -205,7 +206,7 @@ Test(queues, no_waits_no_allocations, .timeout = 120) {
     for (int w = 1; w < 3; w++) {
         force(ways[w].discrete);
         sums s = make_sums(ways[w].device);
-        clg_plan *p = compile(s.g, CLG_LIST(s.doubled, s.step, s.late), NULL);
+        clg_plan *p = compile(s.g, CLG_LIST(s.doubled, s.step, s.late), clg_plan_params(.queues = 2, .no_reuse = true));
         for (int warm = 0; warm < 12; warm++) { /* the first ones make channels, programs, and what keeps cores awake */
             OK(clg_write(p, s.x, data, sizeof data));
             OK(clg_run(p));
@@ -229,4 +230,158 @@ Test(queues, no_waits_no_allocations, .timeout = 120) {
         clg_plan_destroy(&p);
         close_sums(&s);
     }
+}
+
+/* --- several compute queues --- */
+
+static clg_tensor *convolve(clg_tensor *x, const char *name, int64_t out, int64_t kernel) {
+    return clg_relu(clg_nn_conv2d(x, name, out, kernel, clg_conv_params(.pad = { kernel / 2, kernel / 2 })));
+}
+
+/* A block with branches of different lengths, which are joined; twice. */
+static clg_tensor *inception(clg_tensor *x) {
+    for (int i = 0; i < 2; i++) {
+        char name[4][8];
+        for (int k = 0; k < 4; k++) snprintf(name[k], sizeof name[k], "b%d%d", i, k);
+        clg_tensor *a = convolve(x, name[0], 4, 1), *b = convolve(convolve(x, name[1], 4, 1), name[2], 6, 3);
+        clg_tensor *c = convolve(x, name[3], 2, 5);
+        x = clg_concat(CLG_LIST(a, b, c), 1);
+    }
+    return x;
+}
+
+static clg_tensor *chain(clg_tensor *x) {
+    x = clg_max_pool(convolve(x, "c1", 6, 5), clg_pool_params(.kernel = { 2, 2 }));
+    return clg_max_pool(convolve(x, "c2", 8, 5), clg_pool_params(.kernel = { 2, 2 }));
+}
+
+typedef struct shape_of_run {
+    clg_tensor *(*body)(clg_tensor *x);
+    const char *optimizer, *impl;
+    bool no_reuse, no_inplace, inference;
+} shape_of_run;
+
+enum { B = 8, PIXELS = B * 2 * 16 * 16, OUT_MAX = 200000 };
+
+/* What is left after some steps: loss, logits and all params. */
+static size_t train_on(const shape_of_run *s, int queues, float *out, int *beside) {
+    static float x[PIXELS];
+    int32_t label[B];
+    size_t n = 0;
+    clg_device *d = open_device(NULL);
+    clg_store *store = clg_store_create(d, 3);
+    clg_graph *g = clg_graph_create(d, store);
+    clg_tensor *in = clg_input(g, "x", CLG_F32, CLG_SHAPE(B, 2, 16, 16)), *t = clg_input(g, "t", CLG_I32, CLG_SHAPE(B));
+    clg_tensor *logits = clg_nn_linear(clg_flatten(s->body(in), 1), "fc", 5), *loss = clg_cross_entropy(logits, t);
+    clg_tensor *step = clg_optimizer(s->optimizer, loss, clg_optim_params(.lr = 0.01));
+    clg_plan *p = compile(g, s->inference ? CLG_LIST(logits, loss) : CLG_LIST(logits, loss, step),
+                          clg_plan_params(.queues = queues, .no_reuse = s->no_reuse, .no_inplace = s->no_inplace,
+                                          .inference = s->inference, .impl = s->impl));
+    for (int r = 0; r < 4; r++) {
+        random_state = (uint32_t)r + 9;
+        fill_random(x, PIXELS);
+        for (int i = 0; i < B; i++) label[i] = (i + r) % 5;
+        OK(clg_write(p, in, x, sizeof x));
+        OK(clg_write(p, t, label, sizeof label));
+        OK(clg_run(p));
+        OK(clg_read_begin(p, logits));
+        if (r > 0) OK(clg_read_end(p, logits, out + n, B * 5 * 4)); /* of the run before */
+        n += r > 0 ? B * 5 : 0;
+    }
+    OK(clg_read_end(p, logits, out + n, B * 5 * 4));
+    n += B * 5;
+    read_floats(p, loss, out + n++);
+    for (int i = 0; i < clg_store_count(store); i++) {
+        clg_store_entry info;
+        OK(clg_store_get(store, i, &info));
+        if (info.dtype != CLG_F32) continue;
+        const size_t elems_of = (size_t)elems(info.shape);
+        cr_assert(n + elems_of < OUT_MAX);
+        OK(clg_store_read(store, info.name, out + n, 4 * elems_of));
+        n += elems_of;
+    }
+    *beside = 0;
+    for (int i = p->n_prepared; i < p->n_steps; i++) *beside += p->steps[i].queue > 0;
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&store);
+    clg_device_destroy(&d);
+    return n;
+}
+
+static const shape_of_run shapes[] = {
+    { inception, "sgd", NULL, 0, 0, 0 },
+    { inception, "adam", NULL, .no_reuse = true },
+    { inception, "adam", NULL, .no_inplace = true },
+    { inception, "sgd", "matmul.clblast", .no_reuse = true, .inference = true },
+    { chain, "sgd", NULL, 0, 0, 0 },
+};
+
+/* The same bits, however many queues there are; and they are used where there are branches. */
+Test(queues, same_bits, .timeout = 240) {
+    static float one[OUT_MAX], many[OUT_MAX];
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        const shape_of_run *s = &shapes[i];
+        int beside;
+        const size_t n = train_on(s, 1, one, &beside);
+        cr_expect_eq(beside, 0);
+        for (int queues = 2; queues <= 3; queues++) {
+            force(i % 2);
+            const size_t m = train_on(s, queues, many, &beside);
+            cr_assert_eq(m, n);
+            cr_expect(memcmp(one, many, n * sizeof *one) == 0, "case %zu: %d queues give other bits than 1", i, queues);
+            cr_expect(s->body != inception || !s->no_reuse || beside > 2, "case %zu: %d steps beside", i, beside);
+        }
+        force(false);
+    }
+}
+
+/* Plans with one queue and with several on one device, run by turns on the same weights. */
+Test(queues, turns, .timeout = 120) {
+    static float x[PIXELS], y[3][B * 5];
+    clg_device *d = open_device(NULL);
+    clg_store *store = clg_store_create(d, 3);
+    clg_graph *g = clg_graph_create(d, store);
+    clg_tensor *in = clg_input(g, "x", CLG_F32, CLG_SHAPE(B, 2, 16, 16));
+    clg_tensor *y1 = clg_nn_linear(clg_flatten(inception(in), 1), "fc", 5);
+    clg_tensor *step = clg_sgd(clg_mean(clg_square(y1), CLG_ALL), clg_optim_params(.lr = 0.01));
+    clg_plan *p[3];
+    for (int i = 0; i < 3; i++)
+        p[i] = compile(g, CLG_LIST(y1, step), clg_plan_params(.queues = i + 1, .no_reuse = i > 0));
+    double sum[2] = { 0, 0 };
+    for (int order = 0; order < 2; order++) {
+        OK(clg_store_reset(store));
+        for (int r = 0; r < 12; r++) {
+            const int i = order == 0 ? 0 : r % 3;
+            random_state = (uint32_t)r;
+            fill_random(x, PIXELS);
+            OK(clg_write(p[i], in, x, sizeof x));
+            OK(clg_run(p[i]));
+        }
+        OK(clg_read(p[order == 0 ? 0 : 2], y1, y[order], sizeof y[order]));
+        for (int i = 0; i < B * 5; i++) sum[order] += y[order][i];
+    }
+    cr_expect_arr_eq(y[0], y[1], sizeof y[0], "%g and %g", sum[0], sum[1]);
+    for (int i = 0; i < 3; i++) clg_plan_destroy(&p[i]);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&store);
+    clg_device_destroy(&d);
+}
+
+Test(queues, refused_numbers) {
+    clg_device *d = open_device("ref");
+    clg_graph *g = clg_graph_create(d, NULL);
+    clg_tensor *y = clg_neg(clg_input(g, "x", CLG_F32, CLG_SHAPE(3)));
+    cr_expect(!clg_compile(g, CLG_LIST(y), clg_plan_params(.queues = -1)) && strstr(clg_error(), "-1 compute queues"));
+    cr_expect(!clg_compile(g, CLG_LIST(y), clg_plan_params(.queues = 5)) && strstr(clg_error(), "1 to 4"));
+    static const char *const bad[] = { "0", "5", "two", "2x" };
+    for (int i = 0; i < 4; i++) {
+        setenv("CLGRAD_QUEUES", bad[i], 1);
+        cr_expect(!clg_compile(g, CLG_LIST(y), NULL) && strstr(clg_error(), bad[i]), "%s: %s", bad[i], clg_error());
+    }
+    setenv("CLGRAD_QUEUES", "3", 1);
+    clg_plan *p = compile(g, CLG_LIST(y), NULL);
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+    clg_device_destroy(&d);
 }

@@ -18,6 +18,8 @@ typedef struct clg_plan_params {
                                 default: the best for the device. See clg_op_get_info(). */
     int         tune_ms;     /* milliseconds to spend on measuring ops that have no record yet (tune.h); below 0: ignore
                                 the records of this machine. Default: as CLGRAD_TUNE says, else use what is there */
+    int         queues;      /* compute queues for branches that do not depend on each other: at most so many, 1 to 4.
+                                Default: CLGRAD_QUEUES, else 1. Results are the same bits */
 } clg_plan_params;
 
 #define clg_plan_params(...) (&(const clg_plan_params){__VA_ARGS__})

@@ -248,9 +248,10 @@ clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, si
     if (src->host) return CLG_OK;
     if (nothing) return l ? clg_link_mark(d, l) : CLG_OK;
     cl_event event = NULL;
+    cl_command_queue q = clg_link_queue(d, l);
     const cl_uint n_wait = l ? (cl_uint)l->n_wait : 0;
-    const cl_int err = clEnqueueCopyBuffer(d->queue, src->mem, dst->mem, src_elem * size, dst_elem * size, n * size,
+    const cl_int err = clEnqueueCopyBuffer(q, src->mem, dst->mem, src_elem * size, dst_elem * size, n * size,
                                            n_wait, n_wait ? l->wait : NULL, clg_link_wants(d, note, l) ? &event : NULL);
     if (err != CL_SUCCESS) return clg_cl_fail(d, err, "clEnqueueCopyBuffer", "%zu bytes", n * size);
-    return clg_link_give(d, d->queue, note, "copy", l, event);
+    return clg_link_give(d, q, note, "copy", l, event);
 }

@@ -22,7 +22,7 @@ double    *clg_buffer_host(clg_buffer *b, size_t elem); /* "ref" only: address o
 clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void *data, size_t n);
 clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, size_t n);
 
-/** Enqueues a device-side copy of n elements on the compute queue (on "ref": copies, without events). note and l may be
+/** Enqueues a device-side copy of n elements (on "ref": copies, without events). note and l may be
  *  NULL. */
 clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, size_t dst_elem, clg_dtype t, size_t n,
                            clg_note *note, const clg_link *l);

@@ -94,8 +94,8 @@ clg_status clg_download_end(clg_download *x, void *data) {
     x->first = (x->first + 1) % CLG_DOWNLOADS;
     x->begun--;
     if (err != CL_SUCCESS)
-        return clg_cl_fail(x->device, err, "clWaitForEvents", "download of %zu bytes; an earlier command may have failed",
-                           x->bytes);
+        return clg_cl_fail(x->device, err, "clWaitForEvents", "download of %zu bytes; an earlier command may have "
+                           "failed", x->bytes);
     if (x->n > 0) memcpy(data, s->memory.host, x->bytes);
     if (!x->device->caps.ref) clg_notes_collect(x->device);
     return CLG_OK;

@@ -85,17 +85,17 @@ static int prepare(clg_device *d) {
     return CLBlastSuccess;
 }
 
-static int call(clg_device *d, const clg_gemm *g, cl_event *event) {
+static int call(cl_command_queue q, const clg_gemm *g, cl_event *event) {
     const CLBlastTranspose ta = g->ta ? CLBlastTransposeYes : CLBlastTransposeNo;
     const CLBlastTranspose tb = g->tb ? CLBlastTransposeYes : CLBlastTransposeNo;
     const size_t m = (size_t)g->m, n = (size_t)g->n, k = (size_t)g->k;
     const size_t lda = (size_t)g->lda, ldb = (size_t)g->ldb, ldc = (size_t)g->ldc;
     if (g->batch == 1)
         return CLBlastSgemm(CLBlastLayoutRowMajor, ta, tb, m, n, k, 1.0f, g->a->mem, g->a_off, lda, g->b->mem, g->b_off,
-                            ldb, 0.0f, g->c->mem, g->c_off, ldc, &d->queue, event);
+                            ldb, 0.0f, g->c->mem, g->c_off, ldc, &q, event);
     return CLBlastSgemmStridedBatched(CLBlastLayoutRowMajor, ta, tb, m, n, k, 1.0f, g->a->mem, g->a_off, lda,
                                       (size_t)g->a_stride, g->b->mem, g->b_off, ldb, (size_t)g->b_stride, 0.0f,
-                                      g->c->mem, g->c_off, ldc, (size_t)g->c_stride, (size_t)g->batch, &d->queue, event);
+                                      g->c->mem, g->c_off, ldc, (size_t)g->c_stride, (size_t)g->batch, &q, event);
 }
 
 clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, const clg_link *l) {
@@ -103,14 +103,15 @@ clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, co
     if (!clg_gemm_clblast_fits(d, g))
         return clg_fail(CLG_ERR_UNSUP, "gemm: CLBlast cannot do m %lld, n %lld, k %lld, batch %lld on device %s",
                         (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch, d->row.name);
+    cl_command_queue q = clg_link_queue(d, l);
     if (l && l->n_wait > 0) /* its calls take no list of events */
-        CLG_TRY(clg_link_mark(d, &(clg_link){ .n_wait = l->n_wait, .wait = l->wait }));
+        CLG_TRY(clg_link_mark(d, &(clg_link){ .queue = l->queue, .n_wait = l->n_wait, .wait = l->wait }));
     CLG_TRY(clg_device_check(d));
     pthread_mutex_lock(clg_build_lock());
     int code = prepare(d);
-    if (code == CLBlastSuccess) code = call(d, g, clg_link_wants(d, note, l) ? &event : NULL);
+    if (code == CLBlastSuccess) code = call(q, g, clg_link_wants(d, note, l) ? &event : NULL);
     pthread_mutex_unlock(clg_build_lock());
-    if (code == CLBlastSuccess) return clg_link_give(d, d->queue, note, "clblast", l, event);
+    if (code == CLBlastSuccess) return clg_link_give(d, q, note, "clblast", l, event);
     clg_event_release(&event);
     const bool memory = code == CLBlastTempBufferAllocFailure || code == CLBlastOpenCLOutOfHostMemory;
     const clg_status status = clg_fail(memory ? CLG_ERR_NOMEM : CLG_ERR_DEVICE, "CLBlast gemm, m %lld, n "

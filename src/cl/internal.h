@@ -83,6 +83,7 @@ struct clg_device {
     clg_device_caps  caps;
     cl_context       context;
     cl_command_queue queue, upload, download; /* the last two: NULL until a transfer channel wants them */
+    cl_command_queue branch[CLG_QUEUES - 1];  /* further compute queues; NULL until a plan wants them */
     char            *cache_dir;       /* NULL: no disk cache */
     struct clg_program *programs;     /* build lock */
     bool             used_clblast;    /* build lock */
@@ -148,7 +149,7 @@ clg_status clg_queue_open(clg_device *d, cl_command_queue *q, const char *what);
 clg_status clg_queues_finish(clg_device *d); /* waits; reads no times */
 void       clg_queues_destroy(clg_device *d);
 
-/** What traces call a queue: "compute", "upload", "download". */
+/** What traces call a queue: "compute", "compute 2", "upload", "download". */
 void clg_queue_name(const clg_device *d, cl_command_queue q, char *to, size_t size);
 
 /* --- note.c --- */
@@ -161,6 +162,9 @@ cl_int clg_event_times(cl_event event, uint64_t *start, uint64_t *end);
 void clg_notes_collect(clg_device *d);
 
 /* --- link.c --- */
+
+/** The queue of a command; l may be NULL. */
+cl_command_queue clg_link_queue(const clg_device *d, const clg_link *l);
 
 /** Whether a command is to be enqueued with an event, for its note, for a trace, or for its link; and what becomes of
  *  that event, which is taken over. note and l may be NULL; name: for traces, if there is no note. */

@@ -247,14 +247,15 @@ clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note, const clg_link *l) 
     clg_device *d = k->device;
     cl_event event = NULL;
     if (!k->launched) note_launch(k);
+    cl_command_queue q = clg_link_queue(d, l);
     const cl_uint n_wait = l ? (cl_uint)l->n_wait : 0;
     cl_event *wanted = clg_link_wants(d, note, l) ? &event : NULL;
     if (!clg_device_works(d)) return clg_device_check(d);
-    cl_int err = clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, k->global, k->local, n_wait,
+    cl_int err = clEnqueueNDRangeKernel(q, k->kernel, 3, NULL, k->global, k->local, n_wait,
                                         n_wait ? l->wait : NULL, wanted);
     if (clg_is_out_of_memory(err) && clg_make_room(d)) /* drivers that allocate late find only now that memory lacks */
-        err = clEnqueueNDRangeKernel(d->queue, k->kernel, 3, NULL, k->global, k->local, n_wait, n_wait ? l->wait : NULL,
+        err = clEnqueueNDRangeKernel(q, k->kernel, 3, NULL, k->global, k->local, n_wait, n_wait ? l->wait : NULL,
                                      wanted);
     if (err != CL_SUCCESS) return fail_launch(k, err);
-    return clg_link_give(d, d->queue, note, k->name, l, event);
+    return clg_link_give(d, q, note, k->name, l, event);
 }

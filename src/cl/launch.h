@@ -52,7 +52,7 @@ typedef struct clg_gemm {
 
 bool       clg_gemm_clblast_fits(const clg_device *d, const clg_gemm *g); /* sizes below int limits, f32, not "ref" */
 
-/** Enqueues on the compute queue. The note gets the times of the last of the kernels that CLBlast makes of it. */
+/** Enqueues. The note gets the times of the last of the kernels that CLBlast makes of it. */
 clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, const clg_link *l);
 
 #endif /* CLG_CL_LAUNCH_H_ */

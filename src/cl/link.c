@@ -7,6 +7,10 @@ void clg_event_release(cl_event *e) {
     *e = NULL;
 }
 
+cl_command_queue clg_link_queue(const clg_device *d, const clg_link *l) {
+    return l && l->queue > 0 ? d->branch[l->queue - 1] : d->queue;
+}
+
 bool clg_link_wants(const clg_device *d, const clg_note *note, const clg_link *l) {
     return (l && l->done) || clg_note_wants(d, note);
 }
@@ -28,7 +32,7 @@ clg_status clg_link_give(clg_device *d, cl_command_queue q, clg_note *note, cons
 }
 
 clg_status clg_link_mark(clg_device *d, const clg_link *l) {
-    const cl_int err = clEnqueueBarrierWithWaitList(d->queue, (cl_uint)l->n_wait, l->n_wait ? l->wait : NULL, l->done);
+    const cl_int err = clEnqueueBarrierWithWaitList(clg_link_queue(d, l), (cl_uint)l->n_wait, l->n_wait ? l->wait : NULL, l->done);
     if (err == CL_SUCCESS) return CLG_OK;
     if (l->done) *l->done = NULL; /* whatever the driver left there */
     return clg_cl_fail(d, err, "clEnqueueBarrierWithWaitList", "%d events to wait for", l->n_wait);

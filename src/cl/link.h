@@ -8,8 +8,11 @@
 
 struct _cl_event;
 
-/** What a command waits for, and the event that it gives. A NULL link: the first compute queue, nothing, none. */
+enum { CLG_QUEUES = 4 }; /* compute queues of a device at most */
+
+/** Where a command goes, what it waits for, and the event that it gives. A NULL link: queue 0, nothing, none. */
 typedef struct clg_link {
+    int queue;                     /* compute queue; others than 0 only after clg_device_branch() */
     int n_wait;
     struct _cl_event *const *wait; /* beside what is before it on its queue */
     struct _cl_event **done;       /* receives an event, which the caller releases; NULL: none is wanted */
@@ -18,7 +21,10 @@ typedef struct clg_link {
 /** Gives an event back and sets it to NULL, which it may be already. */
 void clg_event_release(struct _cl_event **e);
 
-/** What is enqueued next on the compute queue waits for l->wait; l->done completes with all that was enqueued there. */
+/** The device has n compute queues from now on, if it had less. */
+clg_status clg_device_branch(clg_device *d, int n);
+
+/** What is enqueued next on l->queue waits for l->wait; l->done completes with all that was enqueued there. */
 clg_status clg_link_mark(clg_device *d, const clg_link *l);
 
 #endif /* CLG_CL_LINK_H_ */

@@ -1,5 +1,5 @@
 /* Command queues, their errors in words, and the times of kernels. One in-order compute queue; one more each for
- * uploads and for downloads, made when a channel wants it. Only clg_device_finish() and blocking reads wait. */
+ * uploads and for downloads, made when a channel wants it, and further compute queues when a plan wants them. Only clg_device_finish() and blocking reads wait. */
 #include "cl/internal.h"
 
 #include <stdio.h>
@@ -62,27 +62,50 @@ clg_status clg_queue_open(clg_device *d, cl_command_queue *q, const char *what) 
 
 clg_status clg_queues_create(clg_device *d) { return clg_queue_open(d, &d->queue, "compute queue"); }
 
+clg_status clg_device_branch(clg_device *d, int n) {
+    for (int i = 0; i + 1 < n; i++) CLG_TRY(clg_queue_open(d, &d->branch[i], "one more compute queue"));
+    return CLG_OK;
+}
+
+enum { UPLOADS, COMPUTE, DOWNLOADS = COMPUTE + CLG_QUEUES, ALL_QUEUES };
+
+/* The queues that exist now; NULL: not made yet. */
+static void list_queues(clg_device *d, cl_command_queue to[ALL_QUEUES]) {
+    pthread_mutex_lock(&d->lock);
+    to[UPLOADS] = d->upload;
+    to[COMPUTE] = d->queue;
+    for (int i = 1; i < CLG_QUEUES; i++) to[COMPUTE + i] = d->branch[i - 1];
+    to[DOWNLOADS] = d->download;
+    pthread_mutex_unlock(&d->lock);
+}
+
 clg_status clg_queues_finish(clg_device *d) {
-    static const char *const what[] = { "an upload failed", "a command enqueued before failed", "a download failed" };
-    const cl_command_queue queues[] = { d->upload, d->queue, d->download };
+    cl_command_queue queues[ALL_QUEUES];
     clg_status status = clg_device_check(d);
+    list_queues(d, queues);
     clg_awake_ring(d);
-    for (int i = 0; i < 3; i++) { /* all of them, and the first failure counts */
+    for (int i = 0; i < ALL_QUEUES; i++) { /* all of them, and the first failure counts */
         const cl_int err = queues[i] ? clg_wait_queue(d, queues[i]) : CL_SUCCESS;
-        if (err != CL_SUCCESS && status == CLG_OK) status = clg_cl_fail(d, err, "clFinish", "%s", what[i]);
+        if (err != CL_SUCCESS && status == CLG_OK)
+            status = clg_cl_fail(d, err, "clFinish", "%s", i == UPLOADS ? "an upload failed" : i == DOWNLOADS
+                                 ? "a download failed" : "a command enqueued before failed");
     }
     return status;
 }
 
 void clg_queue_name(const clg_device *d, cl_command_queue q, char *to, size_t size) {
-    snprintf(to, size, "%s", !q || q == d->queue ? "compute" : q == d->upload ? "upload" : "download");
+    int branch = 0;
+    while (branch < CLG_QUEUES - 1 && (!q || d->branch[branch] != q)) branch++;
+    if (branch < CLG_QUEUES - 1) snprintf(to, size, "compute %d", branch + 2);
+    else snprintf(to, size, "%s", !q || q == d->queue ? "compute" : q == d->upload ? "upload" : "download");
 }
 
 void clg_queues_destroy(clg_device *d) {
+    cl_command_queue queues[ALL_QUEUES];
     if (atomic_load(&d->state) == CLG_DEVICE_HUNG) return; /* some drivers would wait here: they stay */
-    if (d->download) clReleaseCommandQueue(d->download);
-    if (d->upload) clReleaseCommandQueue(d->upload);
-    if (d->queue) clReleaseCommandQueue(d->queue);
+    list_queues(d, queues);
+    for (int i = 0; i < ALL_QUEUES; i++)
+        if (queues[i]) clReleaseCommandQueue(queues[i]);
 }
 
 clg_status clg_device_finish(clg_device *dev) {
@@ -93,8 +116,12 @@ clg_status clg_device_finish(clg_device *dev) {
 }
 
 clg_status clg_device_flush(clg_device *d) {
+    cl_command_queue queues[ALL_QUEUES];
+    cl_int err = CL_SUCCESS;
     CLG_TRY(clg_device_check(d));
-    const cl_int err = d->queue ? clFlush(d->queue) : CL_SUCCESS;
+    list_queues(d, queues);
+    for (int i = COMPUTE; i < DOWNLOADS && err == CL_SUCCESS; i++)
+        if (queues[i]) err = clFlush(queues[i]);
     clg_awake_ring(d);
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clFlush", "%s", "");
 }

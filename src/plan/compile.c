@@ -364,6 +364,7 @@ static clg_status finish(clg_plan *p) {
     if (!p->caps->ref && !p->params.no_prepare) CLG_TRY(clg_plan_prepare(p));
     if (!p->params.no_fuse) CLG_TRY(clg_plan_batch(p));
     CLG_TRY(clg_plan_memory(p));
+    CLG_TRY(clg_plan_queues(p));
     CLG_TRY(clg_plan_bind(p));
     return clg_plan_link(p);
 }

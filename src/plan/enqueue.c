@@ -1,7 +1,7 @@
 /* Steps on their way to the queues: what each of them waits for, and the events that others will wait for. A run begins
  * by going over to what was uploaded since the last one: the steps that read an input with two buffers get the one that
- * was written last, and the first step waits for the upload. Its last step gives an event, behind which that buffer may
- * be written again. */
+ * was written last, and the first step waits for the upload, or the marker does where the run forks to further queues.
+ * The last step, or the barrier that joins them, gives an event, behind which that buffer may be written again. */
 #include "plan/plan.h"
 
 /* --- steps --- */
@@ -32,7 +32,8 @@ static clg_status enqueue(clg_plan *p, clg_step *s, const clg_link *l) {
 static void list_reads(const clg_plan *p, int i, clg_link *l) {
     for (int k = 0; k < p->n_targets; k++) {
         const clg_target *t = &p->targets[k];
-        if (t->download && (i < 0 || t->first == i)) l->n_wait += clg_download_pending(t->download, p->waits + l->n_wait);
+        if (t->download && (i < 0 || t->first == i))
+            l->n_wait += clg_download_pending(t->download, p->waits + l->n_wait);
     }
 }
 
@@ -44,18 +45,26 @@ static void list_uploads(const clg_plan *p, clg_link *l) {
     }
 }
 
+/* Appends the steps of other queues that step i must wait for. */
+static void list_steps(const clg_plan *p, const clg_step *s, clg_link *l) {
+    for (int i = 0; i < s->n_waits; i++) p->waits[l->n_wait++] = p->steps[s->waits[i]].event;
+    if (s->forks) p->waits[l->n_wait++] = p->start;
+}
+
 static bool gives_event(const clg_plan *p, int i) {
+    if (p->steps[i].signals) return true;
     for (int k = 0; k < p->n_targets; k++)
         if (p->targets[k].download && p->targets[k].last == i) return true;
-    return i == p->n_steps - 1 && p->n_doubled > 0;
+    return i == p->last && p->n_doubled > 0 && p->n_joins == 0;
 }
 
 clg_status clg_step_run(clg_plan *p, int step) {
     clg_step *s = &p->steps[step];
     struct _cl_event *event = NULL;
-    clg_link l = { .wait = p->waits, .done = gives_event(p, step) ? &event : NULL };
+    clg_link l = { .queue = s->queue, .wait = p->waits, .done = gives_event(p, step) ? &event : NULL };
     if (!s->linked) return enqueue(p, s, NULL);
-    if (step == p->n_prepared) list_uploads(p, &l);
+    if (step == p->n_prepared && !p->forks) list_uploads(p, &l);
+    list_steps(p, s, &l);
     list_reads(p, step, &l);
     CLG_TRY(enqueue(p, s, &l));
     clg_event_release(&s->event);
@@ -90,15 +99,30 @@ static clg_status go_over(clg_plan *p, const clg_doubled *d) {
 clg_status clg_run_begin(clg_plan *p) {
     p->ended = false;
     for (int i = 0; i < p->n_doubled; i++) CLG_TRY(go_over(p, &p->doubled[i]));
-    return CLG_OK;
+    if (!p->forks) return CLG_OK;
+    clg_link l = { .wait = p->waits, .done = &p->start };
+    clg_event_release(&p->start);
+    list_uploads(p, &l);
+    return clg_link_mark(p->device, &l);
 }
 
-void clg_run_end(clg_plan *p) {
+static clg_status join(clg_plan *p) {
+    clg_link l = { .n_wait = p->n_joins, .wait = p->waits, .done = &p->end };
+    clg_event_release(&p->end);
+    for (int i = 0; i < p->n_joins; i++) p->waits[i] = p->steps[p->joins[i]].event;
+    return clg_link_mark(p->device, &l);
+}
+
+struct _cl_event *clg_run_event(const clg_plan *p) { return p->n_joins > 0 ? p->end : p->steps[p->last].event; }
+
+clg_status clg_run_end(clg_plan *p) {
+    if (p->n_joins > 0) CLG_TRY(join(p));
     for (int i = 0; i < p->n_doubled; i++) {
         const clg_value *v = &p->values[p->doubled[i].value];
         if (!v->own) clg_upload_taken(v->upload);
     }
     p->ended = p->n_doubled > 0 && p->n_steps > p->n_prepared;
+    return CLG_OK;
 }
 
 /* --- what is known before the first run --- */
@@ -126,7 +150,8 @@ bool clg_input_doubles(const clg_plan *p, const clg_value *v) {
 clg_status clg_plan_link(clg_plan *p) {
     int n = 0;
     for (int i = 0; i < p->n_values; i++) n += p->values[i].upload && clg_upload_is_doubled(p->values[i].upload);
-    p->waits = clg_arena_array(&p->arena, (size_t)n + (size_t)p->n_targets * CLG_DOWNLOADS + 1, sizeof *p->waits);
+    const size_t most = (size_t)n + (size_t)p->n_targets * CLG_DOWNLOADS + CLG_QUEUES + 1;
+    p->waits = clg_arena_array(&p->arena, most, sizeof *p->waits);
     p->doubled = clg_arena_array(&p->arena, (size_t)n + 1, sizeof *p->doubled);
     if (!p->waits || !p->doubled) return CLG_ERR_NOMEM;
     for (int i = 0; i < p->n_values; i++) {
@@ -134,7 +159,11 @@ clg_status clg_plan_link(clg_plan *p) {
         p->doubled[p->n_doubled].value = i;
         CLG_TRY(list_readers(p, &p->doubled[p->n_doubled++]));
     }
+    for (int i = p->n_prepared; i < p->n_steps; i++) {
+        if (p->steps[i].queue > 0) p->steps[i].linked = true;
+        else p->last = i;
+    }
     if (p->n_doubled > 0 && p->n_steps > p->n_prepared)
-        p->steps[p->n_prepared].linked = p->steps[p->n_steps - 1].linked = true;
+        p->steps[p->n_prepared].linked = p->steps[p->last].linked = true;
     return CLG_OK;
 }

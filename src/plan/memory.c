@@ -104,7 +104,8 @@ static void count_bytes(clg_plan *p) {
         const clg_value *v = &p->values[i];
         if (v->root != i || clg_value_mem(p, i) != i || v->borrowed) continue;
         if (v->place == CLG_PLACE_SLOT && v->first >= 0) p->info.bytes_params += clg_value_bytes(p, v);
-        if (v->place == CLG_PLACE_FIXED) p->info.bytes_fixed += (clg_input_doubles(p, v) ? 2 : 1) * clg_value_bytes(p, v);
+        if (v->place == CLG_PLACE_FIXED)
+            p->info.bytes_fixed += (clg_input_doubles(p, v) ? 2 : 1) * clg_value_bytes(p, v);
         if (v->place == CLG_PLACE_FIXED && v->prepared && !v->keep) p->info.bytes_prepared += clg_value_bytes(p, v);
     }
     for (int i = 0; i < p->n_arenas; i++) p->info.bytes_arena += p->arena_bytes[i];

@@ -6,6 +6,7 @@
  *   fuse     elementwise nodes -> units (fuse.c)                  prepare  steps that are not part of a run (prepare.c)
  *   select   implementation of each unit (select.c, widen.c)      memory   lifetimes -> places in buffers (memory.c)
  *                                                                 batch    equal elementwise kernels -> one (batch.c)
+ *                                                                 queues   branches side by side (queues.c)
  *                                                                 bind     programs, kernels, arguments (run.c)
  *                                                                 link     events between queues (enqueue.c)
  * A pass refers to values, units and steps by their index: the arrays move as they grow. */
@@ -113,7 +114,11 @@ typedef struct clg_step {
     clg_kernel  *kernel;
     double   flops, bytes;  /* by the cost functions; at the last step of a unit */
     clg_note note;          /* when it ran last */
-    bool     linked;        /* it may wait for events, or give one (enqueue.c) */
+    int      queue;         /* compute queue */
+    int      waits[CLG_QUEUES], n_waits; /* steps of other queues that must be done before (queues.c) */
+    bool     forks;         /* the first on its queue, and waits for no step: for the start of the run */
+    bool     signals;       /* a step or the end of the run waits for it */
+    bool     linked;        /* none of that is as usual, or transfers wait for it, or it for them (enqueue.c) */
     struct _cl_event *event; /* of the last enqueue, if somebody waits for it; else NULL */
 } clg_step;
 
@@ -231,7 +236,12 @@ struct clg_plan {
     clg_doubled *doubled;
     int          n_doubled;
     struct _cl_event **waits; /* room for the events that a step waits for */
-    bool ended;              /* the last step's event is behind all runs so far */
+    int  n_queues;           /* compute queues */
+    int  last;               /* step of a run on the first one */
+    bool forks;              /* some step waits for the start of the run */
+    int  joins[CLG_QUEUES], n_joins; /* steps that the first queue waits for at the end of a run */
+    struct _cl_event *start, *end;   /* of the last run; end: of a run with joins, else it is the last step's */
+    bool ended;              /* the end of the last run is behind all runs so far */
     clg_plan_info info;
     bool ran, saved;         /* a run was made; the programs were saved after it */
 };
@@ -296,6 +306,7 @@ clg_status clg_plan_emit(clg_plan *p);
 clg_status clg_plan_prepare(clg_plan *p);
 clg_status clg_plan_batch(clg_plan *p);
 clg_status clg_plan_memory(clg_plan *p);
+clg_status clg_plan_queues(clg_plan *p);
 clg_status clg_plan_bind(clg_plan *p);
 clg_status clg_plan_link(clg_plan *p);
 
@@ -313,9 +324,12 @@ const clg_target *clg_plan_target(const clg_plan *p, const clg_tensor *t);
 /** Whether an input has two buffers. */
 bool clg_input_doubles(const clg_plan *p, const clg_value *v);
 
-/** Binds what was uploaded since the last run; and tells that all steps of the run are enqueued. */
+/** Before the first step of a run, and behind its last one. */
 clg_status clg_run_begin(clg_plan *p);
-void       clg_run_end(clg_plan *p);
+clg_status clg_run_end(clg_plan *p);
+
+/** The event of the end of the last run; valid if p->ended. */
+struct _cl_event *clg_run_event(const clg_plan *p);
 
 /** Enqueues a step with what it must wait for, and keeps its event where somebody will wait for it. */
 clg_status clg_step_run(clg_plan *p, int step);

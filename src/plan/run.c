@@ -145,6 +145,14 @@ static clg_status run_steps(clg_plan *p, int begin, int end) {
     return CLG_OK;
 }
 
+/* A run that stops halfway is not joined. */
+static void wait_for_branches(clg_plan *p) {
+    clg_error_state before;
+    clg_error_save(&before);
+    if (clg_device_finish(p->device) < 0) clg_log_msg(CLG_LOG_DEBUG, "behind a run that failed: %s", clg_error());
+    clg_error_restore(&before);
+}
+
 static clg_status run(clg_plan *p) {
     if (p->parts) return clg_parts_run(p);
     if (clg_plan_stale(p)) {
@@ -156,10 +164,12 @@ static clg_status run(clg_plan *p) {
     }
     for (int i = 0; i < p->n_effects; i++) clg_slot_change(p->effects[i].node->slot);
     p->ran = true;
-    CLG_TRY(clg_run_begin(p));
-    CLG_TRY(run_steps(p, p->n_prepared, p->n_steps));
-    clg_run_end(p);
-    return p->caps->ref ? CLG_OK : clg_device_flush(p->device);
+    clg_status status = clg_run_begin(p);
+    if (status >= 0) status = run_steps(p, p->n_prepared, p->n_steps);
+    if (status >= 0) status = clg_run_end(p);
+    if (status >= 0) return p->caps->ref ? CLG_OK : clg_device_flush(p->device);
+    if (p->n_queues > 1) wait_for_branches(p);
+    return status;
 }
 
 clg_status clg_run(clg_plan *p) {
@@ -198,6 +208,8 @@ void clg_plan_destroy(clg_plan **plan) {
     for (int i = 0; i < p->n_targets; i++) clg_download_destroy(&p->targets[i].download);
     clg_parts_destroy(&p->parts);
     if (p->owns_findings) clg_findings_destroy(&p->findings);
+    clg_event_release(&p->start);
+    clg_event_release(&p->end);
     for (int i = 0; i < p->n_steps; i++) {
         clg_event_release(&p->steps[i].event);
         clg_note_forget(p->device, &p->steps[i].note);

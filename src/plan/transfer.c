@@ -40,7 +40,7 @@ static clg_status write_in_line(clg_plan *p, clg_upload *u, const void *data) {
 /* Into the buffer that no run reads. What is left behind is read by the runs so far. */
 static clg_status write_other(clg_plan *p, clg_upload *u, const void *data) {
     struct _cl_event *all = NULL;
-    if (p->ended) return clg_upload_write(u, data, clg_upload_fresh(u) ? NULL : p->steps[p->n_steps - 1].event);
+    if (p->ended) return clg_upload_write(u, data, clg_upload_fresh(u) ? NULL : clg_run_event(p));
     if (p->ran) { /* a run was not enqueued whole */
         CLG_TRY(clg_link_mark(p->device, &(clg_link){ .done = &all }));
         clg_status status = clg_device_flush(p->device);
@@ -99,7 +99,8 @@ static bool writes(const clg_plan *p, const clg_step *s, int mem) {
 static clg_status open_channel(clg_plan *p, clg_target *t) {
     const clg_value *v = &p->values[t->value];
     const int mem = clg_value_mem(p, t->value);
-    CLG_TRY(clg_download_create(p->device, t->t->dtype, (size_t)clg_value_elems(v), clg_tensor_name(t->t), &t->download));
+    CLG_TRY(clg_download_create(p->device, t->t->dtype, (size_t)clg_value_elems(v), clg_tensor_name(t->t),
+                                &t->download));
     t->first = t->last = -1;
     for (int i = p->n_prepared; i < p->n_steps && !p->caps->ref; i++) {
         if (!writes(p, &p->steps[i], mem)) continue;
