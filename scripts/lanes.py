@@ -150,7 +150,7 @@ def count(log):
             for m in re.finditer(r'^implementations of \S+: (\d+) of (\d+) ran(.*)$', text, re.M):
                 sums['impls'][0] += int(m[1])
                 sums['impls'][1] += int(m[2])
-                sums['never'].update(m[3].replace('; not ', '').split())
+                sums['never'].update(re.findall(r'\b[a-z]\w*\.\w+', m[3]))  # a line of Criterion may follow on it
     return sums
 
 
