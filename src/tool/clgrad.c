@@ -22,6 +22,7 @@ static const clg_command commands[] = {
     {"ops", "the table of operations: formulas, shapes, gradients", clg_cmd_ops},
     {"plan", "print or draw what a model is compiled to", clg_cmd_plan},
     {"tune", "measure which kernels are the fastest on a device", clg_cmd_tune},
+    {"bench", "measure a device: one file with all numbers", clg_cmd_bench},
     {"help", "this text, or that of a command: clgrad help train", cmd_help},
     {"version", "version of the program and its library", cmd_version},
 };

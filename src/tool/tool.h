@@ -134,6 +134,7 @@ typedef struct clg_command {
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name; returns an exit code */
 } clg_command;
 
+int clg_cmd_bench(int argc, char **argv); /* bench_cmd.c */
 int clg_cmd_data(int argc, char **argv); /* data_cmd.c */
 int clg_cmd_devices(int argc, char **argv);
 int clg_cmd_doctor(int argc, char **argv); /* doctor.c */
