@@ -254,20 +254,26 @@ Test(driver, lost_device) {
 static void hang(bool profiling, const char *profile) {
     float first = 0;
     use_virtual(profile);
-    clg_device *d = open_virtual(clg_device_params(.cache_dir = "", .timeout_ms = 300, .profiling = profiling));
+    const clg_device_params patient = no_cache();
+    clg_device *d = open_virtual(&patient);
     work w = start(d, NULL);
+    run(&w); /* the first run of all compiles, which may take longer than the limit */
+    finish(&w);
+    clg_device_destroy(&d);
+    d = open_virtual(clg_device_params(.cache_dir = "", .timeout_ms = 1000, .profiling = profiling));
+    w = start(d, NULL);
     cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
     set_fault("hang=items");
     double begin = now();
     cr_expect_eq(try_run(&w, &first), CLG_ERR_DEVICE);
-    cr_expect(now() - begin > 0.29 && now() - begin < 3, "%g s", now() - begin);
-    cr_expect(strstr(clg_error(), "timed out") && strstr(clg_error(), "300 ms"), "%s", clg_error());
+    cr_expect(now() - begin > 0.99 && now() - begin < 10, "%g s", now() - begin);
+    cr_expect(strstr(clg_error(), "timed out") && strstr(clg_error(), "1000 ms"), "%s", clg_error());
     cr_expect(strstr(clg_error(), profiling ? "softmax.gpu softmax_" : ".profiling"), "%s", clg_error());
     begin = now();
     cr_expect_eq(clg_device_finish(d), CLG_ERR_DEVICE);
     finish(&w);
     clg_device_destroy(&d);
-    cr_expect_lt(now() - begin, 0.2);
+    cr_expect_lt(now() - begin, 0.9);
     cr_expect_eq(first, 0);
 }
 
