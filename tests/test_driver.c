@@ -125,19 +125,35 @@ Test(driver, smaller_group) {
     clg_device_destroy(&d);
 }
 
+/* No implementation builds: the reference computes it, told once for each op, and the report says why. */
 Test(driver, no_variant_left) {
+    static char text[16384];
     use_virtual("amd-vega");
     const clg_device_params p = no_cache();
     clg_device *d = open_virtual(&p);
     set_fault("build=KERNEL");
-    work w = start(d, NULL);
-    cr_assert_null(w.plan);
-    const char *error = clg_error();
-    cr_expect_eq(clg_error_status(), CLG_ERR_UNSUP);
-    cr_expect(strstr(error, "no usable implementation") && strstr(error, ".gpu: ") && strstr(error, ".cpu: "), "%s",
-              error);
-    set_fault("");
+    clg_set_log(count_warnings, NULL, CLG_LOG_WARN);
+    for (int i = 0; i < 2; i++) {
+        work w = start(d, NULL);
+        cr_assert_not_null(w.plan, "%s", clg_error());
+        cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
+        clg_plan_info info;
+        clg_plan_get_info(w.plan, &info);
+        cr_expect_eq(info.n_fallback, 2, "%d", info.n_fallback); /* scale, softmax */
+        report(&w, text, sizeof text);
+        cr_expect(strstr(text, "elementwise.gpu: ") && strstr(text, "elementwise.cpu: "), "%s", text);
+        cr_expect(strstr(text, "softmax.gpu: ") && strstr(text, "softmax.cpu: "), "%s", text);
+        cr_expect(strstr(text, "no usable implementation"), "%s", text);
+        finish(&w);
+    }
+    cr_expect_eq(warnings, 4 + 2, "%d, the last: %s", warnings, last_warning);
+    cr_expect(strstr(last_warning, "is computed by the reference on the host"), "%s", last_warning);
+    clg_plan_params forced = { .impl = "softmax.gpu" };
+    work w = start(d, &forced); /* what was asked for by name is not replaced */
+    cr_expect_null(w.plan);
+    cr_expect(strstr(clg_error(), "does not build"), "%s", clg_error());
     finish(&w);
+    set_fault("");
     clg_device_destroy(&d);
 }
 

@@ -23,6 +23,12 @@ void clg_fallbacks_text(const clg_plan *p, clg_str *out) {
                        clg_tensor_name(y), clg_shape_text(y->dtype, y->shape, shape, sizeof shape),
                        device_name(f->node->device), f->why);
     }
+    for (int i = 0; i < p->findings->bars.n && !p->whole; i++) {
+        const clg_bar *b = &p->findings->bars.bar[i];
+        const bool here = b->device == p->device && !p->parts;
+        clg_str_printf(out, "not used, as it fails %s%s: %s: %s\n", here ? "here" : "on ",
+                       here ? "" : device_name(b->device), b->impl, b->why);
+    }
 }
 
 bool clg_fallbacks_json(const clg_plan *p, json_t *to) {

@@ -88,10 +88,6 @@ void clg_plan_text(const clg_plan *p, clg_str *out) {
         text_step(p, i, times, out);
         if (i >= p->n_prepared) total += (double)clg_note_ns(&p->steps[i].note);
     }
-    for (int i = 0; i < p->findings->bars.n; i++) {
-        const clg_bar *b = &p->findings->bars.bar[i];
-        if (b->device == p->device) clg_str_printf(out, "not used, as it fails here: %s: %s\n", b->impl, b->why);
-    }
     clg_str_printf(out, "%d steps, %d kernels, %d programs; %.3f Mflop, %.3f MB moved", m->n_steps, m->n_kernels,
                    m->n_programs, 1e-6 * m->flops, 1e-6 * m->bytes_moved);
     if (times) clg_str_printf(out, "; %.1f us, %.2f GF/s", 1e-3 * total, m->flops / total);

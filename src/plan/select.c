@@ -131,16 +131,19 @@ clg_status clg_plan_see(clg_plan *p) {
     return CLG_OK;
 }
 
-/* One of the two kinds of elementwise kernels must be usable, unless a kind is forced. */
+/* One of the two kinds of elementwise kernels must be usable where there are such nodes, unless a kind is forced. */
 static clg_status check_elementwise(clg_plan *p) {
+    bool wanted = false;
     for (int gpu = 0; gpu < 2; gpu++)
         if (clg_impl_forced(p, elementwise_names[gpu]) || !clg_impl_barred(p, NULL, elementwise_names[gpu], NULL))
             return CLG_OK;
     for (int i = 0; i < p->n_units; i++)
-        for (int k = 0; k < p->units[i].n_nodes; k++)
-            if (p->units[i].nodes[k]->op->flags & CLG_OP_ELEMENTWISE)
-                CLG_TRY(clg_plan_refuse(p, p->units[i].nodes[k], "no usable kind of elementwise kernels"));
-    return clg_fail_no_impl(p, NULL);
+        for (int k = 0; k < p->units[i].n_nodes; k++) {
+            if (!(p->units[i].nodes[k]->op->flags & CLG_OP_ELEMENTWISE)) continue;
+            CLG_TRY(clg_plan_refuse(p, p->units[i].nodes[k], "no usable kind of elementwise kernels"));
+            wanted = true;
+        }
+    return wanted ? clg_fail_no_impl(p, NULL) : CLG_OK;
 }
 
 clg_status clg_plan_select(clg_plan *p) {
