@@ -5,11 +5,12 @@
 #include <criterion/criterion.h>
 
 #include "base/error.h"
-#include "cl/launch.h"
+#include "cl/replay.h"
 #include "support/device.h"
 #include "support/fail.h"
 #include <clgrad/clgrad.h>
 
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,6 +222,7 @@ end:
 
 static clg_status training_job(const char *dir, double *value) {
     unsetenv("CLGRAD_FORCE_DISCRETE");
+    setenv("CLGRAD_REPLAY", "off", 1);
     return whole_job(opencl_device(), dir, value);
 }
 
@@ -228,6 +230,30 @@ static clg_status training_job(const char *dir, double *value) {
 static clg_status doubled_job(const char *dir, double *value) {
     setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
     return whole_job(opencl_device(), dir, value);
+}
+
+/* The second run is recorded. */
+static clg_status replaying_job(const char *dir, double *value) {
+    unsetenv("CLGRAD_FORCE_DISCRETE");
+    setenv("CLGRAD_REPLAY", "on", 1);
+    return whole_job(opencl_device(), dir, value);
+}
+
+/* The trial itself, which may end in a no but never in an error. */
+static clg_status trial_job(const char *dir, double *value) {
+    char pattern[200];
+    glob_t found;
+    clg_device *d = clg_device_open(opencl_device(), clg_device_params(.cache_dir = dir));
+    if (!d) return clg_error_status();
+    snprintf(pattern, sizeof pattern, "%s/replay-*.txt", dir);
+    if (glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++) remove(found.gl_pathv[i]);
+        globfree(&found);
+    }
+    (void)clg_replay_pays(d);
+    clg_device_destroy(&d);
+    *value = 1;
+    return CLG_OK;
 }
 
 static clg_status reference_job(const char *dir, double *value) { return whole_job("ref", dir, value); }
@@ -621,6 +647,16 @@ Test(fault, parts, .timeout = 60) {
 Test(fault, training_calls, .timeout = 240) {
     run_sweep(&(sweep){ .name = "training", .job = training_job, .step = 17 }, 0, 0);
     run_sweep(&(sweep){ .name = "doubled", .job = doubled_job, .step = 31 }, 0, 0);
+}
+
+Test(fault, replay_calls, .timeout = 240) {
+    run_sweep(&(sweep){ .name = "replaying", .job = replaying_job, .step = 29 }, 0, 0);
+    run_sweep(&(sweep){ .name = "trial", .job = trial_job, .step = 7 }, 1, 0);
+}
+
+Test(fault, replay_allocations, .timeout = 240) {
+    run_sweep(&(sweep){ .name = "replaying", .job = replaying_job, .allocations = true, .step = 31 }, 0, 0);
+    run_sweep(&(sweep){ .name = "trial", .job = trial_job, .allocations = true, .step = 3 }, 1, 0);
 }
 
 Test(fault, training_allocations, .timeout = 240) {

@@ -10,6 +10,14 @@ CLG_BEGIN_DECLS
 /** Thread-safety: one thread at a time. */
 typedef struct clg_plan clg_plan;
 
+/** Whether kernels that follow each other are recorded once and enqueued by one call (cl_khr_command_buffer). */
+enum clg_replay {
+    CLG_REPLAY_AUTO, /* where a trial, once on each device, gave right numbers in less time, and the device does not
+                        profile, since recorded steps have no times of their own */
+    CLG_REPLAY_OFF,
+    CLG_REPLAY_ON    /* CLG_ERR_UNSUP from clg_compile() where the device cannot */
+};
+
 typedef struct clg_plan_params {
     bool      inference;     /* dropout is identity; no random state advances */
     bool      exact;         /* only algorithms that sum products directly: no Winograd */
@@ -20,6 +28,7 @@ typedef struct clg_plan_params {
                                 the records of this machine. Default: as CLGRAD_TUNE says, else use what is there */
     int         queues;      /* compute queues for branches that do not depend on each other: at most so many, 1 to 4.
                                 Default: CLGRAD_QUEUES, else 1. Results are the same bits */
+    enum clg_replay replay;  /* recorded at the second run; plans over several devices never are */
 } clg_plan_params;
 
 #define clg_plan_params(...) (&(const clg_plan_params){__VA_ARGS__})
@@ -39,7 +48,8 @@ CLG_API void      clg_plan_destroy(clg_plan **plan);
  *  them (both count as clg_plan_info.bytes_fixed). bytes must be the exact size. */
 CLG_API CLG_CHECK clg_status clg_write(clg_plan *plan, clg_tensor *input, const void *data, size_t bytes);
 
-/** Enqueues one run and returns at once. Runs of a device are performed in order. Allocates nothing. */
+/** Enqueues one run and returns at once. Runs of a device are performed in order. Allocates nothing (the second run
+ *  may, to record kernels: clg_plan_params.replay). */
 CLG_API CLG_CHECK clg_status clg_run(clg_plan *plan);
 
 /** Waits for the runs so far and copies a target out. Reports errors that happened on the device.
@@ -75,8 +85,8 @@ CLG_API void clg_plan_get_info(const clg_plan *plan, clg_plan_info *info);
 
 enum clg_report_kind { CLG_REPORT_TEXT, CLG_REPORT_JSON, CLG_REPORT_DOT };
 
-/** One line per step: op, implementation, shapes, flops, bytes, and measured time if the device profiles; then the
- *  memory plan with its peak. */
+/** One line per step: op, implementation, shapes, flops, bytes, queue, and if the device profiles when it began and ended
+ *  in the last run, in us from that run's start, and how long it took; then the memory plan with its peak. */
 CLG_API CLG_CHECK clg_status clg_plan_report(const clg_plan *plan, enum clg_report_kind kind, FILE *to);
 
 CLG_END_DECLS

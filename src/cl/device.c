@@ -114,6 +114,7 @@ static void device_free(clg_device *d) {
     for (int i = 0; i < d->n_told; i++) clg_free(d->told[i]);
     clg_free(d->told);
     clg_free(d->cache_dir);
+    clg_free(d->replay);
     clg_free(d);
 }
 

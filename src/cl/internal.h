@@ -98,6 +98,8 @@ struct clg_device {
     char             lost_text[600];  /* why, once the state says so */
     int              timeout_ms;      /* of waits; 0: none */
     clg_device_extra extra;
+    struct clg_replay_calls *replay;  /* NULL: nobody has looked yet (replay.c) */
+    atomic_int       replay_pays;     /* 0: unknown, 1: no, 2: yes */
     clg_awake       *awake;           /* NULL: waits are passive */
     _Atomic(clg_trace *) trace;       /* NULL: nothing is recorded; changed behind the lock of traces */
     char           **told;            /* keys of clg_device_first_time() */
@@ -256,7 +258,15 @@ int clg_program_function(clg_device *d, clg_program *p, const char *name);
 /** Drops the device's table. */
 void clg_programs_free(clg_device *d);
 
-/* --- gemm_clblast.c --- */
+/* --- launch.c, gemm_clblast.c --- */
+
+typedef struct clg_launch_range {
+    const size_t *global, *local; /* of 3 axes */
+} clg_launch_range;
+
+/** What a recording launches, with the arguments that are bound now. Counts as launched. */
+cl_kernel clg_kernel_range(clg_kernel *k, clg_launch_range *range);
+
 
 void clg_clblast_release(clg_device *d); /* the device goes: drops CLBlast's cache if no other one uses it */
 

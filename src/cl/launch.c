@@ -243,6 +243,12 @@ static clg_status fail_launch(clg_kernel *k, cl_int err) {
                             "use: use smaller batches; ", (double)s.mem_used / 1048576);
 }
 
+cl_kernel clg_kernel_range(clg_kernel *k, clg_launch_range *range) {
+    if (!k->launched) note_launch(k);
+    *range = (clg_launch_range){ k->global, k->local };
+    return k->kernel;
+}
+
 clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note, const clg_link *l) {
     clg_device *d = k->device;
     cl_event event = NULL;

@@ -5,7 +5,9 @@
 #include "cl/internal.h"
 #include "cl/trace.h"
 
-enum { CLG_TRACE_NAME = 64, CLG_TRACE_DEVICES = 16, CLG_TRACE_QUEUES = 64, CLG_TRACE_THREADS = 32, CLG_TRACE_DEPTH = 16 };
+enum {
+    CLG_TRACE_NAME = 64, CLG_TRACE_DEVICES = 16, CLG_TRACE_QUEUES = 64, CLG_TRACE_THREADS = 32, CLG_TRACE_DEPTH = 16
+};
 
 /** One moment by both clocks. */
 typedef struct clg_moment {

@@ -1,6 +1,6 @@
-/* Recording of traces (clgrad/trace.h). Spans go into an array that was allocated at creation. A command's event is kept
- * with its span until its times can be read; when many are waiting, those that are done are read on the way, so that
- * the driver's memory stays bounded too. trace_write.c makes the file. */
+/* Recording of traces (clgrad/trace.h). Spans go into an array that was allocated at creation. A command's event is
+ * kept with its span until its times can be read; when many are waiting, those that are done are read on the way, so
+ * that the driver's memory stays bounded too. trace_write.c makes the file. */
 #include "base/clock.h"
 #include "cl/recording.h"
 

@@ -1,6 +1,7 @@
 /* Traces as files: Trace Event Format (Google, "Trace Event Format", 2016), JSON object form. Spans are complete events
- * ("X") with ts and dur in us from the trace's creation; process 0 is the host, process 1 + i device i. Times of commands
- * are brought to the host's clock by two moments at which both clocks were read, so that a drift is taken out too. */
+ * ("X") with ts and dur in us from the trace's creation; process 0 is the host, process 1 + i device i. Times of
+ * commands are brought to the host's clock by two moments at which both clocks were read, so that a drift is taken out
+ * too. */
 #include "base/file.h"
 #include "cl/recording.h"
 

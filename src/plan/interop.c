@@ -36,6 +36,7 @@ static clg_status take(clg_plan *p, int mem, clg_buffer *b, size_t offset) {
         v->buffer = b;
         v->offset = offset / clg_dtype_size(v->t->dtype);
     }
+    clg_plan_replay_drop(p);
     for (int i = 0; i < p->n_steps; i++) CLG_TRY(clg_step_rebind(p, &p->steps[i], mem));
     if (p->values[mem].prepared) p->is_prepared = false;
     return CLG_OK;

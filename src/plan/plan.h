@@ -15,7 +15,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
-#include "cl/launch.h"
+#include "cl/replay.h"
 #include "graph/graph.h"
 #include "plan/emit.h"
 #include <clgrad/plan.h>
@@ -119,6 +119,8 @@ typedef struct clg_step {
     bool     forks;         /* the first on its queue, and waits for no step: for the start of the run */
     bool     signals;       /* a step or the end of the run waits for it */
     bool     linked;        /* none of that is as usual, or transfers wait for it, or it for them (enqueue.c) */
+    clg_recorded *replay;   /* of this kernel and those behind it, before replay_end; NULL: none begins here */
+    int      replay_end;
     struct _cl_event *event; /* of the last enqueue, if somebody waits for it; else NULL */
 } clg_step;
 
@@ -243,6 +245,7 @@ struct clg_plan {
     struct _cl_event *start, *end;   /* of the last run; end: of a run with joins, else it is the last step's */
     bool ended;              /* the end of the last run is behind all runs so far */
     clg_plan_info info;
+    bool replays, recorded;  /* kernels are to be recorded; they are */
     bool ran, saved;         /* a run was made; the programs were saved after it */
 };
 
@@ -342,6 +345,21 @@ clg_status clg_plan_await_reads(clg_plan *p);
 /** What calls that copy tensors ask of their arguments: the target, or NULL after clg_fail(); and the size. */
 clg_target *clg_readable(const clg_plan *p, const clg_tensor *t, const char *call);
 clg_status  clg_check_bytes(const clg_tensor *t, const void *data, size_t bytes, const char *call);
+
+/* --- replay.c --- */
+
+/** Decides whether the plan's kernels are recorded, by params.replay. */
+clg_status clg_plan_replay_choose(clg_plan *p);
+
+/** Records what can be, if that was not done; at the beginning of a run. */
+clg_status clg_plan_replay_record(clg_plan *p);
+
+/** Enqueues the recording that begins with step i; *next: the step to go on with, i if there is none. */
+clg_status clg_plan_replay_run(clg_plan *p, int i, int *next);
+
+/** What was recorded is not what is to be run any more: arguments, or who waits for a step, have changed. Waits for the
+ *  device if there is something. */
+void clg_plan_replay_drop(clg_plan *p);
 
 /* --- fuse.c --- */
 static inline bool clg_reaches(const clg_plan *p, int u, int v) {

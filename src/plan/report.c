@@ -44,10 +44,50 @@ static const char *kernel_name(const clg_step *s, char *buf, size_t size) {
     return buf;
 }
 
+/* --- times --- */
+
 static bool has_times(const clg_plan *p) {
     for (int i = 0; i < p->n_steps; i++)
         if (clg_note_ns(&p->steps[i].note) > 0) return true;
     return false;
+}
+
+/* When the last run began, by the device's clock: the earliest start of its steps. */
+static uint64_t run_start(const clg_plan *p) {
+    uint64_t start = UINT64_MAX;
+    for (int i = p->n_prepared; i < p->n_steps; i++) {
+        const clg_note *n = &p->steps[i].note;
+        if (clg_note_ns(n) > 0 && n->start < start) start = n->start;
+    }
+    return start;
+}
+
+/* When a step ran, in us from the start of the run; false: not measured, or not in this run. */
+static bool times_of(const clg_plan *p, int i, double *start, double *end) {
+    const clg_note *n = &p->steps[i].note;
+    const uint64_t zero = run_start(p);
+    if (i < p->n_prepared || clg_note_ns(n) == 0) return false;
+    *start = 1e-3 * (double)(n->start - zero);
+    *end = 1e-3 * (double)(n->end - zero);
+    return true;
+}
+
+static const char *queue_of(const clg_step *s, char *buf, size_t size) {
+    if (s->kind == CLG_STEP_REF || s->queue == 0) return s->kind == CLG_STEP_REF ? "host" : "compute";
+    snprintf(buf, size, "compute %d", s->queue + 1);
+    return buf;
+}
+
+/* How many kernels of a run are in recordings, and how many of those there are. */
+static int count_recorded(const clg_plan *p, int *recordings) {
+    int n = 0;
+    *recordings = 0;
+    for (int i = p->n_prepared; i < p->n_steps; i++) {
+        if (!p->steps[i].replay) continue;
+        n += p->steps[i].replay_end - i;
+        ++*recordings;
+    }
+    return n;
 }
 
 /* --- text --- */
@@ -55,10 +95,13 @@ static bool has_times(const clg_plan *p) {
 static void text_step(const clg_plan *p, int i, bool times, clg_str *out) {
     const clg_step *s = &p->steps[i];
     const uint64_t ns = clg_note_ns(&s->note);
-    char kernel[128];
-    clg_str_printf(out, "%4d%c %-26s %-26s %10.3f %10.3f", i, i < p->n_prepared ? '*' : ' ', s->impl,
-                   kernel_name(s, kernel, sizeof kernel),
-                   1e-6 * s->flops, 1e-6 * s->bytes);
+    double start, end;
+    char kernel[128], queue[24];
+    clg_str_printf(out, "%4d%c %-26s %-26s %10.3f %10.3f  %-9s", i, i < p->n_prepared ? '*' : ' ', s->impl,
+                   kernel_name(s, kernel, sizeof kernel), 1e-6 * s->flops, 1e-6 * s->bytes,
+                   queue_of(s, queue, sizeof queue));
+    if (times && times_of(p, i, &start, &end)) clg_str_printf(out, " %10.1f %10.1f", start, end);
+    else if (times) clg_str_printf(out, " %10s %10s", "-", "-");
     if (times && ns > 0)
         clg_str_printf(out, " %10.1f %8.2f", 1e-3 * (double)ns, s->flops / (double)ns);
     else if (times) clg_str_printf(out, " %10s %8s", "-", "-");
@@ -81,9 +124,11 @@ void clg_plan_text(const clg_plan *p, clg_str *out) {
     }
     const clg_plan_info *m = &p->info;
     const bool times = has_times(p);
+    int recordings;
+    const int recorded = count_recorded(p, &recordings);
     double total = 0;
-    clg_str_printf(out, "%4s  %-26s %-26s %10s %10s%s  %s\n", "step", "implementation", "kernel", "Mflop", "MB",
-                   times ? "         us     GF/s" : "", "ops -> outputs");
+    clg_str_printf(out, "%4s  %-26s %-26s %10s %10s  %-9s%s  %s\n", "step", "implementation", "kernel", "Mflop", "MB",
+                   "queue", times ? "   start us     end us         us     GF/s" : "", "ops -> outputs");
     for (int i = 0; i < p->n_steps; i++) {
         text_step(p, i, times, out);
         if (i >= p->n_prepared) total += (double)clg_note_ns(&p->steps[i].note);
@@ -91,6 +136,7 @@ void clg_plan_text(const clg_plan *p, clg_str *out) {
     clg_str_printf(out, "%d steps, %d kernels, %d programs; %.3f Mflop, %.3f MB moved", m->n_steps, m->n_kernels,
                    m->n_programs, 1e-6 * m->flops, 1e-6 * m->bytes_moved);
     if (times) clg_str_printf(out, "; %.1f us, %.2f GF/s", 1e-3 * total, m->flops / total);
+    if (recorded > 0) clg_str_printf(out, "\n%d kernels are replayed, from %d recordings", recorded, recordings);
     if (m->n_prepared > 0)
         clg_str_printf(out, "\n%d steps (*) before the first run, and again when a param was written; their results, "
                             "MB: %.3f", m->n_prepared, 1e-6 * (double)m->bytes_prepared);
@@ -103,22 +149,29 @@ void clg_plan_text(const clg_plan *p, clg_str *out) {
 
 /* --- JSON --- */
 
-static json_t *json_step(const clg_plan *p, const clg_step *s) {
-    char kernel[128];
+static json_t *json_step(const clg_plan *p, int i) {
+    const clg_step *s = &p->steps[i];
+    double start, end;
+    char kernel[128], queue[24];
     const uint64_t ns = clg_note_ns(&s->note);
     clg_str ops = { 0 }, outputs = { 0 }, choice = { 0 };
     write_ops(p, s, &ops);
     write_outputs(p, s, &outputs);
-    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:f, s:f}", "impl", s->impl, "kernel",
+    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:s}", "impl", s->impl, "kernel",
                           kernel_name(s, kernel, sizeof kernel), "ops", clg_str_text(&ops), "outputs",
-                          clg_str_text(&outputs), "flops", s->flops, "bytes", s->bytes);
+                          clg_str_text(&outputs), "flops", s->flops, "bytes", s->bytes, "queue",
+                          queue_of(s, queue, sizeof queue));
     if (j && write_choice(p, s, &choice)) {
         json_object_set_new(j, "choice", json_string(clg_str_text(&choice)));
         json_object_set_new(j, "chosen_by", json_string(clg_chosen_name(p->units[s->unit].choice.by)));
     }
     clg_str_free(&choice);
-    if (j && s < p->steps + p->n_prepared) json_object_set_new(j, "prepared", json_true());
+    if (j && i < p->n_prepared) json_object_set_new(j, "prepared", json_true());
     if (j && ns > 0) json_object_set_new(j, "us", json_real(1e-3 * (double)ns));
+    if (j && times_of(p, i, &start, &end)) {
+        json_object_set_new(j, "start_us", json_real(start));
+        json_object_set_new(j, "end_us", json_real(end));
+    }
     clg_str_free(&ops);
     clg_str_free(&outputs);
     return j;
@@ -129,9 +182,12 @@ json_t *clg_plan_json(const clg_plan *p) {
     json_t *steps = json_array();
     bool ok = steps != NULL;
     for (int i = 0; i < p->n_steps && ok; i++)
-        ok = json_array_append_new(steps, json_step(p, &p->steps[i])) == 0;
-    json_t *j = json_pack("{s:i, s:i, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}", "n_steps",
-                          m->n_steps, "n_prepared", m->n_prepared, "bytes_prepared", (json_int_t)m->bytes_prepared,
+        ok = json_array_append_new(steps, json_step(p, i)) == 0;
+    int recordings;
+    const int recorded = count_recorded(p, &recordings);
+    json_t *j = json_pack("{s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}",
+                          "n_steps", m->n_steps, "n_recorded", recorded, "n_recordings", recordings,
+                          "n_prepared", m->n_prepared, "bytes_prepared", (json_int_t)m->bytes_prepared,
                           "n_kernels", m->n_kernels, "n_programs", m->n_programs, "bytes_arena",
                           (json_int_t)m->bytes_arena, "bytes_without_reuse", (json_int_t)m->bytes_without_reuse,
                           "bytes_lower_bound", (json_int_t)p->bytes_lower, "bytes_workspace",

@@ -137,8 +137,9 @@ end:
 /* --- running --- */
 
 static clg_status run_steps(clg_plan *p, int begin, int end) {
-    for (int i = begin; i < end; i++) {
-        const clg_status status = clg_step_run(p, i);
+    for (int i = begin, next; i < end; i = next) {
+        clg_status status = clg_plan_replay_run(p, i, &next);
+        if (status >= 0 && next == i) status = clg_step_run(p, next++);
         if (status < 0)
             return clg_fail_context(status, "clg_run: step %d of %d (%s): ", i, p->n_steps, p->steps[i].impl);
     }
@@ -162,6 +163,7 @@ static clg_status run(clg_plan *p) {
         CLG_TRY(run_steps(p, 0, p->n_prepared));
         p->is_prepared = true;
     }
+    CLG_TRY(clg_plan_replay_record(p));
     for (int i = 0; i < p->n_effects; i++) clg_slot_change(p->effects[i].node->slot);
     p->ran = true;
     clg_status status = clg_run_begin(p);
@@ -205,6 +207,7 @@ void clg_plan_destroy(clg_plan **plan) {
     clg_plan *p = *plan;
     *plan = NULL;
     clg_plan_save_programs(p);
+    clg_plan_replay_drop(p);
     for (int i = 0; i < p->n_targets; i++) clg_download_destroy(&p->targets[i].download);
     clg_parts_destroy(&p->parts);
     if (p->owns_findings) clg_findings_destroy(&p->findings);

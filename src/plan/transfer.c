@@ -109,6 +109,7 @@ static clg_status open_channel(clg_plan *p, clg_target *t) {
     }
     if (t->first < 0) return CLG_OK;
     p->steps[t->first].linked = p->steps[t->last].linked = true;
+    clg_plan_replay_drop(p); /* these two stand alone now */
     return CLG_OK;
 }
 

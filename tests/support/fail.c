@@ -234,6 +234,73 @@ ALWAYS(clReleaseProgram, CL_OUT_OF_RESOURCES, (cl_program x), (x), 1)
 ALWAYS(clReleaseKernel, CL_OUT_OF_RESOURCES, (cl_kernel x), (x), 1)
 ALWAYS(clReleaseEvent, CL_OUT_OF_RESOURCES, (cl_event x), (x), 1)
 
+/* --- cl_khr_command_buffer, whose functions come by name --- */
+
+static struct {
+    void *(*create)(cl_uint, const cl_command_queue *, const cl_ulong *, cl_int *);
+    cl_int (*kernel)(void *, cl_command_queue, const cl_ulong *, cl_kernel, cl_uint, const size_t *, const size_t *,
+                     const size_t *, cl_uint, const cl_uint *, cl_uint *, void **);
+    cl_int (*finalize)(void *);
+    cl_int (*enqueue)(cl_uint, cl_command_queue *, void *, cl_uint, const cl_event *, cl_event *);
+    cl_int (*release)(void *);
+} khr;
+
+static void *create_commands(cl_uint n, const cl_command_queue *q, const cl_ulong *props, cl_int *err) {
+    if (fails("clCreateCommandBufferKHR")) {
+        *err = CL_OUT_OF_RESOURCES;
+        return NULL;
+    }
+    void *object = khr.create(n, q, props, err);
+    objects += object != NULL;
+    return object;
+}
+
+static cl_int record_kernel(void *c, cl_command_queue q, const cl_ulong *props, cl_kernel k, cl_uint dims,
+                            const size_t *at, const size_t *global, const size_t *local, cl_uint n, const cl_uint *wait,
+                            cl_uint *point, void **handle) {
+    if (fails("clCommandNDRangeKernelKHR")) return CL_OUT_OF_HOST_MEMORY;
+    return khr.kernel(c, q, props, k, dims, at, global, local, n, wait, point, handle);
+}
+
+static cl_int finalize_commands(void *c) {
+    return fails("clFinalizeCommandBufferKHR") ? CL_OUT_OF_RESOURCES : khr.finalize(c);
+}
+
+static cl_int enqueue_commands(cl_uint nq, cl_command_queue *q, void *c, cl_uint n, const cl_event *list, cl_event *e) {
+    if (fails("clEnqueueCommandBufferKHR")) return CL_OUT_OF_RESOURCES;
+    const cl_int err = khr.enqueue(nq, q, c, n, list, e);
+    objects += err == CL_SUCCESS && e;
+    return err;
+}
+
+static cl_int release_commands(void *c) {
+    const bool fail = fails("clReleaseCommandBufferKHR");
+    const cl_int err = khr.release(c);
+    objects -= err == CL_SUCCESS;
+    return fail ? CL_OUT_OF_RESOURCES : err;
+}
+
+/* Keeps the driver's function, and puts ours in its place; both are pointers to functions of one type. */
+#define TAKE(field, ours)                                  \
+    do {                                                   \
+        __typeof__(khr.field) own_ = ours;                 \
+        memcpy(&khr.field, &f, sizeof f);                  \
+        memcpy(&f, &own_, sizeof f);                       \
+    } while (0)
+
+void *clGetExtensionFunctionAddressForPlatform(cl_platform_id p, const char *name) {
+    REAL(clGetExtensionFunctionAddressForPlatform)
+    if (fails("clGetExtensionFunctionAddressForPlatform")) return NULL;
+    void *f = real(p, name);
+    if (!f) return NULL;
+    if (strcmp(name, "clCreateCommandBufferKHR") == 0) TAKE(create, create_commands);
+    else if (strcmp(name, "clCommandNDRangeKernelKHR") == 0) TAKE(kernel, record_kernel);
+    else if (strcmp(name, "clFinalizeCommandBufferKHR") == 0) TAKE(finalize, finalize_commands);
+    else if (strcmp(name, "clEnqueueCommandBufferKHR") == 0) TAKE(enqueue, enqueue_commands);
+    else if (strcmp(name, "clReleaseCommandBufferKHR") == 0) TAKE(release, release_commands);
+    return f;
+}
+
 /* --- host memory --- */
 
 static atomic_long allocations, allocation_at, blocks;
