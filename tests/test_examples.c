@@ -20,7 +20,7 @@ static void run(const char *name, char *out) {
     char command[1024];
     snprintf(folder, sizeof folder, "%s/clgrad-course-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     cr_assert_not_null(mkdtemp(folder));
-    snprintf(command, sizeof command, "cd '%s' && '%s/example_%s'", folder, getenv("CLGRAD_EXAMPLES"), name);
+    snprintf(command, sizeof command, "cd '%s' && '%s'/example_%s", folder, getenv("CLGRAD_EXAMPLES"), name);
     FILE *f = popen(command, "r");
     cr_assert_not_null(f);
     const size_t n = fread(out, 1, TEXT - 1, f);
@@ -233,4 +233,16 @@ Test(examples, lenet, .timeout = 120) {
 Test(examples, lenet_graph, .timeout = 120) {
     const char *out = try("lenet_graph", 0.6, NULL, 0);
     cr_expect_lt(number(out, "  200 ", "loss"), 0.6);
+}
+
+/* Its parts, what crosses between them, and that the net learns. */
+Test(examples, two_devices, .timeout = 120) {
+    static char out[TEXT];
+    run("two_devices ref ref", out);
+    cr_expect_lt(number(out, "step 300", "loss"), 0.1);
+    remove_folder();
+    run("two_devices 0 ref", out);
+    cr_expect(strstr(out, "part 2 of 3, on ") && strstr(out, "copy tanh"), "%s", out);
+    cr_expect_lt(number(out, "step 300", "loss"), 0.1);
+    remove_folder();
 }
