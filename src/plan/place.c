@@ -63,9 +63,17 @@ clg_status clg_plan_check_types(clg_plan *p, bool *mixed) {
     return *mixed && !clg_store_reference(p->graph->store) ? clg_error_status() : CLG_OK;
 }
 
+/* What is too large for an int to count its elements is so for every device: the host has no room for it either. */
+static bool is_huge(const clg_node *n) {
+    bool huge = false;
+    for (int k = 0; k < n->n_in; k++) huge = huge || clg_shape_elems(n->in[k]->shape) > INT32_MAX;
+    for (int k = 0; k < n->n_out; k++) huge = huge || clg_shape_elems(n->out[k]->shape) > INT32_MAX;
+    return huge;
+}
+
 clg_status clg_plan_refuse(clg_plan *p, const clg_node *n, const char *why) {
     clg_findings *l = p->findings;
-    if (p->force || !n->op->ref || find(p, n)) return CLG_OK;
+    if (p->force || !n->op->ref || is_huge(n) || find(p, n)) return CLG_OK;
     if (!clg_grow(&l->f, &l->cap, l->n + 1, sizeof *l->f)) return clg_fail_nomem("plan");
     l->f[l->n++] = (clg_fallback){ n, why };
     return CLG_OK;
