@@ -145,7 +145,7 @@ static clg_status saving_job(const char *dir, double *value) {
 /* Both halves of a device, in a list. */
 static clg_status parts_job(const char *dir, double *value) {
     clg_device *devs[2] = { 0 };
-    clg_buffer *b = NULL;
+    clg_buffer *b = NULL, *copy = NULL;
     clg_status status = CLG_OK;
     float x = 3, y = 0;
     (void)dir;
@@ -154,13 +154,17 @@ static clg_status parts_job(const char *dir, double *value) {
     if (n < 0) return n;
     for (int i = 0; i < n; i++) {
         CLG_TRY_END(clg_buffer_create(devs[i], 4, "b", &b));
+        CLG_TRY_END(clg_buffer_create(devs[i], 4, "copy", &copy));
         CLG_TRY_END(clg_buffer_write(b, 0, CLG_F32, &x, 1));
-        CLG_TRY_END(clg_buffer_read(b, 0, CLG_F32, &y, 1));
+        CLG_TRY_END(clg_buffer_copy(b, 0, copy, 0, CLG_F32, 1, NULL, NULL));
+        CLG_TRY_END(clg_buffer_read(copy, 0, CLG_F32, &y, 1));
         *value += y;
         clg_buffer_destroy(&b);
+        clg_buffer_destroy(&copy);
     }
 end:
     clg_buffer_destroy(&b);
+    clg_buffer_destroy(&copy);
     for (int i = 0; i < n; i++) clg_device_destroy(&devs[i]);
     return status;
 }

@@ -108,7 +108,6 @@ static void device_free(clg_device *d) {
     clg_pool_trim(d, 0);
     clg_queues_destroy(d);
     if (d->context) clReleaseContext(d->context);
-    clg_part_release(&d->row);
     if (d->extra.free) d->extra.free(d->extra.data);
     pthread_mutex_destroy(&d->lock);
     for (int i = 0; i < d->n_told; i++) clg_free(d->told[i]);
@@ -123,8 +122,6 @@ clg_device *clg_device_create(const clg_device_row *row, cl_context context, cl_
     static const clg_device_params none = { 0 };
     clg_device *d = clg_calloc(1, sizeof *d);
     if (!d) {
-        clg_device_row gone = *row;
-        clg_part_release(&gone);
         clg_fail_nomem("device");
         return NULL;
     }

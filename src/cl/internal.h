@@ -54,9 +54,8 @@ int clg_choose(const char *which, clg_device_part *part);
 /** "pocl#1/2": whole "pocl", part 1 of 2. */
 clg_status clg_part_split(const char *which, char *whole, size_t size, clg_device_part *part);
 
-/** Turns the row of a whole device into that of a part, which clg_part_release() gives back. */
+/** Turns the row of a whole device into that of a part, which stays until the process ends. */
 clg_status clg_part_create(clg_device_row *row, clg_device_part part);
-void       clg_part_release(clg_device_row *row);
 
 /* --- quirks.c --- */
 enum clg_quirk {

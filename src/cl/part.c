@@ -1,6 +1,6 @@
 /* Parts of a device: "pocl#0/2" is the first of two, made by clCreateSubDevices (OpenCL 1.2, section 4.3) with
- * CL_DEVICE_PARTITION_EQUALLY; and lists of devices. A part that is not used is given back at once, so a device holds
- * its own part and nothing of the others. */
+ * CL_DEVICE_PARTITION_EQUALLY; and lists of devices. Parts are made once and stay until the process ends: workers of
+ * PoCL 3.1 still give back the event of a command when the part that ran it is freed, and crash. */
 #include "cl/internal.h"
 
 #include <stdio.h>
@@ -50,8 +50,27 @@ static clg_status check_parts(const clg_device_row *row, clg_device_part part) {
                     "CL_DEVICE_PARTITION_EQUALLY; use it whole", row->name);
 }
 
-/* Makes the parts and keeps one, which the caller releases. The driver may make more than n, if the units do not come
- * out even. */
+enum { MAX_KEPT = 256 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct { cl_device_id whole, id; clg_device_part part; } kept[MAX_KEPT]; /* behind lock; further ones are lost */
+static int n_kept;
+
+static cl_device_id find_kept(cl_device_id whole, clg_device_part part) {
+    for (int i = 0; i < n_kept; i++)
+        if (kept[i].whole == whole && kept[i].part.n == part.n && kept[i].part.i == part.i) return kept[i].id;
+    return NULL;
+}
+
+static void keep(cl_device_id whole, const cl_device_id *all, int n) {
+    for (int i = 0; i < n && n_kept < MAX_KEPT; i++) {
+        kept[n_kept].whole = whole;
+        kept[n_kept].id = all[i];
+        kept[n_kept++].part = (clg_device_part){ i, n };
+    }
+}
+
+/* Makes the parts. The driver may make more than n, if the units do not come out even. The lock is held. */
 static clg_status cut(const clg_device_row *row, clg_device_part part, cl_device_id *id) {
     const cl_device_partition_property props[] = { CL_DEVICE_PARTITION_EQUALLY, row->caps.compute_units / part.n, 0 };
     cl_uint n = 0;
@@ -62,8 +81,7 @@ static clg_status cut(const clg_device_row *row, clg_device_part part, cl_device
     cl_device_id *all = clg_calloc(n, sizeof *all);
     if (!all) return clg_fail_nomem("parts of a device");
     err = clCreateSubDevices(row->id, props, n, all, NULL);
-    for (cl_uint i = 0; err == CL_SUCCESS && i < n; i++)
-        if ((int)i != part.i) clReleaseDevice(all[i]);
+    if (err == CL_SUCCESS) keep(row->id, all, part.n);
     *id = all[part.i];
     clg_free(all);
     if (err == CL_SUCCESS) return CLG_OK;
@@ -74,21 +92,17 @@ clg_status clg_part_create(clg_device_row *row, clg_device_part part) {
     const clg_device_row whole = *row;
     cl_device_id id = NULL;
     CLG_TRY(check_parts(&whole, part));
-    CLG_TRY(cut(&whole, part, &id));
-    const clg_status status = clg_catalog_describe(id, "clg_device_open", row);
-    if (status < 0) {
-        clReleaseDevice(id);
-        return status;
-    }
+    pthread_mutex_lock(&lock);
+    id = find_kept(whole.id, part);
+    clg_status status = id ? CLG_OK : cut(&whole, part, &id);
+    pthread_mutex_unlock(&lock);
+    CLG_TRY(status);
+    status = clg_catalog_describe(id, "clg_device_open", row);
+    CLG_TRY(status);
     row->part = part;
     snprintf(row->name, sizeof row->name, "%.90s (part %d of %d)", whole.name, part.i + 1, part.n);
     snprintf(row->kind, sizeof row->kind, "%.90s (one of %d parts)", whole.name, part.n);
     return CLG_OK;
-}
-
-void clg_part_release(clg_device_row *row) {
-    if (row->part.n > 0 && row->id) clReleaseDevice(row->id);
-    row->id = NULL;
 }
 
 /* --- lists --- */

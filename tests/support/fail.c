@@ -157,7 +157,7 @@ CALL(clGetDeviceInfo, CL_OUT_OF_HOST_MEMORY,
      (cl_device_id d, cl_device_info what, size_t size, void *to, size_t *out), (d, what, size, to, out), 0)
 CALL(clCreateSubDevices, CL_DEVICE_PARTITION_FAILED,
      (cl_device_id d, const cl_device_partition_property *props, cl_uint n, cl_device_id *made, cl_uint *out),
-     (d, props, n, made, out), made ? n : 0)
+     (d, props, n, made, out), 0) /* the library keeps them */
 CREATE(cl_context, clCreateContext, CL_DEVICE_NOT_AVAILABLE, 1,
        (const cl_context_properties *props, cl_uint n, const cl_device_id *d, context_notify f, void *user,
         cl_int *err), (props, n, d, f, user, err))
@@ -226,7 +226,6 @@ ALWAYS(clFlush, CL_OUT_OF_RESOURCES, (cl_command_queue q), (q), 0)
 ALWAYS(clFinish, CL_OUT_OF_RESOURCES, (cl_command_queue q), (q), 0)
 ALWAYS_ON(of_list(list), clWaitForEvents, CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST,
           (cl_uint n, const cl_event *list), (n, list), 0)
-ALWAYS(clReleaseDevice, CL_OUT_OF_RESOURCES, (cl_device_id x), (x), 1)
 ALWAYS(clReleaseContext, CL_OUT_OF_RESOURCES, (cl_context x), (x), 1)
 ALWAYS(clReleaseCommandQueue, CL_OUT_OF_RESOURCES, (cl_command_queue x), (x), 1)
 ALWAYS(clReleaseMemObject, CL_OUT_OF_RESOURCES, (cl_mem x), (x), 1)
