@@ -48,7 +48,7 @@ static void print_failure(void *user, const clg_check_failure *f) {
 static void check_ops(clg_device *dev, bool all_gpu) {
     static const char *const ops[] = { "matmul", "conv", "conv_bwd_data", "conv_bwd_filter", "max_pool", "avg_pool_bwd",
                                        "sum", "softmax", "permute", "argsort", "tanh", "gather", "cumsum" };
-    clg_check_params p = { .dev = dev, .seed = 1, .quick = true, .max_flops = 3000,
+    clg_check_params p = { .dev = dev, .seed = 1, .quick = true, .max_flops = all_gpu ? 3000 : 800,
                            .only_impl = all_gpu ? "*gpu*" : NULL, .skip_impl = "clblast",
                            .failed = print_failure };
     clg_op_info info;
@@ -112,7 +112,7 @@ ParameterizedTestParameters(virtual, profile) {
     return cr_make_param_array(int, numbers, N_PROFILES);
 }
 
-ParameterizedTest(int *which, virtual, profile, .timeout = 300) {
+ParameterizedTest(int *which, virtual, profile, .timeout = 600) {
     const expectation *want = &profiles[*which];
     static char report[1 << 16];
     clg_device_info info;

@@ -2,7 +2,7 @@
  *
  * A driver that reset its device, or whose device is gone, answers with errors for ever, some of them misleading, and a
  * command that hangs is waited for in vain. So the first such error is kept: from then on every call that would use the
- * device fails at once with that message, and nothing is waited for, also not by destroy functions.
+ * device fails at once with that message; only destroy functions still wait for what the driver has begun.
  *
  * With clg_device_params.timeout_ms, waits ask for the state of an event with sleeps that grow with the time waited, by
  * an eighth, so that at most so much is lost. When the time is over the device counts as hung: its commands may still
@@ -64,7 +64,8 @@ static cl_int time_out(clg_device *d) {
     if (clg_device_works(d)) {
         snprintf(d->lost_text, sizeof d->lost_text, "nothing was done within %d ms (clg_device_params.timeout_ms)"
                  "%s%s%s; either a command hangs, or the time is too short", d->timeout_ms,
-                 name ? "; it waits for step \"" : "", name ? name : "", name ? "\"" : "; a device that is opened with .profiling tells for which step");
+                 name ? "; it waits for step \"" : "", name ? name : "",
+                 name ? "\"" : "; a device that is opened with .profiling tells for which step");
         atomic_store_explicit(&d->state, CLG_DEVICE_HUNG, memory_order_release);
     }
     pthread_mutex_unlock(&d->lock);
@@ -89,15 +90,21 @@ static cl_int wait_within(clg_device *d, cl_event e) {
     }
 }
 
+/* A driver whose device is lost answers at once. One that has only said so may still be at work on what is about to be
+ * freed (PoCL crashes then), so it is waited for, unless it hangs. */
+static bool is_hung(const clg_device *d) {
+    return atomic_load_explicit(&d->state, memory_order_acquire) == CLG_DEVICE_HUNG;
+}
+
 cl_int clg_wait_event(clg_device *d, cl_event e) {
-    if (!clg_device_works(d)) return CL_DEVICE_NOT_AVAILABLE;
-    return d->timeout_ms > 0 ? wait_within(d, e) : clWaitForEvents(1, &e);
+    if (is_hung(d)) return CL_DEVICE_NOT_AVAILABLE;
+    return d->timeout_ms > 0 && clg_device_works(d) ? wait_within(d, e) : clWaitForEvents(1, &e);
 }
 
 cl_int clg_wait_queue(clg_device *d, cl_command_queue q) {
     cl_event done = NULL;
-    if (!clg_device_works(d)) return CL_DEVICE_NOT_AVAILABLE;
-    if (d->timeout_ms <= 0) return clFinish(q);
+    if (is_hung(d)) return CL_DEVICE_NOT_AVAILABLE;
+    if (d->timeout_ms <= 0 || !clg_device_works(d)) return clFinish(q);
     cl_int err = clEnqueueMarkerWithWaitList(q, 0, NULL, &done);
     if (err != CL_SUCCESS) return err;
     err = clFlush(q);
