@@ -223,7 +223,7 @@ Test(virtual, limits_hold) {
     build(&r, "kernel void k(global float *x) { x[0] = (double)x[1]; }", &err);
     cr_expect_eq(err, CL_BUILD_PROGRAM_FAILURE);
     cl_kernel k = build(&r, "kernel void k(global float *x, local float *l) { local float s[1024]; "
-                        "s[get_local_id(0)] = l[0]; barrier(1); x[0] = s[(int)x[1]]; }", &err);
+                        "s[get_local_id(0)] = l[0]; barrier(1); x[0] = s[get_local_size(0) - 1]; }", &err);
     cr_assert_eq(err, CL_SUCCESS);
     clSetKernelArg(k, 0, sizeof m[0], &m[0]);
     clSetKernelArg(k, 1, 12288, NULL); /* with the 4 KiB of its own, just 16 KiB */
