@@ -75,6 +75,24 @@ Test(parts, halves) {
     cr_expect(system(command) == 0);
 }
 
+/* They are made once: opened again, also beside itself, a part is the same OpenCL device. */
+Test(parts, made_once) {
+    want_halves();
+    clg_device *a = clg_device_open("0#1/2", NULL), *b = clg_device_open("0#1/2", NULL);
+    clg_device *other = clg_device_open("0#0/2", NULL);
+    cr_assert(a && b && other, "%s", clg_error());
+    const cl_device_id id = a->row.id;
+    cr_expect_eq(b->row.id, id);
+    cr_expect_neq(other->row.id, id);
+    clg_device_destroy(&a);
+    clg_device_destroy(&b);
+    a = clg_device_open("0#1/2", NULL);
+    cr_assert_not_null(a, "%s", clg_error());
+    cr_expect_eq(a->row.id, id);
+    clg_device_destroy(&a);
+    clg_device_destroy(&other);
+}
+
 Test(parts, environment) {
     clg_device *d;
     clg_device_info info;

@@ -50,10 +50,10 @@ static clg_status check_parts(const clg_device_row *row, clg_device_part part) {
                     "CL_DEVICE_PARTITION_EQUALLY; use it whole", row->name);
 }
 
-enum { MAX_KEPT = 256 };
+enum { MAX_KEPT = 1024 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct { cl_device_id whole, id; clg_device_part part; } kept[MAX_KEPT]; /* behind lock; further ones are lost */
+static struct { cl_device_id whole, id; clg_device_part part; } kept[MAX_KEPT]; /* behind lock */
 static int n_kept;
 
 static cl_device_id find_kept(cl_device_id whole, clg_device_part part) {
@@ -62,18 +62,23 @@ static cl_device_id find_kept(cl_device_id whole, clg_device_part part) {
     return NULL;
 }
 
+/* There is room. */
 static void keep(cl_device_id whole, const cl_device_id *all, int n) {
-    for (int i = 0; i < n && n_kept < MAX_KEPT; i++) {
+    for (int i = 0; i < n; i++) {
         kept[n_kept].whole = whole;
         kept[n_kept].id = all[i];
         kept[n_kept++].part = (clg_device_part){ i, n };
     }
 }
 
-/* Makes the parts. The driver may make more than n, if the units do not come out even. The lock is held. */
+/* Makes the parts. The driver may make more than n, if the units do not come out even; they were never used and go. The
+ * lock is held. */
 static clg_status cut(const clg_device_row *row, clg_device_part part, cl_device_id *id) {
     const cl_device_partition_property props[] = { CL_DEVICE_PARTITION_EQUALLY, row->caps.compute_units / part.n, 0 };
     cl_uint n = 0;
+    if (part.n > MAX_KEPT - n_kept)
+        return clg_fail(CLG_ERR_DEVICE, "device %s cannot be cut into %d parts: %d parts of devices were made in this "
+                        "process, and at most %d are", row->name, part.n, n_kept, MAX_KEPT);
     cl_int err = clCreateSubDevices(row->id, props, 0, NULL, &n);
     if (err == CL_SUCCESS && (int)n < part.n) err = CL_DEVICE_PARTITION_FAILED;
     if (err != CL_SUCCESS)
@@ -82,6 +87,7 @@ static clg_status cut(const clg_device_row *row, clg_device_part part, cl_device
     if (!all) return clg_fail_nomem("parts of a device");
     err = clCreateSubDevices(row->id, props, n, all, NULL);
     if (err == CL_SUCCESS) keep(row->id, all, part.n);
+    for (cl_uint i = (cl_uint)part.n; err == CL_SUCCESS && i < n; i++) clReleaseDevice(all[i]);
     *id = all[part.i];
     clg_free(all);
     if (err == CL_SUCCESS) return CLG_OK;

@@ -226,6 +226,7 @@ ALWAYS(clFlush, CL_OUT_OF_RESOURCES, (cl_command_queue q), (q), 0)
 ALWAYS(clFinish, CL_OUT_OF_RESOURCES, (cl_command_queue q), (q), 0)
 ALWAYS_ON(of_list(list), clWaitForEvents, CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST,
           (cl_uint n, const cl_event *list), (n, list), 0)
+ALWAYS(clReleaseDevice, CL_OUT_OF_RESOURCES, (cl_device_id x), (x), 0) /* parts beyond those that are kept */
 ALWAYS(clReleaseContext, CL_OUT_OF_RESOURCES, (cl_context x), (x), 1)
 ALWAYS(clReleaseCommandQueue, CL_OUT_OF_RESOURCES, (cl_command_queue x), (x), 1)
 ALWAYS(clReleaseMemObject, CL_OUT_OF_RESOURCES, (cl_mem x), (x), 1)
