@@ -1,7 +1,7 @@
 /* Devices over an application's context and queue, its memory as inputs and targets, its events (opencl.h). */
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
-#include "support/device.h"
+#include "support/opencl.h"
 #include <clgrad/clgrad.h>
 #include <clgrad/opencl.h>
 #include <criterion/criterion.h>
@@ -26,28 +26,10 @@ static cl_command_queue make_queue(const app *a, cl_command_queue_properties bit
     return q;
 }
 
-/* What CLGRAD_DEVICE names, or the whole of what it names a part of. */
-static cl_device_id same_device(void) {
-    enum { MANY = 16 };
-    cl_platform_id platform[MANY];
-    cl_device_id id[MANY];
-    clg_device_info info;
-    cl_uint n = 0, m = 0;
-    char name[256];
-    OK(clg_device_list(clg_device_find(opencl_device()), &info));
-    CL(clGetPlatformIDs(MANY, platform, &n));
-    for (cl_uint i = 0; i < n; i++) {
-        if (clGetDeviceIDs(platform[i], CL_DEVICE_TYPE_ALL, MANY, id, &m) != CL_SUCCESS) continue;
-        CL(clGetPlatformInfo(platform[i], CL_PLATFORM_NAME, sizeof name, name, NULL));
-        if (strcmp(name, info.platform) == 0) return id[0];
-    }
-    cr_assert_fail("no platform %s", info.platform);
-    return NULL;
-}
-
 static app start(void) {
     app a;
-    a.id = same_device();
+    a.id = opencl_id(opencl_device());
+    cr_assert_not_null(a.id);
     cl_int err;
     a.context = clCreateContext(NULL, 1, &a.id, NULL, NULL, &err);
     CL(err);

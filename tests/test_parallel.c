@@ -1,6 +1,7 @@
 /* Data parallel training. What is computed: on reference devices in f64, against one device. What happens when a device
  * is lost: on the OpenCL device, opened twice, one of which fails by support/fail.c. */
 #include "support/fail.h"
+#include "support/opencl.h"
 #include "support/runs.h"
 
 #include <criterion/criterion.h>
@@ -589,12 +590,14 @@ static void train_lenet(clg_dataset *d, const char *first, const char *second, c
 /* The bound that docs/design.md derives: 1e-4. */
 Test(parallel, the_curves_of_one_device_and_of_its_halves_agree) {
     static curve one, two;
-    clg_device *half = clg_device_open("pocl#0/2", NULL);
-    if (!half) cr_skip_test("no device of two halves: %s", clg_error());
-    clg_device_destroy(&half);
+    char whole[64], half[2][64];
+    const char *why = why_no_halves(opencl_device());
+    if (why) cr_skip_test("%s", why);
+    for (int i = 0; i < 2; i++) half_of_device(i, half[i], sizeof half[i]);
+    snprintf(whole, sizeof whole, "%.*s", (int)strcspn(half[0], "#"), half[0]);
     clg_dataset *d = clg_dataset_open("digits", CLG_TRAIN);
-    train_lenet(d, "pocl", NULL, &one);
-    train_lenet(d, "pocl#0/2", "pocl#1/2", &two);
+    train_lenet(d, whole, NULL, &one);
+    train_lenet(d, half[0], half[1], &two);
     double worst = 0;
     for (int i = 0; i < STEPS_OF_LENET; i++) worst = fmax(worst, fabs(one.loss[i] - two.loss[i]));
     cr_expect_lt(worst, 1e-4, "off by %g", worst);

@@ -2,6 +2,7 @@
  * OpenCL devices of one kind, within bounds where one is the reference. */
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
+#include "support/opencl.h"
 #include <clgrad/clgrad.h>
 #include <clgrad/opencl.h>
 #include <criterion/criterion.h>
@@ -243,21 +244,21 @@ static clg_device *open_device(const char *which) {
 }
 
 Test(placement, device_and_reference) {
-    clg_device *a = open_device("0"), *b = open_device("ref");
+    clg_device *a = open_device(opencl_device()), *b = open_device("ref");
     compare_all(GUEST, b, a, b);
     clg_device_destroy(&a);
     clg_device_destroy(&b);
 }
 
 Test(placement, reference_is_home) {
-    clg_device *a = open_device("ref"), *b = open_device("0");
+    clg_device *a = open_device("ref"), *b = open_device(opencl_device());
     compare_all(HOME, a, a, b);
     clg_device_destroy(&a);
     clg_device_destroy(&b);
 }
 
 Test(placement, one_device_opened_twice) {
-    clg_device *a = open_device("0"), *b = open_device("0");
+    clg_device *a = open_device(opencl_device()), *b = open_device(opencl_device());
     compare_all(EXACT, a, a, b);
     clg_device_destroy(&a);
     clg_device_destroy(&b);
@@ -265,15 +266,13 @@ Test(placement, one_device_opened_twice) {
 
 /* Parts of one device in one context: values cross directly. */
 Test(placement, two_parts_of_a_device) {
-    cl_platform_id platform;
-    cl_device_id whole, half[2];
+    cl_device_id half[2];
     cl_uint n = 0;
     cl_int err;
     const cl_device_partition_property equally[] = { CL_DEVICE_PARTITION_EQUALLY, 1, 0 };
-    cr_assert_eq(clGetPlatformIDs(1, &platform, NULL), CL_SUCCESS);
-    cr_assert_eq(clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &whole, NULL), CL_SUCCESS);
-    if (clCreateSubDevices(whole, equally, 2, half, &n) != CL_SUCCESS || n < 2)
-        cr_skip_test("the device cannot be divided in two");
+    const char *why = why_no_halves(opencl_device());
+    if (why) cr_skip_test("%s", why);
+    cr_assert_eq(clCreateSubDevices(opencl_id(opencl_device()), equally, 2, half, &n), CL_SUCCESS);
     cl_context context = clCreateContext(NULL, 2, half, NULL, NULL, &err);
     cr_assert_eq(err, CL_SUCCESS);
     clg_device *a = clg_device_wrap(context, half[0], NULL, NULL), *b = clg_device_wrap(context, half[1], NULL, NULL);

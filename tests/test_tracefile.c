@@ -1,6 +1,7 @@
 /* Traces (clgrad/trace.h): what is in the file, that it is the truth, that recording changes no result. */
 #include <criterion/criterion.h>
 
+#include "support/device.h"
 #include <clgrad/clgrad.h>
 #include <jansson.h>
 #include <math.h>
@@ -161,10 +162,10 @@ static void check_device(const char *which, const char *impl, bool discrete, int
 
 Test(tracefile, ref, .timeout = 30) { check_device("ref", "ref", false, 256, false); }
 Test(tracefile, unified, .timeout = 60) {
-    check_device("0", "matmul", false, 256, false);
-    check_device("0", "matmul", false, 1024, true); /* an input that is worth two buffers */
+    check_device(opencl_device(), "matmul", false, 256, false);
+    check_device(opencl_device(), "matmul", false, 1024, true); /* an input that is worth two buffers */
 }
-Test(tracefile, discrete, .timeout = 60) { check_device("0", "matmul", true, 256, true); }
+Test(tracefile, discrete, .timeout = 60) { check_device(opencl_device(), "matmul", true, 256, true); }
 
 /* A trace that is full keeps what it has and says what it has not; a device outlives its owner's reference. */
 Test(tracefile, full, .timeout = 30) {
@@ -234,7 +235,7 @@ Test(tracefile, host_spans, .timeout = 30) {
 }
 
 Test(tracefile, refused, .timeout = 30) {
-    clg_device *plain = clg_device_open("0", NULL), *ref = clg_device_open("ref", NULL);
+    clg_device *plain = clg_device_open(opencl_device(), NULL), *ref = clg_device_open("ref", NULL);
     clg_trace *a = clg_trace_create(1), *b = clg_trace_create(1);
     cr_assert(plain && ref && a && b, "%s", clg_error());
     cr_expect(clg_trace_create(-1) == NULL && strstr(clg_error(), "-1"), "%s", clg_error());
