@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 """The test suite on every OpenCL implementation that can be had as a package.
 
-  ./dev test --all-devices [LANE...]        --list names the lanes
+  ./dev test --all-devices [--resume] [LANE...]
+    --list     names the lanes
+    --resume   what passed on these very sources is not run again, also after an interruption
 
 A lane is an implementation, or a way of using one: what it needs is installed if it is missing (in build-lanes/, where
 it would disturb others), then `meson test` runs with the lane's environment and caches of its own. What the suites say
 is counted and written into the table of docs/devices.md; lanes that were not run keep their rows. The exit code is 1 if
 a lane fails."""
 import datetime
+import hashlib
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -28,6 +32,10 @@ POCL_ICD = '/etc/OpenCL/vendors/pocl.icd'
 # Suites that run kernels, or the layer below them; small: those for simulators and drivers that are slow.
 SMOKE = ['device', 'launch', 'parts', 'store', 'random', 'graph']
 SMALL = SMOKE + ['cache', 'hessian', 'linalg', 'nn', 'run', 'ops']
+# Suites that need no device, and those of virtual devices, which stand on PoCL: lane pocl has them.
+ELSEWHERE = ['layers', 'symbols', 'install', 'offline', 'cpp', 'virtual', 'driver']
+# What a caller may have set, that changes the device or the tests.
+FOREIGN = 'OCL_ICD|OPENCL_|POCL_|CLGRAD_|CLG_TEST_|RUSTICL_|OCLGRIND|CL_CONFIG_|CRITERION_'
 
 
 def say(text):
@@ -38,29 +46,42 @@ def sh(*command, **kw):
     subprocess.run(command, check=True, stdout=sys.stderr, **kw)
 
 
+def fetch(folder, what, fill):
+    """Fills a folder that is not there, under another name until it is complete."""
+    if os.path.exists(folder):
+        return
+    say(what)
+    new = folder + '.new'
+    shutil.rmtree(new, ignore_errors=True)
+    os.makedirs(new)
+    fill(new)
+    os.rename(new, folder)
+
+
 def intel():
     """Intel's CPU runtime, in a virtual environment: its folder holds an OpenCL loader that must disturb nobody."""
-    venv = os.path.join(PLACE, 'intel')
-    library = os.path.join(venv, 'lib', 'libintelocl.so')
-    if not os.path.exists(library):
-        say('installing Intel\'s CPU runtime (about 800 MB)')
+    def fill(venv):
         sh(sys.executable, '-m', 'venv', venv)
-        sh(os.path.join(venv, 'bin', 'pip'), 'install', '-q', *INTEL)
-    return {'OCL_ICD_VENDORS': library}
+        sh(os.path.join(venv, 'bin', 'python'), '-m', 'pip', 'install', '-q', *INTEL)
+
+    venv = os.path.join(PLACE, 'intel')
+    fetch(venv, 'installing Intel\'s CPU runtime (about 800 MB)', fill)
+    return {'OCL_ICD_VENDORS': os.path.join(venv, 'lib', 'libintelocl.so')}
 
 
 def rusticl():
     """Mesa's rusticl, unpacked: installed, it would add its platforms to every program. libclc has a fixed place."""
-    folder = os.path.join(PLACE, 'mesa')
-    libraries = os.path.join(folder, 'usr/lib/x86_64-linux-gnu')
-    library = os.path.join(libraries, 'libRusticlOpenCL.so.1')
-    if not os.path.exists(library):
-        say('unpacking Mesa\'s OpenCL')
-        os.makedirs(folder, exist_ok=True)
+    def fill(folder):
+        subprocess.run(['apt-get', 'update', '-q'], stdout=sys.stderr)  # the lists may be new enough, and we not root
         sh('apt-get', 'download', *MESA, cwd=folder)
         for name in os.listdir(folder):
             if name.endswith('.deb'):
                 sh('dpkg', '-x', name, '.', cwd=folder)
+
+    folder = os.path.join(PLACE, 'mesa')
+    fetch(folder, 'unpacking Mesa\'s OpenCL', fill)
+    libraries = os.path.join(folder, 'usr/lib/x86_64-linux-gnu')
+    library = os.path.join(libraries, 'libRusticlOpenCL.so.1')
     if not os.path.exists('/usr/lib/clc/spirv64-mesa3d-.spv'):
         raise RuntimeError('rusticl wants the package libclc-15, which has a fixed place: install it')
     return {'OCL_ICD_VENDORS': library, 'LD_LIBRARY_PATH': libraries, 'RUSTICL_ENABLE': 'llvmpipe',
@@ -79,7 +100,7 @@ def both():
 
 
 def oclgrind():
-    if subprocess.run(['which', 'oclgrind'], stdout=subprocess.DEVNULL).returncode != 0:
+    if not shutil.which('oclgrind'):
         raise RuntimeError('oclgrind is missing: ./dev deps oclgrind installs it')
     return {'CLGRAD_DEVICE': 'oclgrind', 'CLG_TEST_SMALL': '30000'}
 
@@ -101,13 +122,14 @@ LANES = {
 }
 
 
-def suites_of(wanted):
-    """Those of the list that the build has."""
-    if wanted is None:
-        return []
+def suites_of(lane):
+    """Those that the lane wants and the build has."""
+    wanted = LANES[lane][3]
     out = subprocess.run(['meson', 'test', '-C', BUILD, '--list'], capture_output=True, text=True, check=True).stdout
-    there = {line.split('/')[-1].strip() for line in out.splitlines()}
-    return [name for name in wanted if name in there]
+    there = [line.split(' / ')[-1].strip() for line in out.splitlines() if ' / ' in line]
+    if wanted is not None:
+        return [name for name in wanted if name in there]
+    return [name for name in there if lane == 'pocl' or name not in ELSEWHERE]
 
 
 def facts(env, before):
@@ -124,69 +146,134 @@ def facts(env, before):
     raise RuntimeError(f'no device: {out.stderr.strip()}')
 
 
-def commit():
-    """What was run; the page itself, which each lane writes, is no change."""
-    git = ['git', '-C', ROOT]
-    head = subprocess.run([*git, 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
-    changed = subprocess.run([*git, 'diff', '--quiet', 'HEAD', '--', '.', ':!docs/devices.md']).returncode
-    return head + (' with changes' if changed else '')
+def git(*words):
+    """The page itself, which each lane writes, is no change of the sources."""
+    return subprocess.run(['git', '-C', ROOT, *words], capture_output=True, text=True, check=True).stdout
 
 
-def count(log):
-    """Sums over the log of a run: suites and tests that passed, failed, were skipped, and why."""
-    sums = {'suites': 0, 'bad suites': [], 'passed': 0, 'failed': 0, 'skips': {}, 'impls': [0, 0], 'never': set()}
+def sources():
+    """What is tested: how the page calls it, and a name of its state."""
+    head = git('rev-parse', '--short', 'HEAD').strip()
+    changes = git('diff', 'HEAD', '--', '.', ':!docs/devices.md')
+    return head + (' with changes' if changes else ''), head + hashlib.sha256(changes.encode()).hexdigest()[:16]
+
+
+def name_of(suite):
+    return suite['name'].split(' / ')[-1]
+
+
+def read_log(log):
+    """The suites of a log of meson, by name; none: no log, or what is cut off of its last line."""
+    suites = {}
+    if not os.path.exists(log):
+        return suites
     with open(log) as f:
         for line in f:
-            suite = json.loads(line)
-            text = re.sub(r'\x1b\[[0-9;]*m', '', suite.get('stdout', '') + suite.get('stderr', ''))
-            sums['suites'] += 1
-            if suite['result'] not in ('OK', 'SKIP'):
-                sums['bad suites'].append(f"{suite['name'].split(' / ')[-1]} ({suite['result'].lower()})")
-            for m in re.finditer(r'Synthesis: Tested: (\d+) \| Passing: (\d+)', text):
-                sums['passed'] += int(m[2])
-                sums['failed'] += int(m[1]) - int(m[2])
-            for m in re.finditer(r'^\[SKIP\] [^:]+::[^:]+: (.*)$', text, re.M):
-                sums['skips'][m[1]] = sums['skips'].get(m[1], 0) + 1
-            for m in re.finditer(r'^implementations of \S+: (\d+) of (\d+) ran(.*)$', text, re.M):
-                sums['impls'][0] += int(m[1])
-                sums['impls'][1] += int(m[2])
-                sums['never'].update(re.findall(r'\b[a-z]\w*\.\w+', m[3]))  # a line of Criterion may follow on it
+            if line.endswith('\n'):
+                suite = json.loads(line)
+                suites[name_of(suite)] = suite
+    return suites
+
+
+class Results:
+    """What the suites of a lane said: build-lanes/results/LANE.json has what was there when the last run began, the log
+    of meson has the rest, also that of a run that was interrupted."""
+
+    def __init__(self, lane, state, resume):
+        self.path = os.path.join(PLACE, 'results', lane + '.json')
+        self.log = os.path.join(BUILD, 'meson-logs', f'lane-{lane}-env.json')
+        self.state, self.suites, self.seconds = state, {}, 0.0
+        if resume and os.path.exists(self.path):
+            with open(self.path) as f:
+                old = json.load(f)
+            if old['state'] == state:
+                suites = {**old['suites'], **read_log(self.log)}
+                self.suites = {name: s for name, s in suites.items() if s['result'] in ('OK', 'SKIP')}
+                self.seconds = old['seconds']
+
+    def save(self):
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        with open(self.path + '.new', 'w') as f:
+            json.dump({'state': self.state, 'seconds': self.seconds, 'suites': self.suites}, f)
+        os.replace(self.path + '.new', self.path)
+
+    def begin(self):
+        """Before a run: no log of an earlier one is left to be taken for it."""
+        self.save()
+        if os.path.exists(self.log):
+            os.remove(self.log)
+
+    def end(self, seconds):
+        self.suites.update(read_log(self.log))
+        self.seconds += seconds
+        self.save()
+
+
+def count(suites, wanted):
+    """Sums over the suites: tests that passed, failed, were skipped, and why; suites that failed or never ran."""
+    sums = {'passed': 0, 'failed': 0, 'skips': {}, 'impls': [0, 0], 'never': set()}
+    sums['bad suites'] = [f'{name} (not run)' for name in wanted if name not in suites]
+    for name, suite in suites.items():
+        text = re.sub(r'\x1b\[[0-9;]*m', '', suite.get('stdout', '') + suite.get('stderr', ''))
+        if suite['result'] not in ('OK', 'SKIP'):
+            sums['bad suites'].append(f"{name} ({suite['result'].lower()})")
+        for m in re.finditer(r'Synthesis: Tested: (\d+) \| Passing: (\d+)', text):
+            sums['passed'] += int(m[2])
+            sums['failed'] += int(m[1]) - int(m[2])
+        for m in re.finditer(r'^\[SKIP\] [^:]+::[^:]+: (.*)$', text, re.M):
+            sums['skips'][m[1]] = sums['skips'].get(m[1], 0) + 1
+        for m in re.finditer(r'^implementations of \S+: (\d+) of (\d+) ran(.*)$', text, re.M):
+            sums['impls'][0] += int(m[1])
+            sums['impls'][1] += int(m[2])
+            sums['never'].update(re.findall(r'\b[a-z]\w*\.\w+', m[3]))  # a line of Criterion may follow on it
     return sums
 
 
-def run(name):
-    """Runs a lane; returns the lines of the page, and whether all is well."""
-    title, make_env, before, wanted, factor = LANES[name]
-    env = {k: v for k, v in os.environ.items() if not re.match('OCL_ICD|POCL_|CLGRAD_DEVICE', k)}
+def environment(lane):
+    """That of the lane and nothing of the caller's that matters; and its caches."""
+    _, make_env, before, _, _ = LANES[lane]
+    env = {k: v for k, v in os.environ.items() if not re.match(FOREIGN, k)}
     env.update(make_env(), CRITERION_VERBOSITY_LEVEL='1')
     caches = {}
     for cache in ('CLGRAD_CACHE_DIR', 'POCL_CACHE_DIR'):
-        caches[cache] = os.path.join(PLACE, 'cache', name, cache.split('_')[0].lower())
+        caches[cache] = os.path.join(PLACE, 'cache', lane, cache.split('_')[0].lower())
         os.makedirs(caches[cache], exist_ok=True)
-    env.update(caches)
+    # What meson sets itself (the caches) is only to be had by a wrapper; its first word is part of the log's name.
+    return {**env, **caches}, ['env'] + [f'{k}={v}' for k, v in caches.items()] + before
+
+
+def run(name, resume):
+    """Runs a lane; returns the lines of the page, and whether all is well."""
+    title, _, before, _, factor = LANES[name]
+    env, wrapper = environment(name)
     device = facts(env, before)
     say(f"{name}: {device['name']}, {device['platform']}, driver {device['driver']}")
-    # What meson sets itself (the caches) is only to be had by a wrapper; its first word is part of the log's name.
-    wrapper = ['env'] + [f'{k}={v}' for k, v in caches.items()] + before
+    wanted = suites_of(name)
+    shown, state = sources()
+    results = Results(name, state, resume)
+    left = [suite for suite in wanted if suite not in results.suites]
+    if results.suites:
+        say(f'{name}: {len(results.suites)} suites passed before, {len(left)} are left')
+    results.begin()
     start = time.monotonic()
-    subprocess.run(['meson', 'test', '-C', BUILD, '--no-rebuild', '--logbase', f'lane-{name}', '-t', str(factor),
-                    '--wrapper', shlex.join(wrapper), *suites_of(wanted)], env=env, stdout=sys.stderr)
-    minutes = (time.monotonic() - start) / 60
-    sums = count(os.path.join(BUILD, 'meson-logs', f'lane-{name}-env.json'))
-    good = sums['suites'] > 0 and not sums['bad suites'] and sums['failed'] == 0
-    skipped = sum(sums['skips'].values())
+    if left:
+        subprocess.run(['meson', 'test', '-C', BUILD, '--no-rebuild', '--logbase', f'lane-{name}', '-t', str(factor),
+                        '--wrapper', shlex.join(wrapper), *left], env=env, stdout=sys.stderr)
+    results.end(time.monotonic() - start)
+    sums = count(results.suites, wanted)
+    good = len(wanted) > 0 and not sums['bad suites'] and sums['failed'] == 0
     impls = '{} of {}'.format(*sums['impls']) if sums['impls'][1] else '-'
-    day = datetime.date.today().isoformat()
     row = (f"| {name} | {title} | {device['name']}; {device['platform']}, driver {device['driver']}; "
-           f"{device['version'].split(' ', 2)[1]} | {sums['suites']} | {sums['passed']} | {sums['failed']} | "
-           f"{skipped} | {impls} | {minutes:.0f} min | {day}, {commit()} |")
+           f"{device['version'].split(' ', 2)[1]} | {len(results.suites)} | {sums['passed']} | {sums['failed']} | "
+           f"{sum(sums['skips'].values())} | {impls} | {results.seconds / 60:.0f} min | "
+           f"{datetime.date.today().isoformat()}, {shown} |")
     notes = []
     if sums['bad suites']:
         notes.append(f"- {name}: **failed**: {', '.join(sums['bad suites'])}")
     if sums['never']:
         notes.append(f"- {name}: implementations that no case reached: {', '.join(sorted(sums['never']))}")
     notes += [f'- {name}: {n} skipped: {why}' for why, n in sorted(sums['skips'].items())]
-    say(f"{name}: {'passed' if good else 'FAILED'}, {minutes:.1f} minutes")
+    say(f"{name}: {'passed' if good else 'FAILED'}, {results.seconds / 60:.1f} minutes")
     return row, notes, good
 
 
@@ -219,6 +306,11 @@ def main(names):
         for name, lane in LANES.items():
             print(f'{name:12}{lane[0]}')
         return 0
+    if '--help' in names or '-h' in names:
+        print(__doc__)
+        return 0
+    resume = '--resume' in names
+    names = [n for n in names if n != '--resume']
     unknown = [n for n in names if n not in LANES]
     if unknown:
         say(f"no lane is called {unknown[0]}: there are {', '.join(LANES)}")
@@ -227,12 +319,14 @@ def main(names):
     good = True
     for name in names or LANES:
         try:
-            row, notes, passed = run(name)
+            row, notes, passed = run(name, resume)
+            write(name, row, notes)
         except (RuntimeError, subprocess.CalledProcessError, OSError) as e:
             say(f'{name}: FAILED: {e}')
-            good = False
-            continue
-        write(name, row, notes)
+            passed = False
+        except (ValueError, KeyError, IndexError) as e:  # what is no JSON, or another than that of this version
+            say(f'{name}: FAILED: cannot read an answer, a log or docs/devices.md: {type(e).__name__}: {e}')
+            passed = False
         good &= passed
     return 0 if good else 1
 
