@@ -79,14 +79,14 @@ Test(launch, kernels) {
         const float want = i < 14 ? 0.5f * (float)(i + 1) : i == 14 ? back[14] : 0;
         cr_expect(back[i] == want, "%d: %g", i, (double)back[i]);
     }
-    const bool timed = !driver_is("rusticl"); /* that of Mesa 22 says 0 */
-    cr_expect((clg_note_ns(&note) > 0) == timed && clg_note_ns(&note) < 1000000000u, "%llu ns",
+    const bool timed = !driver_is("rusticl"); /* that of Mesa 22 says 0, at times 1 */
+    cr_expect((clg_note_ns(&note) > 0 || !timed) && clg_note_ns(&note) < 1000000000u, "%llu ns",
               (unsigned long long)clg_note_ns(&note));
     const uint64_t before = note.end;
     OK(clg_kernel_enqueue(k, &note, NULL));
     OK(clg_device_flush(d));
     OK(clg_device_finish(d));
-    cr_expect((note.start >= before && note.end > note.start) == timed);
+    cr_expect((note.start >= before && note.end > note.start) || !timed);
     OK(clg_kernel_enqueue(k, &note, NULL)); /* forgotten with its event pending */
     clg_note_forget(d, &note);
     clg_kernel_destroy(&k);
