@@ -167,6 +167,127 @@ Test(tracefile, unified, .timeout = 60) {
 }
 Test(tracefile, discrete, .timeout = 60) { check_device(opencl_device(), "matmul", true, 256, true); }
 
+/* --- transfers beside computation --- */
+
+enum { ITEMS = 512, WIDTH = 1024, BATCHES = 12, ROUNDS = 20, MANY = 1000 };
+
+/* A layer that learns to give zeros; slope: of the loss by the weights, its square, which is known last in a run. */
+typedef struct lesson {
+    clg_device *d;
+    clg_store  *store;
+    clg_graph  *g;
+    clg_plan   *plan;
+    clg_tensor *x, *slope;
+} lesson;
+
+static float batch[3][ITEMS * WIDTH];
+
+static lesson make_lesson(bool discrete) {
+    if (discrete) setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
+    lesson l = { .d = clg_device_open("0", clg_device_params(.profiling = true)) };
+    cr_assert(l.d, "%s", clg_error());
+    l.store = clg_store_create(l.d, 1);
+    l.g = clg_graph_create(l.d, l.store);
+    l.x = clg_named(clg_input(l.g, "x", CLG_F32, CLG_SHAPE(ITEMS, WIDTH)), "x");
+    clg_tensor *w = clg_param(l.g, "w", CLG_F32, CLG_SHAPE(WIDTH, 256), CLG_INIT_XAVIER);
+    clg_tensor *loss = clg_mean(clg_square(clg_matmul(l.x, w)), CLG_ALL);
+    l.slope = clg_sum(clg_square(clg_grad(loss, w)), CLG_ALL);
+    l.plan = clg_compile(l.g, CLG_LIST(l.slope, clg_sgd(loss, clg_optim_params(.lr = 0.01))), NULL);
+    cr_assert(l.plan, "%s", clg_error());
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < ITEMS * WIDTH; i++) batch[k][i] = (float)((i + 3 * k) % 13) / 13;
+    return l;
+}
+
+static void free_lesson(lesson *l) {
+    clg_plan_destroy(&l->plan);
+    clg_graph_destroy(&l->g);
+    clg_store_destroy(&l->store);
+    clg_device_destroy(&l->d);
+}
+
+/* When a batch is sent: when all is done; when the run before the present one is, as in a loop that looks at each slope
+ * one step late; as soon as it can. */
+enum pace { STEP_BY_STEP, ONE_AHEAD, AHEAD };
+
+/* From the first weights on. Returns the last slope. */
+static float learn(const lesson *l, enum pace pace) {
+    float slope;
+    OK(clg_store_reset(l->store));
+    OK(clg_write(l->plan, l->x, batch[0], sizeof batch[0]));
+    for (int n = 0; n < BATCHES; n++) {
+        OK(clg_run(l->plan));
+        if (pace == STEP_BY_STEP) OK(clg_device_finish(l->d));
+        if (pace == ONE_AHEAD) OK(clg_read_begin(l->plan, l->slope));
+        if (pace == ONE_AHEAD && n > 0) OK(clg_read_end(l->plan, l->slope, &slope, sizeof slope));
+        if (n + 1 < BATCHES) OK(clg_write(l->plan, l->x, batch[(n + 1) % 3], sizeof batch[0]));
+    }
+    if (pace == ONE_AHEAD) OK(clg_read_end(l->plan, l->slope, &slope, sizeof slope));
+    else OK(clg_read(l->plan, l->slope, &slope, sizeof slope));
+    return slope;
+}
+
+/* From the first to the last step of each run. Steps are those whose names begin with an implementation, "conv.wino2";
+ * commands of a queue stand in the order in which they were enqueued. */
+static void find_runs(json_t *j, const lesson *l, span run[BATCHES]) {
+    static span s[MANY];
+    clg_plan_info info;
+    clg_plan_get_info(l->plan, &info);
+    int n = 0;
+    for (int i = 0, all = find(j, "", s, MANY); i < all; i++)
+        if (strcmp(s[i].row, "compute") == 0 && memchr(s[i].name, '.', strcspn(s[i].name, " "))) s[n++] = s[i];
+    cr_assert_eq(n, BATCHES * info.n_steps, "%d steps in %d runs of %d", n, BATCHES, info.n_steps);
+    for (int r = 0; r < BATCHES; r++) {
+        run[r] = s[r * info.n_steps];
+        run[r].end = s[(r + 1) * info.n_steps - 1].end;
+    }
+}
+
+/* Checks when batches came in: before their own runs, and behind the runs that had read the buffer. Returns how many
+ * did during the run before their own. */
+static int check_uploads(json_t *j, const lesson *l) {
+    span upload[BATCHES], run[BATCHES];
+    int beside = 0;
+    cr_assert_eq(find(j, "upload x", upload, BATCHES), BATCHES);
+    find_runs(j, l, run);
+    for (int n = 0; n < BATCHES; n++) {
+        cr_expect_str_eq(upload[n].row, "upload");
+        cr_expect(upload[n].end <= run[n].start, "run %d begins at %.3f us, its batch is there at %.3f", n,
+                  run[n].start, upload[n].end);
+        cr_expect(n < 2 || upload[n].start >= run[n - 2].end, "batch %d comes in at %.3f us, but run %d, which ends at "
+                  "%.3f, reads that buffer", n, upload[n].start, n - 2, run[n - 2].end);
+        beside += n > 0 && upload[n].start > run[n - 1].start && upload[n].start < run[n - 1].end;
+    }
+    return beside;
+}
+
+static int traced_lesson(const lesson *l, enum pace pace, float slope) {
+    clg_trace *trace = clg_trace_create(0);
+    OK(clg_trace_device(trace, l->d));
+    const float other = learn(l, pace);
+    json_t *j = write_and_read(trace);
+    const int beside = check_uploads(j, l);
+    cr_expect(memcmp(&slope, &other, sizeof slope) == 0, "%.9g step by step, %.9g with uploads beside the runs",
+              (double)slope, (double)other);
+    json_decref(j);
+    clg_trace_destroy(&trace);
+    return beside;
+}
+
+/* The next batch comes in while the present one is computed. On an idle machine nearly all do; on a busy one the host
+ * may come too late every time, so it gets some rounds. */
+Test(tracefile, uploads_beside_runs, .timeout = 120) {
+    for (int discrete = 0; discrete < 2; discrete++) {
+        int beside = 0;
+        lesson l = make_lesson(discrete);
+        const float slope = learn(&l, STEP_BY_STEP);
+        traced_lesson(&l, AHEAD, slope);
+        for (int round = 0; round < ROUNDS && beside == 0; round++) beside = traced_lesson(&l, ONE_AHEAD, slope);
+        cr_expect(beside > 0, "no batch in %d came in during the run before its own", ROUNDS * BATCHES);
+        free_lesson(&l);
+    }
+}
+
 /* A trace that is full keeps what it has and says what it has not; a device outlives its owner's reference. */
 Test(tracefile, full, .timeout = 30) {
     float out[64];
