@@ -90,7 +90,7 @@ static bool load(clg_device *d, clg_program *p, const char *path) {
 bool clg_cache_load(clg_device *d, clg_program *p) {
     clg_error_state before;
     clg_str path = { 0 };
-    if (!d->cache_dir || d->row.quirks & CLG_QUIRK_NO_BINARIES) return false;
+    if (!d->keeps_binaries) return false;
     clg_error_save(&before);
     const bool hit = path_of(d, p, &path) && load(d, p, clg_str_text(&path));
     clg_error_restore(&before);

@@ -66,6 +66,8 @@ static clg_status set_options(clg_device *d, const clg_device_params *p) {
     d->cache_dir = clg_alloc(n);
     if (!d->cache_dir) return clg_fail_nomem("device");
     memcpy(d->cache_dir, dir, n);
+    const char *binaries = getenv("CLGRAD_BINARIES");
+    d->keeps_binaries = !(d->row.quirks & CLG_QUIRK_NO_BINARIES) && !(binaries && strcmp(binaries, "off") == 0);
     return CLG_OK;
 }
 

@@ -84,6 +84,7 @@ struct clg_device {
     cl_command_queue queue, upload, download; /* the last two: NULL until a transfer channel wants them */
     cl_command_queue branch[CLG_QUEUES - 1];  /* further compute queues; NULL until a plan wants them */
     char            *cache_dir;       /* NULL: no disk cache */
+    bool             keeps_binaries;  /* of programs, there */
     struct clg_program *programs;     /* build lock */
     bool             used_clblast;    /* build lock */
 

@@ -217,7 +217,7 @@ static void mark_saved(clg_device *d, clg_program *p) {
 void clg_program_save_new(clg_device *d) {
     clg_error_state before;
     bool waited = false;
-    if (!d->cache_dir || d->row.quirks & CLG_QUIRK_NO_BINARIES) return;
+    if (!d->keeps_binaries) return;
     clg_error_save(&before);
     pthread_mutex_lock(clg_build_lock());
     for (clg_program *p = d->programs; p; p = p->next) {
