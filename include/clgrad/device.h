@@ -53,18 +53,18 @@ typedef struct clg_device_params {
  * "nvidia:gpu:0", "ref" (the C reference in double; needs no OpenCL).
  * NULL or "" means $CLGRAD_DEVICE, else the best GPU, else an accelerator, else a CPU; never "ref".
  *
- * "#i/n" behind it asks for part i, 0 <= i < n, of n equal parts of the device (clCreateSubDevices): "pocl#0/2" has half
- * of its compute units, and info.name ends in "(part 1 of 2)". If the units do not come out even, some are in no part.
- * Parts share the device's memory, compiled programs and (with parts of one size) tuning records. How well they are
- * kept apart is the driver's matter: PoCL gives each its own cores, Intel's CPU runtime does not.
+ * "#i/n" behind it asks for part i, 0 <= i < n, of n equal parts of the device (clCreateSubDevices): "pocl#0/2" has
+ * half of its compute units, and info.name ends in "(part 1 of 2)". If the units do not come out even, some are in no
+ * part. Parts share the device's memory, compiled programs and (with parts of one size) tuning records. How well they
+ * are kept apart is the driver's matter: PoCL gives each its own cores, Intel's CPU runtime does not.
  *
  * Returns NULL on failure: CLG_ERR_DEVICE (the message lists what was found, or which package to install; or why there
  * is no such part).
  *
  * A device may be lost while it is used: unplugged, reset by its driver after a fault, or hung for longer than
- * timeout_ms. From then on each call that needs it fails at once with CLG_ERR_DEVICE and the first cause; other devices go on.
- * Everything may be destroyed as usual, and nothing waits for the device. Of one that hangs the command queues and the
- * memory of pending copies are not freed, since commands may still use them: they are lost to the process.
+ * timeout_ms. From then on each call that needs it fails at once with CLG_ERR_DEVICE and the first cause; other devices
+ * go on. Everything may be destroyed as usual, and nothing waits for the device. Of one that hangs the command queues
+ * and the memory of pending copies are not freed, since commands may still use them: they are lost to the process.
  */
 CLG_API clg_device *clg_device_open(const char *which, const clg_device_params *params);
 
@@ -72,8 +72,8 @@ CLG_API clg_device *clg_device_open(const char *which, const clg_device_params *
  * Opens a comma list of devices, each as for clg_device_open(), with the same params: "pocl,intel", "gpu:0,gpu:1,cpu",
  * "pocl#0/2,pocl#1/2". None may be there twice, nor overlap another. devs has room for max. On failure nothing is open.
  *
- * Returns how many were opened, in the order of the list, or a negative status: CLG_ERR_INVALID for an empty entry, more
- * than max, or one that overlaps another; CLG_ERR_DEVICE as clg_device_open().
+ * Returns how many were opened, in the order of the list, or a negative status: CLG_ERR_INVALID for an empty entry,
+ * more than max, or one that overlaps another; CLG_ERR_DEVICE as clg_device_open().
  */
 CLG_API int clg_devices_open(const char *list, const clg_device_params *params, clg_device **devs, int max);
 

@@ -44,8 +44,8 @@ CLG_API clg_plan *clg_compile(clg_graph *g, clg_list targets, const clg_plan_par
 CLG_API void      clg_plan_destroy(clg_plan **plan);
 
 /** Sets an input. The data is copied before the call returns; the upload is ordered before the next run and does
- *  not wait for runs still under way: a large input has two buffers, of which the one that no run reads is filled beside
- *  them (both count as clg_plan_info.bytes_fixed). bytes must be the exact size. */
+ *  not wait for runs still under way: a large input has two buffers, of which the one that no run reads is filled
+ *  beside them (both count as clg_plan_info.bytes_fixed). bytes must be the exact size. */
 CLG_API CLG_CHECK clg_status clg_write(clg_plan *plan, clg_tensor *input, const void *data, size_t bytes);
 
 /** Enqueues one run and returns at once. Runs of a device are performed in order. Allocates nothing (the second run
@@ -57,8 +57,8 @@ CLG_API CLG_CHECK clg_status clg_run(clg_plan *plan);
 CLG_API CLG_CHECK clg_status clg_read(clg_plan *plan, clg_tensor *target, void *data, size_t bytes);
 
 /**
- * Begins to copy a target out, as it is after the runs so far, and returns at once. The copy waits only for the step that
- * computes the target and goes on beside the steps behind it, on a queue of its own; later runs wait before they
+ * Begins to copy a target out, as it is after the runs so far, and returns at once. The copy waits only for the step
+ * that computes the target and goes on beside the steps behind it, on a queue of its own; later runs wait before they
  * overwrite the target. The first copy of a target allocates what it needs, and waits for the whole run.
  * Errors: CLG_ERR_INVALID if it is no target of the plan, or if two copies of it are under way already.
  */
@@ -85,8 +85,8 @@ CLG_API void clg_plan_get_info(const clg_plan *plan, clg_plan_info *info);
 
 enum clg_report_kind { CLG_REPORT_TEXT, CLG_REPORT_JSON, CLG_REPORT_DOT };
 
-/** One line per step: op, implementation, shapes, flops, bytes, queue, and if the device profiles when it began and ended
- *  in the last run, in us from that run's start, and how long it took; then the memory plan with its peak. */
+/** One line per step: op, implementation, shapes, flops, bytes, queue, and if the device profiles when it began and
+ *  ended in the last run, in us from that run's start, and how long it took; then the memory plan with its peak. */
 CLG_API CLG_CHECK clg_status clg_plan_report(const clg_plan *plan, enum clg_report_kind kind, FILE *to);
 
 CLG_END_DECLS

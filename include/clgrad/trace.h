@@ -10,9 +10,9 @@ CLG_BEGIN_DECLS
 /**
  * A recording, written in Google's Trace Event Format (JSON), which chrome://tracing and https://ui.perfetto.dev show:
  * a process for the host with a row for each of its threads, and a process for each device with a row for each of its
- * queues. On the host's rows stand the caller's spans and every clg_run(), clg_write() and clg_read(), which is how long
- * enqueueing takes; on the device's rows when each command ran, by the device's own clock, which is brought in line with
- * the host's (to some microseconds).
+ * queues. On the host's rows stand the caller's spans and every clg_run(), clg_write() and clg_read(), which is how
+ * long enqueueing takes; on the device's rows when each command ran, by the device's own clock, which is brought in
+ * line with the host's (to some microseconds).
  *
  * Recording allocates nothing and changes no result. Thread-safety: safe.
  */

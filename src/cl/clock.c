@@ -1,7 +1,7 @@
-/* The device's clock against the host's. A command of four bytes is enqueued and waited for; its QUEUED time lies within
- * the call that enqueued it, its START behind the beginning of that call, its END before the end of the wait. The
- * narrowest of some trials gives the moment. Drivers whose QUEUED contradicts the other two are believed by those alone.
- * clGetDeviceAndHostTimer() would need OpenCL 2.1. */
+/* The device's clock against the host's. A command of four bytes is enqueued and waited for; its QUEUED time lies
+ * within the call that enqueued it, its START behind the beginning of that call, its END before the end of the wait.
+ * The narrowest of some trials gives the moment. Drivers whose QUEUED contradicts the other two are believed by those
+ * alone. clGetDeviceAndHostTimer() would need OpenCL 2.1. */
 #include "base/clock.h"
 #include "cl/recording.h"
 

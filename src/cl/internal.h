@@ -1,8 +1,8 @@
 /* What the files of src/cl share; the only place that includes CL/cl.h (1.2 entry points).
  *
- * Locks: clg_device.lock guards the pool, the statistics and the list of notes, and is held briefly; clg_build_lock() is
- * one for the process and guards program tables, compilers and CLBlast (whose own cache has a thread race before 1.6.1);
- * the lock of traces (recording.h) is innermost. Order: build lock first. */
+ * Locks: clg_device.lock guards the pool, the statistics and the list of notes, and is held briefly; clg_build_lock()
+ * is one for the process and guards program tables, compilers and CLBlast (whose own cache has a thread race before
+ * 1.6.1); the lock of traces (recording.h) is innermost. Order: build lock first. */
 #ifndef CLG_CL_INTERNAL_H_
 #define CLG_CL_INTERNAL_H_
 

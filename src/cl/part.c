@@ -131,8 +131,8 @@ static clg_device *open_entry(const char *entry, const clg_device_params *params
     if (c->row < 0) return NULL;
     for (int i = 0; i < n; i++)
         if (overlap(c, &taken[i])) {
-            clg_fail(CLG_ERR_INVALID, "clg_devices_open: \"%s\" is, or overlaps, device %d of the list; name each device "
-                     "once, or parts of it of one size (\"pocl#0/2,pocl#1/2\")", entry, i + 1);
+            clg_fail(CLG_ERR_INVALID, "clg_devices_open: \"%s\" is, or overlaps, device %d of the list; name each "
+                     "device once, or parts of it of one size (\"pocl#0/2,pocl#1/2\")", entry, i + 1);
             return NULL;
         }
     return clg_device_open(entry, params);

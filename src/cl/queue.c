@@ -1,5 +1,5 @@
-/* Command queues, their errors in words, and the times of kernels. One in-order compute queue; one more each for uploads
- * and for downloads, made when a channel wants it, and further compute queues when a plan wants them. Only
+/* Command queues, their errors in words, and the times of kernels. One in-order compute queue; one more each for
+ * uploads and for downloads, made when a channel wants it, and further compute queues when a plan wants them. Only
  * clg_device_finish() and blocking reads wait. */
 #include "cl/internal.h"
 

@@ -19,8 +19,8 @@ static const quirk_row table[] = {
       "PoCL before 3.1: fma, mad and tanh of float16 abort the process (LLVM cannot select them), so it gets the "
       "kernels of GPUs and is not chosen by default" },
     { "rusticl", "", 2300, CLG_QUIRK_AVOID | CLG_QUIRK_NO_PARTS | CLG_QUIRK_NO_BINARIES,
-      "rusticl of Mesa 22: loops stop silently at 65,535 rounds, clCreateSubDevices crashes, and a damaged program binary "
-      "ends the process, so it is not chosen by default, and no binaries are kept" },
+      "rusticl of Mesa 22: loops stop silently at 65,535 rounds, clCreateSubDevices crashes, and a damaged program "
+      "binary ends the process, so it is not chosen by default, and no binaries are kept" },
     { "Oclgrind", "", 0, CLG_QUIRK_NO_FILL | CLG_QUIRK_NO_PREFETCH,
       "Oclgrind: after clEnqueueFillBuffer it takes what kernels write for uninitialised, so buffers are cleared by "
       "writing zeros; it has no llvm.prefetch, so kernels do not ask for it" },

@@ -10,8 +10,8 @@ typedef struct clg_recorded clg_recorded;
 /** Whether the device can record commands for its compute queue. */
 bool clg_replay_can(clg_device *d);
 
-/** Whether recorded commands gave right numbers in less time than enqueued ones. Measured once (replay_trial.c); kept for
- *  the process, and in the cache directory; without one it is not measured, and false. */
+/** Whether recorded commands gave right numbers in less time than enqueued ones. Measured once (replay_trial.c); kept
+ *  for the process, and in the cache directory; without one it is not measured, and false. */
 bool clg_replay_pays(clg_device *d);
 
 /** Records n kernels in their order, with the arguments that they have now. They must outlive the recording. */

@@ -1,6 +1,6 @@
 /* Times of commands: notes, which hold when a step of a plan ran last, and what is recorded into a trace. Types of
- * CL/cl.h go by their tags. A device profiles or not for its whole life (clg_device_params.profiling); without it all of
- * this costs a comparison. */
+ * CL/cl.h go by their tags. A device profiles or not for its whole life (clg_device_params.profiling); without it all
+ * of this costs a comparison. */
 #ifndef CLG_CL_TRACE_H_
 #define CLG_CL_TRACE_H_
 

@@ -1,7 +1,7 @@
 /* Upload channels: see buffer.h. The caller's data go into one of two staging slots in turn; a slot is waited for only
  * when it is needed again. In line, the transfer is a command of the compute queue, behind the runs so far and before
- * the next. Doubled, there are two buffers: the upload queue fills the one that no run in flight reads, behind the event
- * of the last run that did, while the compute queue works on the other one. */
+ * the next. Doubled, there are two buffers: the upload queue fills the one that no run in flight reads, behind the
+ * event of the last run that did, while the compute queue works on the other one. */
 #include "cl/internal.h"
 
 #include <stdio.h>

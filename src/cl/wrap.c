@@ -56,7 +56,8 @@ clg_device *clg_device_wrap(cl_context context, cl_device_id id, cl_command_queu
     }
     if (check_context(context, id) < 0) return NULL;
     if (queue && check_queue(context, id, queue, params && params->profiling) < 0) return NULL;
-    return clg_catalog_describe(id, "clg_device_wrap", &row) < 0 ? NULL : clg_device_create(&row, context, queue, params);
+    if (clg_catalog_describe(id, "clg_device_wrap", &row) < 0) return NULL;
+    return clg_device_create(&row, context, queue, params);
 }
 
 /* --- memory --- */

@@ -45,10 +45,10 @@ static json_t *training_json(const clg_trainer *t) {
         return NULL;
     }
     return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o*, s:o}", "version", (int)VERSION,
-                     "optimizer", t->p.optimizer, "type", clg_dtype_name(t->p.type), "batch", (json_int_t)t->p.batch, "accumulate",
-                     (json_int_t)t->p.accumulate, "items", (json_int_t)t->items, "epoch", (json_int_t)t->epoch, "item",
-                     (json_int_t)t->item, "steps", (json_int_t)t->steps, "best_kept", (json_int_t)t->best_kept,
-                     "split", split_json(t), "history", history);
+                     "optimizer", t->p.optimizer, "type", clg_dtype_name(t->p.type), "batch", (json_int_t)t->p.batch,
+                     "accumulate", (json_int_t)t->p.accumulate, "items", (json_int_t)t->items, "epoch",
+                     (json_int_t)t->epoch, "item", (json_int_t)t->item, "steps", (json_int_t)t->steps, "best_kept",
+                     (json_int_t)t->best_kept, "split", split_json(t), "history", history);
 }
 
 clg_status clg_trainer_save(clg_trainer *t, const char *path) {

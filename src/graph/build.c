@@ -264,7 +264,8 @@ static bool build(clg_graph *g, const clg_op *op, const void *attr, clg_tensor *
     }
     clg_tensor out[CLG_MAX_OUT], *outs[CLG_MAX_OUT];
     clg_node node = { .op = op, .graph = g, .id = g->n_nodes, .n_in = n, .n_out = op->n_out, .out = outs,
-                      .attr = op->attr_size ? attr : NULL, .data = data, .slot = slot, .device = device_of(g, op, slot) };
+                      .attr = op->attr_size ? attr : NULL, .data = data, .slot = slot,
+                      .device = device_of(g, op, slot) };
     memcpy(&node.in, &in, sizeof in); /* a candidate only reads its inputs */
     for (int i = 0; i < op->n_out; i++) {
         out[i] = (clg_tensor){ .graph = g, .node = &node, .index = i, .id = g->n_tensors + i };

@@ -1,5 +1,6 @@
 /* Placement while a graph is built: each node keeps the device that it is computed on (clg_node.device). What emits
- * nothing has none and is wherever it is read. What follows from it is done when the graph is compiled: plan/split.c. */
+ * nothing has none and is wherever it is read. What follows from it is done when the graph is compiled:
+ * plan/split.c. */
 #include "graph/graph.h"
 
 #include "base/alloc.h"

@@ -1,5 +1,5 @@
-/* What all optimisers share: the params of a loss, or those that were given, with their gradients, learning rate, step counter, decay, slots.
- * An optimiser adds its effects to a step and ends it with clg_step_end(). */
+/* What all optimisers share: the params of a loss, or those that were given, with their gradients, learning rate, step
+ * counter, decay, slots. An optimiser adds its effects to a step and ends it with clg_step_end(). */
 #ifndef CLG_OPTIM_STEP_H_
 #define CLG_OPTIM_STEP_H_
 
@@ -39,7 +39,8 @@ clg_tensor *clg_adam_by(const clg_descent *d, const clg_optim_params *p);
 clg_tensor *clg_rmsprop_by(const clg_descent *d, const clg_optim_params *p);
 clg_tensor *clg_adagrad_by(const clg_descent *d, const clg_optim_params *p);
 
-/** Makes grad[]: the gradients of the loss, or those that lie there, accumulated, penalised and clipped as the params say (gradient.c). */
+/** Makes grad[]: the gradients of the loss, or those that lie there, accumulated, penalised and clipped as the params
+ * say (gradient.c). */
 void clg_step_gradients(clg_step *s);
 
 /** What is built from now on is placed where param i is, until the step ends. */

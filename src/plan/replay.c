@@ -12,8 +12,8 @@
 
 enum { LEAST = 2, WORTH = 8 }; /* kernels: of a recording; of a plan for which a device is tried */
 
-/* Whether a step is a kernel that waits for no event, gives none, and keeps its arguments: an input that has two buffers
- * is bound anew from run to run. */
+/* Whether a step is a kernel that waits for no event, gives none, and keeps its arguments: an input that has two
+ * buffers is bound anew from run to run. */
 static bool is_free(const clg_plan *p, int i) {
     if (p->steps[i].kind != CLG_STEP_KERNEL || p->steps[i].linked) return false;
     for (int k = 0; k < p->n_doubled; k++)

@@ -21,8 +21,8 @@ typedef struct clg_traced {
 
 #define CLG_TRACED_STEPS "10..60"
 
-/** Reads the options; a device that will be traced must be opened with .profiling = (path != NULL). Returns 0 or an exit
- *  code after explaining. */
+/** Reads the options; a device that will be traced must be opened with .profiling = (path != NULL). Returns 0 or an
+ *  exit code after explaining. */
 int clg_traced_parse(const clg_traced_options *o, const char *command, clg_traced *t);
 
 /** The devices, which must stay open until clg_traced_end(); then the first step may begin. Returns an exit code. */

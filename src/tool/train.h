@@ -99,8 +99,8 @@ void clg_train_close_devices(clg_train_run *r);
 /** The lines that name them. */
 void clg_train_print_devices(const clg_train_run *r);
 
-/** Of several: a table of what each has done, and a JSON line of it; r->dev becomes the first one that works. Returns an
- *  exit code. */
+/** Of several: a table of what each has done, and a JSON line of it; r->dev becomes the first one that works. Returns
+ *  an exit code. */
 int clg_train_tell_devices(clg_train_run *r);
 
 /* --- train_kfold.c --- */

@@ -97,8 +97,8 @@ void clg_train_recipe(clg_train_options *o, clg_opt *table) {
 void clg_train_table(clg_train_options *o, clg_opt *table) {
     const clg_opt rows[] = {
         {CLG_OPT_TEXT, "preset", "NAME", &o->preset, "options that are known to work, before all others;\nsee below"},
-        {CLG_OPT_TEXT, "device", "D,...", &o->out.device, "see clgrad devices\n(default $CLGRAD_DEVICE, else the best);\n"
-         "several share each batch: gpu,cpu or\npocl#0/2,pocl#1/2"},
+        {CLG_OPT_TEXT, "device", "D,...", &o->out.device, "see clgrad devices\n(default $CLGRAD_DEVICE, else the "
+         "best);\nseveral share each batch: gpu,cpu or\npocl#0/2,pocl#1/2"},
         {CLG_OPT_TEXT, "split", "N,...", &o->out.split, "rows of a batch for each of several devices, for the\nsame "
          "bits each time (default: by the speeds of the\nfirst steps)"},
         {CLG_OPT_CHOICE, "on-failure", "drop|stop", &o->out.on_failure, "when one of several devices fails: go on "
