@@ -2,8 +2,6 @@
 #include "support/program.h"
 
 #include <clgrad/clgrad.h>
-#include <criterion/criterion.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <signal.h>
@@ -151,33 +149,6 @@ Test(tool, a_preset_is_its_options, .init = set_up, .fini = tear_down) {
     expect_run(0, "train --preset mlp --epochs 1 --save a");
     expect_run(0, "train --model mlp --hidden 256 --optimizer sgd --lr 0.1 --batch 64 --epochs 1 --save b");
     cr_expect(same_files("a", "b"));
-}
-
-/* How often a text stands in a file. */
-static int count(const char *name, const char *what) {
-    int n = 0;
-    char *text = slurp(name, NULL);
-    for (const char *at = text; (at = strstr(at, what)) != NULL; at++) n++;
-    free(text);
-    return n;
-}
-
-/* The steps of the window and no others; the run is the same; what is stopped early writes what there is. */
-Test(tool, traces_of_training, .init = set_up, .fini = tear_down) {
-    expect_run(0, "train --model softmax --epochs 1 --save a");
-    expect_run(0, "train --model softmax --epochs 1 --save b --trace t.json --trace-steps 3..6");
-    cr_expect(same_files("a", "b"), "a trace changes nothing");
-    json_t *t = json_load_file("t.json", 0, NULL);
-    cr_assert_not_null(t);
-    json_decref(t);
-    cr_expect(count("t.json", "\"step ") == 4 && count("t.json", "\"step 3\"") == 1 && count("t.json", "\"step 6\"") == 1);
-    cr_expect(count("t.json", "\"upload x\"") == 4 && count("t.json", "\"clg_run\"") == 4 && file_has("t.json", "matmul"));
-    expect_run(130, "train --model softmax --epochs 1 --trace u.json --trace-steps 1..1000 --stop-after 4");
-    cr_expect(count("u.json", "\"step ") >= 4 && file_has("u.json", "\"step 1\"") && file_has("u.json", "]}"));
-    expect_run(0, "train --model softmax --epochs 1 --trace v.json --trace-steps 101..102");
-    cr_expect(file_has("err", "the run had 100 steps, and the window begins with step 101"));
-    cr_expect(access("v.json", F_OK) != 0);
-    expect_run(4, "train --model softmax --epochs 1 --trace /nowhere/t.json");
 }
 
 /* --- interruption --- */
@@ -603,10 +574,7 @@ Test(tool, models_are_texts, .init = set_up, .fini = tear_down) {
 
 /* One table has both targets, so that what is printed can be known to the digit. */
 Test(tool, data_says_what_is_in_a_set, .init = set_up, .fini = tear_down) {
-    FILE *f = fopen("t.csv", "w");
-    cr_assert_not_null(f);
-    fputs("size,colour,kind,price\n1,red,cat,1.5\n3,blue,dog,2.5\n5,red,dog,3.5\n7,red,cat,4.5\n", f);
-    fclose(f);
+    write_text("t.csv", "size,colour,kind,price\n1,red,cat,1.5\n3,blue,dog,2.5\n5,red,dog,3.5\n7,red,cat,4.5\n");
     expect_run(0, "data");
     cr_expect(file_has("out", "csv:FILE[,target=NAME]"));
     cr_expect(file_has("out", "clouds[:n=200,margin=0.5"));

@@ -114,7 +114,7 @@ void clg_train_table(clg_train_options *o, clg_opt *table) {
          "curves and pictures of what was learned"},
         {CLG_OPT_TEXT, "json", "FILE", &o->out.json, "write a JSON line for each epoch and one at the\nend; - is "
          "stdout"},
-        {CLG_OPT_TEXT, "trace", "FILE", &o->out.trace.path, "write when each command ran on the device, and\n"
+        {CLG_OPT_TEXT, "trace", "FILE", &o->out.trace.path, "write when each command ran on each device, and\n"
          "what the host did, for chrome://tracing or\nui.perfetto.dev"},
         {CLG_OPT_TEXT, "trace-steps", "A..B", &o->out.trace.steps, "the steps in the trace, counted from 1 in this "
          "process\n(default " CLG_TRACED_STEPS ")"},
