@@ -256,16 +256,18 @@ def run(name, resume):
         say(f'{name}: {len(results.suites)} suites passed before, {len(left)} are left')
     results.begin()
     start = time.monotonic()
-    if left:
-        subprocess.run(['meson', 'test', '-C', BUILD, '--no-rebuild', '--logbase', f'lane-{name}', '-t', str(factor),
-                        '--wrapper', shlex.join(wrapper), *left], env=env, stdout=sys.stderr)
-    results.end(time.monotonic() - start)
+    try:
+        if left:
+            subprocess.run(['meson', 'test', '-C', BUILD, '--no-rebuild', '--logbase', f'lane-{name}', '-t', str(factor),
+                            '--wrapper', shlex.join(wrapper), *left], env=env, stdout=sys.stderr)
+    finally:  # also of what is interrupted
+        results.end(time.monotonic() - start)
     sums = count(results.suites, wanted)
     good = len(wanted) > 0 and not sums['bad suites'] and sums['failed'] == 0
     impls = '{} of {}'.format(*sums['impls']) if sums['impls'][1] else '-'
     row = (f"| {name} | {title} | {device['name']}; {device['platform']}, driver {device['driver']}; "
            f"{device['version'].split(' ', 2)[1]} | {len(results.suites)} | {sums['passed']} | {sums['failed']} | "
-           f"{sum(sums['skips'].values())} | {impls} | {results.seconds / 60:.0f} min | "
+           f"{sum(sums['skips'].values())} | {impls} | {results.seconds / 60:.1f} min | "
            f"{datetime.date.today().isoformat()}, {shown} |")
     notes = []
     if sums['bad suites']:
@@ -321,6 +323,9 @@ def main(names):
         try:
             row, notes, passed = run(name, resume)
             write(name, row, notes)
+        except KeyboardInterrupt:
+            say(f'{name}: interrupted; with --resume what has passed is not run again')
+            return 130
         except (RuntimeError, subprocess.CalledProcessError, OSError) as e:
             say(f'{name}: FAILED: {e}')
             passed = False
