@@ -620,11 +620,11 @@ static const sweep device_sweeps[] = {
     { .name = "saving", .job = saving_job, .step = 1 },
 };
 
-Test(fault, device_calls, .timeout = 240) {
+Test(fault, device_calls, .timeout = 600) {
     for (int i = 0; i < 3; i++) run_sweep(&device_sweeps[i], scaled, 0);
 }
 
-Test(fault, device_allocations, .timeout = 240) {
+Test(fault, device_allocations, .timeout = 600) {
     for (int i = 0; i < 3; i++) {
         sweep s = device_sweeps[i];
         s.allocations = true;
@@ -650,42 +650,42 @@ Test(fault, parts, .timeout = 60) {
 }
 
 /* The steps keep the time bearable; they are primes, so that they fall on different calls of loops. */
-Test(fault, training_calls, .timeout = 240) {
+Test(fault, training_calls, .timeout = 600) {
     run_sweep(&(sweep){ .name = "training", .job = training_job, .step = 17 }, 0, 0);
     run_sweep(&(sweep){ .name = "doubled", .job = doubled_job, .step = 31 }, 0, 0);
 }
 
-Test(fault, replay_calls, .timeout = 240) {
+Test(fault, replay_calls, .timeout = 600) {
     run_sweep(&(sweep){ .name = "replaying", .job = replaying_job, .step = 29 }, 0, 0);
     run_sweep(&(sweep){ .name = "trial", .job = trial_job, .step = 7 }, 1, 0);
 }
 
-Test(fault, replay_allocations, .timeout = 240) {
+Test(fault, replay_allocations, .timeout = 600) {
     run_sweep(&(sweep){ .name = "replaying", .job = replaying_job, .allocations = true, .step = 31 }, 0, 0);
     run_sweep(&(sweep){ .name = "trial", .job = trial_job, .allocations = true, .step = 3 }, 1, 0);
 }
 
-Test(fault, training_allocations, .timeout = 240) {
+Test(fault, training_allocations, .timeout = 600) {
     run_sweep(&(sweep){ .name = "training", .job = training_job, .allocations = true, .step = 7 }, 0, 0);
     run_sweep(&(sweep){ .name = "reference", .job = reference_job, .allocations = true, .step = 3 }, 0, 0);
 }
 
-Test(fault, data_allocations, .timeout = 240) {
+Test(fault, data_allocations, .timeout = 600) {
     run_sweep(&(sweep){ .name = "data", .job = data_job, .allocations = true, .step = 1 }, 0, 0);
 }
 
-Test(fault, reading_allocations, .timeout = 240) {
+Test(fault, reading_allocations, .timeout = 600) {
     run_sweep(&(sweep){ .name = "reading", .job = reading_job, .allocations = true, .step = 1 }, 0, 0);
 }
 
-Test(fault, fit_allocations, .timeout = 240) {
+Test(fault, fit_allocations, .timeout = 600) {
     run_sweep(&(sweep){ .name = "fit", .job = fit_job, .allocations = true, .step = 7 }, 0, 0);
 }
 
-Test(fault, model_allocations, .timeout = 240) {
+Test(fault, model_allocations, .timeout = 600) {
     run_sweep(&(sweep){ .name = "model", .job = model_job, .allocations = true, .step = 1 }, 0, 0);
 }
 
-Test(fault, judge_allocations, .timeout = 240) {
+Test(fault, judge_allocations, .timeout = 600) {
     run_sweep(&(sweep){ .name = "judge", .job = judge_job, .allocations = true, .step = 3 }, 0, 0);
 }
