@@ -105,6 +105,8 @@ static void vjp_filter(clg_node *n, clg_tensor *const *g, clg_tensor **gx) {
 
 static const clg_impl data_impls[] = {
     { "conv_bwd_data.depthwise_cpu", CLG_CLASS_CPU, clg_conv_accept_depthwise, clg_conv_data_depthwise, NULL, false },
+    { "conv_bwd_data.depthwise_gpu", CLG_CLASS_GPU, clg_conv_accept_depthwise_gpu, clg_conv_depthwise_gpu,
+      clg_conv_depthwise_gpu_knobs, false },
     { "conv_bwd_data.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise,
       clg_conv_data_pointwise, clg_gemm_cpu_knobs, false },
     { "conv_bwd_data.wino4_cpu", CLG_CLASS_CPU, clg_conv_accept_wino, clg_conv_wino4, .prefers = clg_conv_wins_wino4,
@@ -135,6 +137,8 @@ const clg_op clg_op_conv_bwd_data = {
 static const clg_impl filter_impls[] = {
     { "conv_bwd_filter.depthwise_cpu", CLG_CLASS_CPU, clg_conv_accept_depthwise, clg_conv_filter_depthwise,
       NULL, false },
+    { "conv_bwd_filter.depthwise_gpu", CLG_CLASS_GPU, clg_conv_accept_depthwise_gpu, clg_conv_filter_depthwise_gpu,
+      clg_conv_depthwise_gpu_knobs, false },
     { "conv_bwd_filter.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise,
       clg_conv_filter_pointwise, NULL, false },
     { "conv_bwd_filter.channels", CLG_CLASS_CPU, clg_conv_accept_channels, clg_conv_filter_channels,

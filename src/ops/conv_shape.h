@@ -101,13 +101,14 @@ clg_status clg_conv_emit_bias(clg_emit *e, const clg_conv_geom *g, const clg_ten
 #define CLG_CONV_WINO4 .inexact = true, .growth = 48 * 48 / 9.0
 extern const clg_knob clg_conv_wino_knobs[], clg_conv_direct_knobs[], clg_conv_bands_knobs[];
 
-/* Implementations. cpu, bands: conv_direct.c, for the filter conv_filter.c, as channels; depthwise: conv_depthwise.c;
- * gpu: conv_gpu.c; gemm: conv_gemm.c; pointwise: conv_pointwise.c; wino: conv_wino.c. */
+/* Implementations. cpu, bands: conv_direct.c, for the filter conv_filter.c, as channels; depthwise: conv_depthwise.c,
+ * conv_depthwise_gpu.c; gpu: conv_gpu.c; gemm: conv_gemm.c; pointwise: conv_pointwise.c; wino: conv_wino.c. */
 bool clg_conv_accept_cpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_channels(const clg_node *n, const clg_device *d);
 bool clg_conv_prefers_channels(const clg_node *n, const clg_device *d);
-extern const clg_knob clg_conv_filter_channels_knobs[];
+extern const clg_knob clg_conv_filter_channels_knobs[], clg_conv_depthwise_gpu_knobs[];
 bool clg_conv_accept_depthwise(const clg_node *n, const clg_device *d);
+bool clg_conv_accept_depthwise_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_bands(const clg_node *n, const clg_device *d);
 bool clg_conv_prefers_bands(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_gpu(const clg_node *n, const clg_device *d);
@@ -133,6 +134,8 @@ clg_status clg_conv_data_pointwise(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_depthwise(clg_emit *e, const clg_node *n);
 clg_status clg_conv_data_depthwise(clg_emit *e, const clg_node *n);
 clg_status clg_conv_filter_depthwise(clg_emit *e, const clg_node *n);
+clg_status clg_conv_depthwise_gpu(clg_emit *e, const clg_node *n); /* forward and backward-data */
+clg_status clg_conv_filter_depthwise_gpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_filter_channels(clg_emit *e, const clg_node *n);
 clg_status clg_conv_filter_cpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_filter_gpu(clg_emit *e, const clg_node *n);
