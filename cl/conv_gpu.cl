@@ -1,149 +1,273 @@
-/* Direct convolution for class gpu: implicit GEMM in local-memory tiles, C[m][col] = sum_k A[m][k] B[k][col], where the
- * elements of B are found in the image on the fly. Any stride, dilation, padding and number of groups; 1 to 3 axes.
+/* Convolution for class gpu: implicit GEMM (Chetlur et al., cuDNN, 2014), c[m][col] = sum over k of a[m][k] b[k][col],
+ * where the elements of b are found in the image as they are needed. Host side: src/ops/conv_gpu.c. Any stride,
+ * dilation, padding and number of groups; 1 to 3 axes.
  *
- *   MODE 0  conv             m output channel, col (image, output pixel), k (channel, tap):   A = w,  B = x
- *   MODE 1  conv_bwd_data    m input channel,  col (image, input pixel),  k (o, tap):         A = w,  B = gy
- *   MODE 2  conv_bwd_filter  m output channel, col (channel, tap),        k (image, output pixel): A = gy, B = x
+ *   planes  conv, conv_bwd_data   m output channel, col (image, pixel of c), k (channel, tap)   a = w,  b = x or gy
+ *   filter  conv_bwd_filter       m output channel, col (channel, tap), k (image, output pixel) a = gy, b = x
  *
- * A work-group of TS x TS owns a tile of 4 TS x 4 TS outputs, a work-item 4 x 4 of them, each written once. In MODE 2
- * the k axis may be cut into parts that conv_bwd.sum_parts adds in order. The plane of B has sizes b_d b_h b_w; p_d
- * p_h p_w are those of the other pixels: of col (MODE 0, 1) or of k (MODE 2). */
+ * A work-group makes BM x BN outputs, a work-item RM x RN of them, in blocks of 4 x 4 that lie GY and GX blocks apart,
+ * so that neighbours read neighbouring vectors of local memory. Tiles of BK terms go through local memory; the next
+ * are fetched into registers while the present ones are multiplied. Each output has one writer and is a sum in the
+ * order of k, whatever the tile.
+ *
+ * Indices: an element of b is a pixel and a shift, its offset and place in the plane sums of two parts, of which one
+ * stays in the registers of the item that fetches and the other is read from local memory by all of a wave at once.
+ * What changes with k is carried on from tile to tile as the digits of a number are: no division in the loop.
+ *
+ * Backward-data with a stride s makes the pixels of each residue modulo s by themselves, from the taps that meet them:
+ * a phase, which is a convolution with stride 1 and no zeros to multiply. All phases share one launch. */
 #include "clg.clh"
 
-#ifndef TS
-#define TS 16
+#ifndef BM
+#define BM 64
 #endif
-#ifndef MODE
-#define MODE 0
+#ifndef BN
+#define BN 64
 #endif
-#define TILE (4 * TS)
-#define DEPTH 16
+#ifndef RM
+#define RM 4
+#endif
+#ifndef RN
+#define RN 4
+#endif
+#ifndef BK
+#define BK 8
+#endif
+#ifndef AXES
+#define AXES 2 /* 2: planes have no depth */
+#endif
+#define GX (BN / RN)
+#define GY (BM / RM)
+#define ITEMS (GX * GY)
+#define PITCH(side) ((side) + 4)            /* keeps rows aligned to vectors, and steps them on by four banks */
+#define STEP (ITEMS / BK)                   /* rows of `a` that are fetched at a time, each along BK terms */
+#define EACH(side) ((side) / STEP)          /* of them, elements of an item */
+#define B_STEP (ITEMS > BN ? ITEMS / BN : 1) /* terms of b that `planes` fetches at a time, each along BN columns */
+#define B_COLS (ITEMS > BN ? 1 : BN / ITEMS)
+#define FAR INT_MIN                         /* outside of every plane, whatever is added to it */
 
-typedef struct geometry {
-    int b_d, b_h, b_w, p_d, p_h, p_w, step_d, step_h, step_w, pad_d, pad_h, pad_w;
-} geometry;
+/** A pixel of an image: index in the plane, and coordinates that tell whether a shifted one is still inside. */
+typedef struct place {
+    __global const ACC *image;
+    int at, z, y, x;
+} place;
 
-/* Pixel (z, y, x) of the p plane; for MODE 0 and 2, where tap 0 of that pixel lies in the plane of B. */
-inline int4 pixel_at(const geometry s, int p) {
-    const int x = p % s.p_w, y = p / s.p_w % s.p_h, z = p / s.p_w / s.p_h;
-#if MODE == 1
-    return (int4)(z + s.pad_d, y + s.pad_h, x + s.pad_w, 0);
-#else
-    return (int4)(z * s.step_d - s.pad_d, y * s.step_h - s.pad_h, x * s.step_w - s.pad_w, 0);
+/** The element of b at a shifted pixel; 0 in the padding. shift: (offset, z, y, x). A load that is not wanted goes to
+ *  the first element, so that no branch stands between loads. */
+inline ACC element(const place s, const int4 shift, const int b_d, const int b_h, const int b_w) {
+    int in = (uint)s.y + (uint)shift.z < (uint)b_h;
+    in &= (uint)s.x + (uint)shift.w < (uint)b_w;
+#if AXES == 3
+    in &= (uint)s.z + (uint)shift.y < (uint)b_d;
 #endif
+    const ACC v = s.image[in ? s.at + shift.x : 0];
+    return in ? v : (ACC)0;
 }
 
-/* Index in the plane of B of a tap at a pixel; -1: padding, or (MODE 1) no output pixel. */
-inline int plane_index(const geometry s, const int4 at, const int4 tap) {
-#if MODE == 1
-    const int z = at.x - tap.x, y = at.y - tap.y, x = at.z - tap.z;
-    if (z < 0 || y < 0 || x < 0 || z % s.step_d || y % s.step_h || x % s.step_w) return -1;
-    const int bz = z / s.step_d, by = y / s.step_h, bx = x / s.step_w;
-#else
-    const int bz = at.x + tap.x, by = at.y + tap.y, bx = at.z + tap.z;
-    if (bz < 0 || by < 0 || bx < 0) return -1;
-#endif
-    return bz < s.b_d && by < s.b_h && bx < s.b_w ? (bz * s.b_h + by) * s.b_w + bx : -1;
+/** Fetches elements `at` of rows m, m + STEP, ...; behind the last row that one again, whose sums nobody stores. */
+inline void fetch_a(ACC *next, __global const ACC *a, const int m, const int M, const int pitch, const int at,
+                    const int in) {
+#pragma unroll
+    for (int s = 0; s < EACH(BM); s++) {
+        const ACC v = a[min(m + s * STEP, M - 1) * pitch + (in ? at : 0)];
+        next[s] = in ? v : (ACC)0;
+    }
 }
 
-inline int4 tap_at(__global const int *taps, int t) {
-    return (int4)(taps[3 * t], taps[3 * t + 1], taps[3 * t + 2], 0);
+inline void multiply(ACC4 sum[RM][RN / 4], __local const ACC4 *as, __local const ACC4 *bs, const int item) {
+    const int lx = item % GX, ly = item / GX;
+#pragma unroll
+    for (int k = 0; k < BK; k++) {
+        ACC4 bv[RN / 4];
+#pragma unroll
+        for (int s = 0; s < RN / 4; s++) bv[s] = bs[k * PITCH(BN) / 4 + lx + GX * s];
+#pragma unroll
+        for (int r = 0; r < RM / 4; r++) {
+            const ACC4 av = as[k * PITCH(BM) / 4 + ly + GY * r];
+#pragma unroll
+            for (int s = 0; s < RN / 4; s++) {
+                sum[4 * r][s] = fma((ACC4)(av.x), bv[s], sum[4 * r][s]);
+                sum[4 * r + 1][s] = fma((ACC4)(av.y), bv[s], sum[4 * r + 1][s]);
+                sum[4 * r + 2][s] = fma((ACC4)(av.z), bv[s], sum[4 * r + 2][s]);
+                sum[4 * r + 3][s] = fma((ACC4)(av.w), bv[s], sum[4 * r + 3][s]);
+            }
+        }
+    }
 }
 
-KERNEL implicit_gemm(IN(a), IN(b), IN(bias), IN_T(int, taps), OUT(c), const int has_bias, const int groups, const int M,
-                     const int cols, const int K, const int channels, const int T_taps, const int parts, const int b_d,
-                     const int b_h, const int b_w, const int p_d, const int p_h, const int p_w, const int step_d,
-                     const int step_h, const int step_w, const int pad_d, const int pad_h, const int pad_w TAIL_ARGS) {
-    const geometry s = { b_d, b_h, b_w, p_d, p_h, p_w, step_d, step_h, step_w, pad_d, pad_h, pad_w };
-    const int pixels = p_d * p_h * p_w;
-    const size_t b_plane = (size_t)b_d * b_h * b_w;
-    const int col0 = get_group_id(0) * TILE, m0 = get_group_id(1) * TILE;
-    const int z = get_group_id(2), g = z % groups, part = z / groups;
-    const int tx = get_local_id(0), ty = get_local_id(1), me = ty * TS + tx;
-    __local ACC as[DEPTH][TILE + 1], bs[DEPTH][TILE + 1];
-    __local int4 col_at[TILE];   /* MODE 0, 1: the pixel; MODE 2: the tap */
-    __local int col_plane[TILE]; /* MODE 0, 1: the image; MODE 2: the channel; -1: no such column */
+/** Stores what an item fetched of its term: all its elements of a tile of so many rows. */
+#define PUT(tile, from, side)                                \
+    _Pragma("unroll") for (int s = 0; s < EACH(side); s++)   \
+        ((__local ACC *)tile)[item % BK * PITCH(side) + item / BK + s * STEP] = from[s]
 
-    for (int j = me; j < TILE; j += TS * TS) {
-        const int col = col0 + j;
-#if MODE == 2
-        col_plane[j] = col < cols ? col / T_taps : -1;
-        col_at[j] = tap_at(AT(taps, 0), col % T_taps);
-#else
-        col_plane[j] = col < cols ? col / pixels : -1;
-        col_at[j] = pixel_at(s, col % pixels);
-#endif
+#define CLEAR(sum)                                   \
+    _Pragma("unroll") for (int r = 0; r < RM; r++)   \
+        _Pragma("unroll") for (int s = 0; s < RN / 4; s++) sum[r][s] = (ACC4)(0)
+
+#define STORE_ONE(q, v)                                                                    \
+    if (col + q < cols)                                                                    \
+        STORE(c, (size_t)(row[q] + m) * c_plane + pixel[q], TAIL(v, (uint)(row[q] + m), pixel[q]));
+
+/** phases: 16 numbers of each: the first of its taps, their number, its pixels along each axis; where the first of
+ *  them lies in the plane of c, and how far apart they are along each axis, in elements. Pixel j of a phase is pixel
+ *  j step - pad of b's plane, whose sizes are b_; shifted by a tap, (z, y, x, index in w), it is what that tap is
+ *  multiplied with. Index in w: g a_group + m a_m + channel a_c. */
+KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases), OUT(c), const int has_bias, const int groups,
+              const int M, const int channels, const int images, const int n_phases, const long a_group, const int a_m,
+              const int a_c, const int b_d, const int b_h, const int b_w, const int step_d, const int step_h,
+              const int step_w, const int pad_d, const int pad_h, const int pad_w, const int c_plane TAIL_ARGS) {
+    __local ACC4 as[BK * PITCH(BM) / 4], bs[BK * PITCH(BN) / 4];
+    __local int4 shifts[BK]; /* of the terms */
+    const int item = get_local_id(0), g = get_group_id(2), m0 = get_group_id(1) * BM;
+    const int col0 = (int)get_group_id(0) / n_phases * BN, first_row = item / BN * (ITEMS > BN);
+    __global const int *phase = AT(phases, 16 * ((int)get_group_id(0) % n_phases));
+    const int n_taps = phase[1], p_h = phase[3], p_w = phase[4], pixels = phase[2] * p_h * p_w, cols = images * pixels;
+    const int b_plane = b_d * b_h * b_w, K = col0 < cols ? channels * n_taps : 0;
+    place at[B_COLS];
+#pragma unroll
+    for (int q = 0; q < B_COLS; q++) {
+        const int col = min(col0 + item % BN + q * ITEMS, cols - 1), image = col / pixels, j = col - image * pixels;
+        const int line = j / p_w, z = line / p_h;
+        at[q].z = z * step_d - pad_d;
+        at[q].y = (line - z * p_h) * step_h - pad_h;
+        at[q].x = (j - line * p_w) * step_w - pad_w;
+        at[q].at = (at[q].z * b_h + at[q].y) * b_w + at[q].x;
+        at[q].image = AT(b, ((size_t)image * groups + g) * channels * b_plane);
+    }
+    __global const ACC *w = AT(a, g * a_group);
+    /* the term that this item fetches of `a`, and of which it is the one to tell the shift */
+    const int n = max(n_taps, 1), next_channel = BK / n, next_tap = BK % n;
+    int k = item % BK, channel = k / n, tap = k % n;
+    ACC next_a[EACH(BM)], next_b[B_COLS][BK / B_STEP];
+    ACC4 sum[RM][RN / 4];
+    CLEAR(sum);
+    for (int k0 = -BK; k0 < K; k0 += BK) {
+        const int4 t = vload4(phase[0] + tap, AT(taps, 0));
+        if (k0 >= 0) {
+            PUT(as, next_a, BM);
+#pragma unroll
+            for (int q = 0; q < B_COLS; q++)
+#pragma unroll
+                for (int r = 0; r < BK / B_STEP; r++)
+                    ((__local ACC *)bs)[(first_row + r * B_STEP) * PITCH(BN) + item % BN + q * ITEMS] = next_b[q][r];
+        }
+        if (item < BK)
+            shifts[item] = (int4)(channel * b_plane + (t.x * b_h + t.y) * b_w + t.z, t.x, k < K ? t.y : FAR, t.z);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        fetch_a(next_a, w, m0 + item / BK, M, a_m, channel * a_c + t.w, k < K);
+#pragma unroll
+        for (int r = 0; r < BK / B_STEP; r++) {
+            const int4 shift = shifts[first_row + r * B_STEP];
+#pragma unroll
+            for (int q = 0; q < B_COLS; q++) next_b[q][r] = element(at[q], shift, b_d, b_h, b_w);
+        }
+        k += BK;
+        tap += next_tap;
+        channel += next_channel + (tap >= n);
+        tap -= tap >= n ? n : 0;
+        if (k0 >= 0) multiply(sum, as, bs, item);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+#pragma unroll
+    for (int s = 0; s < RN / 4; s++) {
+        const int col = col0 + 4 * (item % GX + GX * s);
+        int image = col / pixels, line = col / p_w, z = line / p_h;
+        int x = col - line * p_w, y = line - z * p_h, row[4], pixel[4];
+        z -= image * phase[2];
+#pragma unroll
+        for (int q = 0; q < 4; q++) { /* to the next pixel as the digits of a number go */
+            row[q] = (image * groups + g) * M;
+            pixel[q] = phase[5] + z * phase[6] + y * phase[7] + x * phase[8];
+            x++;
+            y += x == p_w;
+            x = x == p_w ? 0 : x;
+            z += y == p_h;
+            y = y == p_h ? 0 : y;
+            image += z == phase[2];
+            z = z == phase[2] ? 0 : z;
+        }
+#pragma unroll
+        for (int r = 0; r < RM; r++) {
+            const int m = m0 + 4 * (item / GX + GY * (r / 4)) + r % 4;
+            if (m >= M) continue;
+            const ACC start = has_bias ? LOAD(bias, g * M + m) : (ACC)0;
+            const ACC4 v = sum[r][s] + start;
+            STORE_ONE(0, v.x)
+            STORE_ONE(1, v.y)
+            STORE_ONE(2, v.z)
+            STORE_ONE(3, v.w)
+        }
+    }
+}
+
+/** The k axis may be cut into parts that conv_bwd.sum_parts adds in order. Output pixel p of the plane p_ is pixel
+ *  p step - pad of b's plane; taps: (z, y, x, index in w). */
+KERNEL filter(IN(a), IN(b), IN_T(int, taps), OUT(c), const int groups, const int M, const int channels,
+              const int n_taps, const int images, const int parts, const int b_d, const int b_h, const int b_w,
+              const int p_d, const int p_h, const int p_w, const int step_d, const int step_h, const int step_w,
+              const int pad_d, const int pad_h, const int pad_w) {
+    __local ACC4 as[BK * PITCH(BM) / 4], bs[BK * PITCH(BN) / 4];
+    __local int4 shifts[BN]; /* of the columns */
+    const int item = get_local_id(0), g = (int)get_group_id(2) % groups, part = (int)get_group_id(2) / groups;
+    const int col0 = get_group_id(0) * BN, m0 = get_group_id(1) * BM, cols = channels * n_taps;
+    const int b_plane = b_d * b_h * b_w, pixels = p_d * p_h * p_w, K = images * pixels;
+    const int k_begin = (long)K * part / parts, k_end = (long)K * (part + 1) / parts;
+    for (int j = item; j < BN; j += ITEMS) {
+        const int col = min(col0 + j, cols - 1), channel = col / n_taps;
+        const int4 t = vload4(col - channel * n_taps, AT(taps, 0));
+        shifts[j] = (int4)(channel * b_plane + (t.x * b_h + t.y) * b_w + t.z, t.x, t.y, t.z);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-
-    ACC sum[4][4]; /* all loops over it are unrolled: registers have no index */
-#pragma unroll
-    for (int i = 0; i < 4; i++)
-#pragma unroll
-        for (int j = 0; j < 4; j++) sum[i][j] = 0;
-    const int k_begin = (long)K * part / parts, k_end = (long)K * (part + 1) / parts;
-    for (int k0 = k_begin; k0 < k_end; k0 += DEPTH) {
-        for (int e = me; e < DEPTH * TILE; e += TS * TS) {
-            const int k = k0 + e % DEPTH, m = m0 + e / DEPTH;
-            ACC v = 0;
-            if (k < k_end && m < M) {
-#if MODE == 0
-                v = LOAD(a, ((size_t)g * M + m) * K + k);
-#elif MODE == 1
-                v = LOAD(a, (((size_t)g * channels + k / T_taps) * M + m) * T_taps + k % T_taps);
-#else
-                v = LOAD(a, (((size_t)(k / pixels) * groups + g) * M + m) * pixels + k % pixels);
-#endif
-            }
-            as[e % DEPTH][e / DEPTH] = v;
-        }
-        for (int e = me; e < DEPTH * TILE; e += TS * TS) {
-#if MODE == 2 /* neighbours along pixels, which is k */
-            const int row = e % DEPTH, j = e / DEPTH, k = k0 + row;
-            const int image = k / pixels, channel = col_plane[j];
-            const int4 at = pixel_at(s, k % pixels), tap = col_at[j];
-#else
-            const int row = e / TILE, j = e % TILE, k = k0 + row;
-            const int image = col_plane[j], channel = k / T_taps;
-            const int4 at = col_at[j], tap = tap_at(AT(taps, 0), k % T_taps);
-#endif
-            ACC v = 0;
-            if (k < k_end && col_plane[j] >= 0) {
-                const int i = plane_index(s, at, tap);
-                if (i >= 0) v = LOAD(b, (((size_t)image * groups + g) * channels + channel) * b_plane + i);
-            }
-            bs[row][j] = v;
+    /* the term that this item fetches, and BK, as numbers (image, z, y, x) */
+    int k = k_begin + item % BK, line = k / p_w, z = line / p_h, image = z / p_d;
+    int x = k - line * p_w, y = line - z * p_h;
+    z -= image * p_d;
+    const int lines = BK / p_w, deep = lines / p_h;
+    const int next_x = BK - lines * p_w, next_y = lines - deep * p_h, next_z = deep % p_d, next_image = deep / p_d;
+    ACC next_a[EACH(BM)], next_b[EACH(BN)];
+    ACC4 sum[RM][RN / 4];
+    CLEAR(sum);
+    for (int k0 = k_begin - BK; k0 < k_end; k0 += BK) {
+        if (k0 >= k_begin) {
+            PUT(as, next_a, BM);
+            PUT(bs, next_b, BN);
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (int k = 0; k < DEPTH; k++) {
-            ACC av[4], bv[4];
+        const size_t picture = (size_t)clamp(image, 0, max(images - 1, 0)) * groups + g;
+        fetch_a(next_a, AT(a, picture * M * pixels), m0 + item / BK, M, pixels, (z * p_h + y) * p_w + x, k < k_end);
+        place at;
+        at.z = z * step_d - pad_d;
+        at.y = y * step_h - pad_h;
+        at.x = x * step_w - pad_w;
+        at.at = (at.z * b_h + at.y) * b_w + at.x;
+        at.image = AT(b, picture * channels * b_plane);
+        if (k >= k_end) at.y = FAR;
 #pragma unroll
-            for (int i = 0; i < 4; i++) {
-                av[i] = as[k][ty + i * TS];
-                bv[i] = bs[k][tx + i * TS];
-            }
-#pragma unroll
-            for (int i = 0; i < 4; i++)
-#pragma unroll
-                for (int j = 0; j < 4; j++) sum[i][j] += av[i] * bv[j];
-        }
+        for (int s = 0; s < EACH(BN); s++) next_b[s] = element(at, shifts[item / BK + s * STEP], b_d, b_h, b_w);
+        k += BK;
+        x += next_x;
+        y += next_y + (x >= p_w);
+        x -= x >= p_w ? p_w : 0;
+        z += next_z + (y >= p_h);
+        y -= y >= p_h ? p_h : 0;
+        image += next_image + (z >= p_d);
+        z -= z >= p_d ? p_d : 0;
+        if (k0 >= k_begin) multiply(sum, as, bs, item);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
-
+    const size_t row0 = ((size_t)part * groups + g) * M;
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-        const int m = m0 + ty + i * TS;
-        const ACC start = has_bias && m < M ? LOAD(bias, g * M + m) : 0;
+    for (int r = 0; r < RM; r++) {
+        const int m = m0 + 4 * (item / GX + GY * (r / 4)) + r % 4;
+        if (m >= M) continue;
 #pragma unroll
-        for (int j = 0; j < 4; j++) {
-            const int col = col0 + tx + j * TS;
-            if (m >= M || col >= cols) continue;
-#if MODE == 2
-            STORE(c, (((size_t)part * groups + g) * M + m) * cols + col, sum[i][j]);
-#else
-            const int row = (col / pixels * groups + g) * M + m, pixel = col % pixels;
-            STORE(c, (size_t)row * pixels + pixel, TAIL(start + sum[i][j], row, pixel));
-#endif
+        for (int s = 0; s < RN / 4; s++) {
+            const int col = col0 + 4 * (item % GX + GX * s);
+            const size_t to = (row0 + m) * cols + col;
+            if (col < cols) STORE(c, to, sum[r][s].x);
+            if (col + 1 < cols) STORE(c, to + 1, sum[r][s].y);
+            if (col + 2 < cols) STORE(c, to + 2, sum[r][s].z);
+            if (col + 3 < cols) STORE(c, to + 3, sum[r][s].w);
         }
     }
 }

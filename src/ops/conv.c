@@ -66,7 +66,7 @@ static const clg_impl impls[] = {
     { "conv.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_fwd_cpu, clg_conv_direct_knobs, false },
     { "conv.wino2_gpu", 0, clg_conv_accept_wino_gpu, clg_conv_wino2_gpu, CLG_CONV_WINO2 },
     { "conv.wino4_gpu", 0, clg_conv_accept_wino_gpu, clg_conv_wino4_gpu, CLG_CONV_WINO4 },
-    { "conv.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_fwd_gpu, NULL, false },
+    { "conv.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_fwd_gpu, clg_conv_gpu_knobs, false },
     { "conv.gemm", 0, clg_conv_accept_gemm, clg_conv_fwd_gemm, NULL, false },
     { 0 },
 };

@@ -118,7 +118,7 @@ static const clg_impl data_impls[] = {
     { "conv_bwd_data.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_data_cpu, clg_conv_direct_knobs, false },
     { "conv_bwd_data.wino2_gpu", 0, clg_conv_accept_wino_gpu, clg_conv_wino2_gpu, CLG_CONV_WINO2 },
     { "conv_bwd_data.wino4_gpu", 0, clg_conv_accept_wino_gpu, clg_conv_wino4_gpu, CLG_CONV_WINO4 },
-    { "conv_bwd_data.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_data_gpu, NULL, false },
+    { "conv_bwd_data.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_data_gpu, clg_conv_gpu_knobs, false },
     { "conv_bwd_data.gemm", 0, clg_conv_accept_gemm, clg_conv_data_gemm, NULL, false },
     { 0 },
 };
@@ -144,7 +144,7 @@ static const clg_impl filter_impls[] = {
     { "conv_bwd_filter.channels", CLG_CLASS_CPU, clg_conv_accept_channels, clg_conv_filter_channels,
       clg_conv_filter_channels_knobs, false, clg_conv_prefers_channels },
     { "conv_bwd_filter.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_filter_cpu, NULL, false },
-    { "conv_bwd_filter.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_filter_gpu, NULL, false },
+    { "conv_bwd_filter.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_filter_gpu, clg_conv_gpu_knobs, false },
     { "conv_bwd_filter.gemm", 0, clg_conv_accept_gemm, clg_conv_filter_gemm, NULL, false },
     { 0 },
 };

@@ -99,7 +99,8 @@ clg_status clg_conv_emit_bias(clg_emit *e, const clg_conv_geom *g, const clg_ten
  *  in () is (2, 3, 3, 2) for F(2 x 2) and (5/2, 5, 5, 7/4, 7/4, 10) for F(4 x 4), of which A^T makes 8 and 48. */
 #define CLG_CONV_WINO2 .inexact = true, .growth = 8 * 8 / 9.0
 #define CLG_CONV_WINO4 .inexact = true, .growth = 48 * 48 / 9.0
-extern const clg_knob clg_conv_wino_knobs[], clg_conv_direct_knobs[], clg_conv_bands_knobs[];
+extern const clg_knob clg_conv_wino_knobs[], clg_conv_direct_knobs[], clg_conv_bands_knobs[],
+    clg_conv_gpu_knobs[];
 
 /* Implementations. cpu, bands: conv_direct.c, for the filter conv_filter.c, as channels; depthwise: conv_depthwise.c,
  * conv_depthwise_gpu.c; gpu: conv_gpu.c; gemm: conv_gemm.c; pointwise: conv_pointwise.c; wino: conv_wino.c. */

@@ -15,9 +15,6 @@ bool clg_gemm_normal(const clg_emit_gemm_params *p, clg_emit_gemm_params *q);
 /** A product that is all of a node's output, row upon row, may have a tail: its columns, else 0. */
 int64_t clg_gemm_tail_cols(const clg_emit_gemm_params *p);
 
-/* Arguments whose names in the kernels are not those of C variables here. */
-#define INT_AS(param, v)  { .kind = CLG_ARG_INT,  .name = #param, .u.i = (v) }
-#define LONG_AS(param, v) { .kind = CLG_ARG_LONG, .name = #param, .u.i = (v) }
 #define SIZES(p) INT_AS(m, (p)->m), INT_AS(n, (p)->n), INT_AS(k, (p)->k)
 #define BATCH(p) LONG_AS(a_stride, (p)->a_stride), LONG_AS(b_stride, (p)->b_stride), \
     LONG_AS(c_stride, (p)->c_stride), LONG_AS(a_begin, (p)->a_off), LONG_AS(b_begin, (p)->b_off), \

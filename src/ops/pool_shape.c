@@ -176,8 +176,6 @@ static const char *rare_options(clg_emit *e, const clg_pool_geo *g) {
     return a->divide == CLG_POOL_BY_ONE ? clg_emit_options(e, "%s -DDIVIDE=2", text) : text;
 }
 
-#define INT_AS(param, v) { .kind = CLG_ARG_INT, .name = #param, .u.i = (v) }
-
 clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_launch *l) {
     const clg_pool_attr *a = &g->attr;
     const clg_device_caps *caps = clg_device_get_caps(clg_emit_device(e));

@@ -22,6 +22,10 @@ typedef struct clg_arg {
 #define LONG(x)     { .kind = CLG_ARG_LONG,  .name = #x, .u.i = (x) }
 #define FLOAT(x)    { .kind = CLG_ARG_FLOAT, .name = #x, .u.f = (x) } /* const ACC x: a double beside f64 tensors */
 #define LOCAL(x, n) { .kind = CLG_ARG_LOCAL, .name = #x, .u.bytes = (n) }
+/* Where no C variable has that name. */
+#define IN_AS(param, v)   { .kind = CLG_ARG_IN,   .name = #param, .t = (v) }
+#define INT_AS(param, v)  { .kind = CLG_ARG_INT,  .name = #param, .u.i = (v) }
+#define LONG_AS(param, v) { .kind = CLG_ARG_LONG, .name = #param, .u.i = (v) }
 #define ARGS(...)   ((const clg_arg[]){ __VA_ARGS__, { .kind = CLG_ARG_END } })
 
 typedef struct clg_launch {

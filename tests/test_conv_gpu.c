@@ -1,0 +1,62 @@
+/* Every block and depth that the tuner may try of the implicit GEMM (src/ops/conv_gpu.c): its results by the tuner's
+ * own check, against the reference, on a layer that fills no tile. */
+#include <clgrad/clgrad.h>
+#include <criterion/criterion.h>
+
+#include "plan/tune.h"
+
+#include <string.h>
+
+/* The result of conv, or a gradient of it, for one layer: several tiles of the smaller kinds, none of them full. */
+static clg_tensor *layer(clg_graph *g, const char *impl) {
+    clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(3, 10, 15, 14)), *grad[2];
+    clg_tensor *w = clg_input(g, "w", CLG_F32, CLG_SHAPE(70, 5, 3, 2));
+    clg_tensor *y = clg_conv(x, w, NULL, clg_conv_params(.groups = 2, .stride = {2, 1}, .pad = {1, 1}));
+    clg_vjp(y, clg_input(g, "gy", CLG_F32, clg_tensor_shape(y)), CLG_LIST(x, w), grad);
+    return strncmp(impl, "conv.", 5) == 0 ? y : strncmp(impl, "conv_bwd_data.", 14) == 0 ? grad[0] : grad[1];
+}
+
+static void check_choice(clg_plan *p, const clg_unit *u, clg_tune_check *check, const clg_choice *choice) {
+    clg_tune_graph t;
+    clg_str text = {0};
+    bool right = false;
+    clg_choice_print(choice, &text);
+    cr_assert_eq(clg_tune_graph_build(&t, p->device, p, u, NULL), CLG_OK, "%s", clg_error());
+    clg_plan *plan = clg_compile_choice(t.graph, (clg_list){t.n_out, t.out}, clg_plan_params(.tune_ms = -1), choice);
+    cr_assert_not_null(plan, "%s: %s", clg_str_text(&text), clg_error());
+    cr_expect_eq(clg_tune_check_run(check, plan, &t, false, &right), CLG_OK, "%s", clg_error());
+    cr_expect(right, "%s: %s", clg_str_text(&text), clg_tune_check_why(check));
+    clg_plan_destroy(&plan);
+    clg_graph_destroy(&t.graph);
+    clg_str_free(&text);
+}
+
+/* Each value of each knob, the other at its default. */
+static void check_knobs(clg_device *d, const char *impl) {
+    clg_graph *g = clg_graph_create(d, NULL);
+    clg_tensor *y = layer(g, impl);
+    clg_plan *p = clg_compile(g, CLG_LIST(y), clg_plan_params(.impl = impl));
+    cr_assert_not_null(p, "%s", clg_error());
+    const clg_unit *u = &p->units[p->order[p->n_order - 1]];
+    clg_tune_check *check = NULL;
+    cr_assert_str_eq(u->impl->name, impl);
+    cr_assert_eq(clg_tune_check_create(p, u, &check), CLG_OK, "%s", clg_error());
+    for (int k = 0; u->impl->knobs[k].name; k++)
+        for (int v = k > 0; v < u->impl->knobs[k].n; v++) {
+            clg_choice c = clg_choice_default(u->impl, CLG_CHOSEN_FORCED);
+            c.knob[k] = u->impl->knobs[k].value[v];
+            check_choice(p, u, check, &c);
+        }
+    clg_tune_check_destroy(&check);
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+}
+
+Test(conv_gpu, knobs, .timeout = 300) {
+    clg_device *d = clg_device_open(NULL, NULL);
+    cr_assert_not_null(d, "%s", clg_error());
+    check_knobs(d, "conv.direct_gpu");
+    check_knobs(d, "conv_bwd_data.direct_gpu");
+    check_knobs(d, "conv_bwd_filter.direct_gpu");
+    clg_device_destroy(&d);
+}
