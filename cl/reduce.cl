@@ -11,7 +11,8 @@
  *   rows   CPU, K3 = 1: lanes along the columns; a work-item makes `per` outputs
  *   cols   CPU: lanes along k3; a work-item makes `per` blocks of 16 outputs, or of 128 where k3 is that long: so many
  *          neighbours of a row are read at once, since rows that are a page apart or more are slow to come to
- *   tree   GPU, K3 = 1: a work-group an output; its items stride through the part, then a tree in local memory
+ *   tree   GPU, K3 = 1: a team of work-items an output (team.clh); its lanes stride through the part, by vectors of 4
+ *          where rows allow, and are joined
  *   items  GPU: a work-item an output
  *   first_place, first_mask   a work-item makes `per` segments: the place of the first maximum, or a mask of it
  *
@@ -19,6 +20,7 @@
  * (only first_place and first_mask; with -DMIN=1 of the first minimum). */
 #include "clg.clh"
 #include "reduce.clh"
+#include "team.clh"
 
 #define T16 CLG_CAT(T, 16)
 #define T8  CLG_CAT(T, 8)
@@ -173,32 +175,53 @@ KERNEL cols(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col
     }
 }
 
+/* The join over a sub-group, whose functions do not say what becomes of a NaN. */
+#define NONE_float NAN
+#define NONE_int   0
+#define WITH_NAN(v, joined) (sub_group_any((v) != (v)) ? (T)CLG_CAT(NONE_, T) : (joined))
+#if defined MAX
+#define WITHIN(v) WITH_NAN(v, sub_group_reduce_max(v))
+#elif defined MIN
+#define WITHIN(v) WITH_NAN(v, sub_group_reduce_min(v))
+#else
+#define WITHIN(v) sub_group_reduce_add(v)
+#endif
+
+#define TAKE4(r, c) sums = JOIN(sums, *(const __global T4 *)AT(x, ROW_FAST(row_first + (r)) + col_first + (c)));
+#define TAKE(r, c)                                                                  \
+    {                                                                               \
+        const T v_ = LOAD(x, ROW_FAST(row_first + (r)) + col_first + (c));          \
+        sum = JOIN(sum, v_);                                                        \
+    }
+
 KERNEL tree(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const ACC scale) {
-    __local T part_of[WGX];
-    const size_t o = get_group_id(0), part = (get_group_id(1) * get_num_groups(2) + get_group_id(2)) * n;
-    const uint me = get_local_id(0);
+    TEAM_LOCAL(T, part_of);
+    TEAM;
+    const size_t part = (get_group_id(1) * get_num_groups(2) + get_group_id(2)) * n;
     PART(get_group_id);
-    GEOMETRY(o);
-    const uint width = max(col_end - col_first, 1);
-    const uint count = (uint)max(row_end - row_first, 0) * (uint)max(col_end - col_first, 0);
-    T sum = START;
-    for (uint i = me; i < count; i += WGX) {
-        const uint row = i / width, column = i - row * width;
-        const T v = LOAD(x, ROW_BASE((size_t)(row_first + row)) + col_first + column);
-        sum = JOIN(sum, v);
+    const int width = max(col_end - col_first, 0), rows = max(row_end - row_first, 0);
+    EACH_ROW(n) {
+        ROW_OF_TEAM(n);
+        GEOMETRY(o);
+        T sum = START;
+        if (live && TEAM_BY_4(AT(x, 0), T, r2) && width % 4 == 0) {
+            T4 sums = (T4)(START);
+            TEAM_SWEEP(rows, width, 4, TAKE4)
+            const T2 two = JOIN(sums.lo, sums.hi);
+            sum = JOIN(two.x, two.y);
+        } else if (live) {
+            TEAM_SWEEP(rows, width, 1, TAKE)
+        }
+        TEAM_JOIN(sum, part_of, JOIN, WITHIN);
+        if (live && lane == 0) STORE(y, part + o, FINISH(sum));
     }
-    part_of[me] = sum;
-    for (uint half_size = WGX / 2; half_size > 0; half_size /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (me < half_size) part_of[me] = JOIN(part_of[me], part_of[me + half_size]);
-    }
-    if (me == 0) STORE(y, part + o, FINISH(part_of[0]));
 }
 
 KERNEL items(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col_part, const ACC scale) {
     const size_t at = get_global_id(0), count = (size_t)n * k3;
     if (at >= count) return;
-    const size_t o = at / k3, part = (get_global_id(1) * get_global_size(2) + get_global_id(2)) * count;
+    const uint o = (uint)at / (uint)k3;
+    const size_t part = (get_global_id(1) * get_global_size(2) + get_global_id(2)) * count;
     PART(get_global_id);
     GEOMETRY(o);
     T sum = START;

@@ -92,6 +92,14 @@ static int wave_of(cl_device_id id) {
     return 0;
 }
 
+/* Intel's CPU runtime names only its own extension; OpenCL 3.0 has a query (CL_DEVICE_MAX_NUM_SUB_GROUPS) and no word. */
+static bool says_subgroups(cl_device_id id, const char *extensions) {
+    enum { MAX_NUM_SUB_GROUPS = 0x105C };
+    cl_uint most = 0;
+    if (has_word(extensions, "cl_khr_subgroups") || has_word(extensions, "cl_intel_subgroups")) return true;
+    return clGetDeviceInfo(id, MAX_NUM_SUB_GROUPS, sizeof most, &most, NULL) == CL_SUCCESS && most > 0;
+}
+
 /* What the device can do. */
 static cl_int fill_caps(clg_device_row *row) {
     cl_int err = CL_SUCCESS;
@@ -127,7 +135,7 @@ static cl_int fill_caps(clg_device_row *row) {
     info->fp16 = has_word(extensions, "cl_khr_fp16");
     info->fp64 = fp64 != 0 || has_word(extensions, "cl_khr_fp64");
     info->command_buffer = has_word(extensions, "cl_khr_command_buffer");
-    info->subgroups = has_word(extensions, "cl_khr_subgroups");
+    info->subgroups = says_subgroups(row->id, extensions);
     info->unified_memory = unified == CL_TRUE;
     row->clock_mhz = (int)mhz;
     const size_t align = align_bits / 8;

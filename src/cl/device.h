@@ -40,6 +40,12 @@ clg_device_extra *clg_device_extra_of(const clg_device *d);
 /** CLG_OK while the device works; once it is lost, CLG_ERR_DEVICE with what was first seen of that (lost.c). */
 clg_status clg_device_check(const clg_device *d);
 
+/** Whether kernels may join numbers by the functions of sub-groups: the device says that it has them, and a trial, made
+ *  when this is first asked, gave what the host computes (subgroup.c). Programs that use them have the option
+ *  CLG_SUBGROUP_OPTION. CLGRAD_SUBGROUPS=no switches them off, =yes leaves out the trial. */
+bool clg_device_has_subgroups(const clg_device *d);
+#define CLG_SUBGROUP_OPTION "-DSUBGROUP=1"
+
 /** Where files about the device are kept; NULL: nowhere. */
 const char *clg_device_cache_dir(const clg_device *d);
 

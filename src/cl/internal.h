@@ -100,6 +100,8 @@ struct clg_device {
     clg_device_extra extra;
     struct clg_replay_calls *replay;  /* NULL: nobody has looked yet (replay.c) */
     atomic_int       replay_pays;     /* 0: unknown, 1: no, 2: yes */
+    atomic_int       subgroups;       /* 0: unknown, 1: no, 2: yes (subgroup.c) */
+    const char      *subgroup_std;    /* the language that has them; NULL: none */
     clg_awake       *awake;           /* NULL: waits are passive */
     _Atomic(clg_trace *) trace;       /* NULL: nothing is recorded; changed behind the lock of traces */
     char           **told;            /* keys of clg_device_first_time() */

@@ -6,8 +6,12 @@
 
 #include <string.h>
 
-/* Argument info is for the check of signatures; it changes no code. No relaxed mathematics: results stay exact. */
-static const char common_options[] = "-cl-std=CL1.2 -cl-kernel-arg-info";
+/* Argument info is for the check of signatures; it changes no code. No relaxed mathematics: results stay exact. The
+ * language is OpenCL C 1.2, but for programs that use sub-groups that by which the device has them. */
+static void add_common(const clg_device *d, const char *wanted, clg_str *options) {
+    const bool subgroups = wanted && strstr(wanted, CLG_SUBGROUP_OPTION) && d->subgroup_std;
+    clg_str_printf(options, "-cl-std=%s -cl-kernel-arg-info", subgroups ? d->subgroup_std : "CL1.2");
+}
 
 static void program_free(clg_program *p) {
     if (p->program) clReleaseProgram(p->program);
@@ -144,7 +148,7 @@ clg_status clg_program_get(clg_device *d, const clg_source *src, clg_program **o
     if (d->caps.ref)
         return clg_fail(CLG_ERR_UNSUP, "program %s: the device \"ref\" runs no OpenCL programs", src->name);
     CLG_TRY(clg_device_check(d));
-    clg_str_add(&options, common_options);
+    add_common(d, src->options, &options);
     if (d->row.quirks & CLG_QUIRK_NO_PREFETCH) clg_str_add(&options, " -DNO_PREFETCH");
     if (src->options && *src->options) clg_str_printf(&options, " %s", src->options);
     pthread_mutex_lock(clg_build_lock());

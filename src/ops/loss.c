@@ -1,6 +1,7 @@
 /* Cross-entropy from logits with integer targets, and its gradient. The forward op keeps what the backward op needs:
  * the number of positions that count, and maximum and log of the sum of each position (cl/softmax.cl, MODE 2). */
 #include "ops/softmax.h"
+#include "ops/team.h"
 #include "ops/wide.h"
 #include <math.h>
 
@@ -110,7 +111,7 @@ static clg_status emit(clg_emit *e, const clg_node *node, bool gpu) {
     const clg_tensor *const loss = node->out[LOSS], *const count = node->out[COUNT], *sums = loss, *counts = count;
     const int64_t n = f.n, classes = f.classes, inner = f.inner, per = PART;
     const int64_t parts = n > PART ? (n + PART - 1) / PART : 1;
-    const size_t local = gpu ? CLG_SOFTMAX_GROUP : 1;
+    const size_t local = gpu ? (size_t)clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP) : 1;
     if (n > 0) CLG_TRY(clg_softmax_emit(e, x, stat, &f, options, gpu));
     if (parts > 1) {
         sums = clg_emit_scratch(e, x->dtype, CLG_SHAPE(parts));
@@ -135,6 +136,7 @@ static clg_status emit_bwd(clg_emit *e, const clg_node *node, bool gpu) {
     const int64_t n = f.n, classes = f.classes, inner = f.inner;
     const bool cols = !gpu && inner > 1;
     const int64_t units = cols ? f.outer * classes : n, per = clg_softmax_per(units, cols ? inner : classes);
+    const int64_t group = gpu ? clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP) : 1;
     clg_arg args[11] = { IN(x), IN(target), IN(count), IN(stat), IN(gy), OUT(gx), INT(n), INT(classes) };
     int i = 8;
     if (gpu || cols) args[i++] = (clg_arg)INT(inner);
@@ -144,7 +146,7 @@ static clg_status emit_bwd(clg_emit *e, const clg_node *node, bool gpu) {
         .kernel = gpu ? "softmax.loss_grad_items" : cols ? "softmax.loss_grad_cols" : "softmax.loss_grad_rows",
         .options = options,
         .global = { (size_t)(gpu ? n * classes : (units + per - 1) / per), 1, 1 },
-        .local = { gpu ? CLG_SOFTMAX_GROUP : 1, 1, 1 }, .args = args });
+        .local = { (size_t)group, 1, 1 }, .args = args });
 }
 
 static clg_status emit_cpu(clg_emit *e, const clg_node *n) { return emit(e, n, false); }

@@ -9,11 +9,12 @@
 #include "ops/moments.h"
 #include "ops/move.h"
 #include "ops/reduce.h"
+#include "ops/team.h"
 #include "ops/wide.h"
 
 extern const clg_op clg_op_moments, clg_op_comoments;
 
-enum { GROUP = CLG_REDUCE_GROUP, LANES = 16 };
+enum { LANES = 16 };
 
 static uint32_t axes_of(const clg_node *n) { return ((const clg_reduce_attr *)n->attr)->axes; }
 
@@ -165,11 +166,12 @@ static clg_status emit_cpu(clg_emit *e, const clg_node *n) {
 
 static clg_status emit_gpu(clg_emit *e, const clg_node *n) {
     const clg_reduce_form f = form_of(n);
-    const bool first = n->op == &clg_op_moments, tree = f.dim[K3] == 1 && f.length >= GROUP;
+    const int64_t group = clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP);
+    const bool first = n->op == &clg_op_moments, tree = f.dim[K3] == 1 && f.length >= group;
     if (f.segments == 0) return CLG_OK;
     return launch(e, n, tree ? (first ? "moments.moments_tree" : "moments.comoments_tree")
                              : (first ? "moments.moments_items" : "moments.comoments_items"),
-                  tree ? f.segments * GROUP : f.segments, GROUP, 0);
+                  tree ? f.segments * group : f.segments, (size_t)group, 0);
 }
 
 static const clg_impl moments_impls[] = {

@@ -34,14 +34,12 @@ bool clg_reduce_axes(const clg_op *op, const clg_tensor *x, unsigned axes, uint3
 /** For infer(): fails if there is nothing to reduce. */
 clg_status clg_reduce_not_empty(const clg_node *n, uint32_t axes);
 
-/** For accept(): the elements can be counted by an int; and the device has the work-groups. */
+/** For accept(): the elements can be counted by an int; and the device has work-groups at all. */
 bool clg_reduce_fits(const clg_node *n, const clg_device *d);
 bool clg_reduce_fits_group(const clg_node *n, const clg_device *d);
 
 /** How many units of `work` elements a work-item of a CPU should do: at least 4096 elements, at most 256 items. */
 int64_t clg_reduce_per(int64_t units, int64_t work);
-
-enum { CLG_REDUCE_GROUP = 256 };
 
 /** Implementations of sum, mean, prod, max and min; of argmax, argmin, first_max and first_min. */
 extern const clg_impl clg_reduce_impls[], clg_first_impls[];

@@ -3,8 +3,9 @@
  * and results repeat bit for bit. */
 #include "ops/move.h"
 #include "ops/reduce.h"
+#include "ops/team.h"
 
-enum { GROUP = CLG_REDUCE_GROUP, MAX_PARTS = 256, WIDE = 128 /* outputs of a wide block */ };
+enum { MAX_PARTS = 256, SHORT = 32 /* GPU: shorter rows are a work-item's */, WIDE = 128 /* outputs of a wide block */ };
 
 /** One launch over x in merged form. */
 typedef struct pass {
@@ -14,6 +15,7 @@ typedef struct pass {
     int64_t parts[2];           /* how many of each */
     double scale;
     const char *options;
+    bool may_join;              /* by the functions of sub-groups */
 } pass;
 
 static clg_reduce_form form_of(const clg_node *n) {
@@ -29,8 +31,7 @@ bool clg_reduce_fits(const clg_node *n, const clg_device *d) {
 }
 
 bool clg_reduce_fits_group(const clg_node *n, const clg_device *d) {
-    const clg_device_caps *c = clg_device_get_caps(d);
-    return clg_reduce_fits(n, d) && c->max_group >= GROUP && c->max_item[0] >= GROUP;
+    return clg_reduce_fits(n, d) && clg_team_group(d, CLG_TEAM_GROUP) >= CLG_TEAM_LEAST;
 }
 
 int64_t clg_reduce_per(int64_t units, int64_t work) {
@@ -83,17 +84,26 @@ static clg_status run_cpu(clg_emit *e, const pass *p) {
     return launch(e, p, p->g.dim[K3] > 1 ? "reduce.cols" : "reduce.rows", clg_ceil_div(units, per), 1, per);
 }
 
-/* GPU: a work-group for each long segment of neighbours, else a work-item an output. */
-static bool is_tree(const pass *p) { return p->g.dim[K3] == 1 && p->g.length >= GROUP; }
+/* GPU: a team for each segment of neighbours, else a work-item an output. Cut until there are 8 groups for each of
+ * 128 compute units, or 32 Ki items; but a lane of a group of 256 keeps 16 elements, an item 64. */
+static bool is_tree(const pass *p) { return p->g.dim[K3] == 1 && p->g.length >= SHORT; }
 
 static void cut_gpu(pass *p) {
-    if (is_tree(p)) cut(p, p->g.segments, 512, 4096);
+    if (is_tree(p)) cut(p, p->g.segments, 1024, 4096);
     else            cut(p, p->g.segments, 32768, 64);
 }
 
 static clg_status run_gpu(clg_emit *e, const pass *p) {
-    if (is_tree(p)) return launch(e, p, "reduce.tree", p->g.segments * GROUP, GROUP, 0);
-    return launch(e, p, "reduce.items", p->g.segments, GROUP, 0);
+    const clg_device *const d = clg_emit_device(e);
+    if (!is_tree(p)) {
+        const int64_t group = clg_team_group(d, CLG_TEAM_GROUP);
+        return launch(e, p, "reduce.items", p->g.segments, (size_t)group, 0);
+    }
+    const int64_t rows = p->g.segments * p->parts[0] * p->parts[1];
+    const clg_team t = clg_team_of(d, rows, p->row_part * p->col_part, p->may_join);
+    pass with = *p;
+    with.options = clg_team_options(e, &t, p->options);
+    return launch(e, &with, "reduce.tree", clg_team_items(&t, p->g.segments), (size_t)t.group, 0);
 }
 
 /** The -D that makes the kernels join by the op's rule; a sum needs none. */
@@ -109,6 +119,8 @@ static clg_status emit_join(clg_emit *e, const clg_node *n, const way *w) {
     const clg_reduce_form g = form_of(n);
     pass last = { .x = n->in[0], .y = n->out[0], .g = g, .row_part = g.dim[R0] * g.dim[R1], .col_part = g.dim[R2],
                   .parts = { 1, 1 }, .scale = 1.0 / (double)larger(g.length, 1), .options = plain };
+    const bool word = in_dtype(n, 0) == CLG_F32 || in_dtype(n, 0) == CLG_I32;
+    last.may_join = word && n->op != &clg_op_prod;
     if (g.segments == 0) return CLG_OK;
     pass first = last;
     w->cut(&first);
@@ -134,6 +146,7 @@ static clg_status emit_first(clg_emit *e, const clg_node *node, bool gpu) {
     const clg_tensor *const x = node->in[0], *const y = node->out[0];
     const int64_t n = g.segments, per = gpu ? 1 : clg_reduce_per(g.segments, g.length);
     const int64_t k1 = g.dim[K1], k2 = g.dim[K2], k3 = g.dim[K3], r0 = g.dim[R0], r1 = g.dim[R1], r2 = g.dim[R2];
+    const int64_t group = gpu ? clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP) : 1;
     const bool least = node->op == &clg_op_argmin || node->op == &clg_op_first_min;
     const bool place = node->op == &clg_op_argmax || node->op == &clg_op_argmin;
     if (n == 0 || g.length == 0) return CLG_OK;
@@ -141,7 +154,7 @@ static clg_status emit_first(clg_emit *e, const clg_node *node, bool gpu) {
         .kernel = place ? "reduce.first_place" : "reduce.first_mask",
         .options = clg_emit_options(e, "-DT=%s -DFIRST=1%s", clg_move_type(in_dtype(node, 0)),
                                     least ? " -DMIN=1" : ""),
-        .global = { (size_t)clg_ceil_div(n, per), 1, 1 }, .local = { gpu ? GROUP : 1, 1, 1 },
+        .global = { (size_t)clg_ceil_div(n, per), 1, 1 }, .local = { (size_t)group, 1, 1 },
         .args = ARGS(IN(x), OUT(y), INT(n), INT(k1), INT(k2), INT(k3), INT(r0), INT(r1), INT(r2), INT(per)) });
 }
 

@@ -4,6 +4,7 @@
  * those, and then all parts at once, each from its start. How many depends on the shape alone. */
 #include "ops/move.h"
 #include "ops/reduce.h"
+#include "ops/team.h"
 
 typedef struct scan_attr {
     int32_t axis, exclusive, reverse;
@@ -43,7 +44,7 @@ static clg_cost cost(const clg_node *n) { return cost_of(n, (double)in_elems(n, 
 
 /* --- implementations --- */
 
-enum { GROUP = CLG_REDUCE_GROUP, MAX_PARTS = 256 };
+enum { MAX_PARTS = 256, LONG = 128 /* GPU: longer axes are a work-group's */ };
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -56,7 +57,7 @@ typedef struct pass {
     const char *options;
 } pass;
 
-static bool is_tree(const clg_span *f) { return f->inner == 1 && f->size >= GROUP; }
+static bool is_tree(const clg_span *f) { return f->inner == 1 && f->size >= LONG; }
 
 static clg_status launch(clg_emit *e, const pass *p, bool gpu) {
     const clg_tensor *const x = p->x, *const from = p->from, *const y = p->y;
@@ -64,7 +65,8 @@ static clg_status launch(clg_emit *e, const pass *p, bool gpu) {
     const bool tree = gpu && is_tree(&p->f);
     const int64_t lanes = smaller(inner, 16), units = outer * parts * (gpu ? inner : clg_ceil_div(inner, 16));
     const int64_t per = clg_reduce_per(units, part_len * lanes);
-    const int64_t items = tree ? outer * parts * GROUP : gpu ? units : clg_ceil_div(units, per);
+    const int64_t group = gpu ? clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP) : 1;
+    const int64_t items = tree ? outer * parts * group : gpu ? units : clg_ceil_div(units, per);
     clg_arg args[10] = { IN(x) }; /* the rest is zero, which is the end */
     int i = 1;
     if (from) args[i++] = (clg_arg)IN(from);
@@ -77,7 +79,7 @@ static clg_status launch(clg_emit *e, const pass *p, bool gpu) {
     if (!gpu) args[i] = (clg_arg)INT(per);
     return clg_emit_launch(e, &(clg_launch){
         .kernel = tree ? "scan.tree" : gpu ? "scan.items" : inner > 1 ? "scan.cols" : "scan.rows",
-        .options = p->options, .global = { (size_t)items, 1, 1 }, .local = { gpu ? GROUP : 1, 1, 1 }, .args = args });
+        .options = p->options, .global = { (size_t)items, 1, 1 }, .local = { (size_t)group, 1, 1 }, .args = args });
 }
 
 /** How many parts: so many that there are about `want` units of work, of at least `least` elements each. */

@@ -1,6 +1,7 @@
 /* Softmax and log-softmax over one axis, stable: the maximum is taken off first. Kernels: cl/softmax.cl. */
 #include "ops/softmax.h"
 #include "ops/move.h"
+#include "ops/team.h"
 #include <math.h>
 
 typedef struct softmax_attr {
@@ -67,8 +68,7 @@ bool clg_softmax_fits(const clg_node *n, const clg_device *d) {
 }
 
 bool clg_softmax_fits_group(const clg_node *n, const clg_device *d) {
-    const clg_device_caps *c = clg_device_get_caps(d);
-    return clg_softmax_fits(n, d) && c->max_group >= CLG_SOFTMAX_GROUP && c->max_item[0] >= CLG_SOFTMAX_GROUP;
+    return clg_softmax_fits(n, d) && clg_team_group(d, CLG_TEAM_GROUP) >= CLG_TEAM_LEAST;
 }
 
 int64_t clg_softmax_per(int64_t units, int64_t work) {
@@ -79,17 +79,18 @@ int64_t clg_softmax_per(int64_t units, int64_t work) {
 clg_status clg_softmax_emit(clg_emit *e, const clg_tensor *x, const clg_tensor *y, const clg_softmax_form *f,
                             const char *options, bool gpu) {
     const int64_t n = f->n, classes = f->classes, inner = f->inner;
-    const bool lanes = inner > 1, tree = gpu && !lanes && classes >= CLG_SOFTMAX_GROUP;
+    const int64_t group = gpu ? clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP) : 1;
+    const bool lanes = inner > 1, tree = gpu && !lanes && classes >= group;
     const int64_t units = lanes ? n / inner * ((inner + 15) / 16) : n;
     const int64_t per = clg_softmax_per(units, lanes ? 16 * classes : classes);
     const char *const kernel = tree ? "softmax.tree" : gpu ? "softmax.items" : lanes ? "softmax.cols" : "softmax.rows";
-    const int64_t items = tree ? n * CLG_SOFTMAX_GROUP : gpu ? n : (units + per - 1) / per;
+    const int64_t items = tree ? n * group : gpu ? n : (units + per - 1) / per;
     clg_arg args[7] = { IN(x), OUT(y), INT(n), INT(classes) }; /* the rest is zero, which is the end */
     int i = 4;
     if (lanes || (gpu && !tree)) args[i++] = (clg_arg)INT(inner);
     if (!gpu) args[i] = (clg_arg)INT(per);
     return clg_emit_launch(e, &(clg_launch){ .kernel = kernel, .options = options, .global = { (size_t)items, 1, 1 },
-                                             .local = { gpu ? CLG_SOFTMAX_GROUP : 1, 1, 1 }, .args = args });
+                                             .local = { (size_t)group, 1, 1 }, .args = args });
 }
 
 static clg_status emit(clg_emit *e, const clg_node *n, bool gpu) {

@@ -5,8 +5,6 @@
 #include "graph/op.h"
 #include "plan/emit.h"
 
-enum { CLG_SOFTMAX_GROUP = 256 };
-
 /** A tensor as [outer, classes, inner]; n = outer inner positions. */
 typedef struct clg_softmax_form {
     int64_t outer, classes, inner, n;
