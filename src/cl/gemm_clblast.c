@@ -1,11 +1,17 @@
 /* GEMM through CLBlast; the only file that includes it. All calls hold the build lock: its program cache has a thread
- * race before 1.6.1. Its cache keeps contexts alive, so it is cleared when the last device that used it goes. */
+ * race before 1.6.1. Its cache keeps contexts alive, so it is cleared when the last device that used it goes. Its kernels
+ * are built when they are first wanted: a device on which that fails is remembered as long as the process lasts. */
 #include "cl/internal.h"
 
 #include <clblast_c.h>
 #include <limits.h>
 
+enum { MAX_BROKEN = 32 };
+
+const char clg_gemm_clblast_name[] = "clblast";
 static int users; /* open devices that called CLBlast; build lock */
+static cl_device_id broken[MAX_BROKEN]; /* written behind the build lock, before the count */
+static atomic_int n_broken;
 
 typedef struct status_text { int code; const char *text; } status_text;
 
@@ -37,11 +43,28 @@ static const char *text_of(int code) {
     return clg_cl_code_name(code); /* the others are OpenCL's own */
 }
 
+bool clg_gemm_clblast_broken(const clg_device *d) {
+    for (int i = 0, n = atomic_load_explicit(&n_broken, memory_order_acquire); i < n; i++)
+        if (broken[i] == d->row.id) return true;
+    return false;
+}
+
+static void set_broken(const clg_device *d) {
+    pthread_mutex_lock(clg_build_lock());
+    const int n = atomic_load(&n_broken);
+    if (n < MAX_BROKEN && !clg_gemm_clblast_broken(d)) {
+        broken[n] = d->row.id;
+        atomic_store_explicit(&n_broken, n + 1, memory_order_release);
+    }
+    pthread_mutex_unlock(clg_build_lock());
+}
+
 static bool is_size(int64_t v) { return v > 0 && v < INT_MAX; }
 
 /* CLBlast's kernels count in int: so must every index within a matrix, and every stride between them. */
 bool clg_gemm_clblast_fits(const clg_device *d, const clg_gemm *g) {
-    if (d->caps.ref || !is_size(g->m) || !is_size(g->n) || !is_size(g->k) || !is_size(g->batch)) return false;
+    if (d->caps.ref || clg_gemm_clblast_broken(d)) return false;
+    if (!is_size(g->m) || !is_size(g->n) || !is_size(g->k) || !is_size(g->batch)) return false;
     if (!is_size(g->lda) || !is_size(g->ldb) || !is_size(g->ldc)) return false;
     const int64_t rows_a = g->ta ? g->k : g->m, rows_b = g->tb ? g->n : g->k;
     const int64_t cols_a = g->ta ? g->m : g->k, cols_b = g->tb ? g->k : g->n;
@@ -98,6 +121,21 @@ static int call(cl_command_queue q, const clg_gemm *g, cl_event *event) {
                                       g->c->mem, g->c_off, ldc, (size_t)g->c_stride, (size_t)g->batch, &q, event);
 }
 
+/* Failures of its kernels on this device, and not of the device, of memory, or of what it was given. */
+static bool is_its_own(int code) {
+    switch (code) {
+    case CLBlastOpenCLCompilerNotAvailable:
+    case CLBlastOpenCLOutOfResources:
+    case CLBlastOpenCLBuildProgramFailure:
+    case CLBlastNotImplemented:
+    case CLBlastInvalidLocalMemUsage:
+    case CLBlastDatabaseError:
+    case CLBlastUnknownError:
+    case CLBlastUnexpectedError: return true;
+    default: return code <= CLBlastInvalidBinary && code >= CLBlastInvalidLocalThreadsDim; /* programs to groups */
+    }
+}
+
 clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, const clg_link *l) {
     cl_event event = NULL;
     if (!clg_gemm_clblast_fits(d, g))
@@ -113,13 +151,15 @@ clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, co
     pthread_mutex_unlock(clg_build_lock());
     if (code == CLBlastSuccess) return clg_link_give(d, q, note, "clblast", l, event);
     clg_event_release(&event);
+    const bool own = is_its_own(code);
     const bool memory = code == CLBlastTempBufferAllocFailure || code == CLBlastOpenCLOutOfHostMemory;
-    const clg_status status = clg_fail(memory ? CLG_ERR_NOMEM : CLG_ERR_DEVICE, "CLBlast gemm, m %lld, n "
-                                       "%lld, k %lld, batch %lld%s%s, on device %s: %s (%d)", (long long)g->m,
-                                       (long long)g->n, (long long)g->k, (long long)g->batch,
+    const clg_status kind = own ? CLG_ERR_UNSUP : memory ? CLG_ERR_NOMEM : CLG_ERR_DEVICE;
+    const clg_status status = clg_fail(kind, "CLBlast gemm, m %lld, n %lld, k %lld, batch %lld%s%s, on device %s: %s "
+                                       "(%d)", (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch,
                                        g->ta ? ", A transposed" : "", g->tb ? ", B transposed" : "", d->row.name,
                                        text_of(code), code);
     clg_device_note(d, code, "CLBlast");
+    if (own) set_broken(d);
     return status;
 }
 

@@ -234,9 +234,16 @@ static void note_launch(clg_kernel *k) {
     k->launched = true;
 }
 
+/* Codes of a first launch that tell of the kernel, and not of the moment. */
+static bool is_refused(cl_int err) {
+    return err == CL_OUT_OF_RESOURCES || err == CL_INVALID_WORK_GROUP_SIZE || err == CL_INVALID_WORK_ITEM_SIZE;
+}
+
 static clg_status fail_launch(clg_kernel *k, cl_int err) {
     const clg_status status = fail_kernel(k, err, "clEnqueueNDRangeKernel");
     clg_device_stats s;
+    if (!k->launched && is_refused(err) && clg_device_works(k->device))
+        return clg_fail_context(CLG_ERR_UNSUP, "%s", "at its first launch: ");
     if (status != CLG_ERR_NOMEM) return status;
     clg_device_get_stats(k->device, &s);
     return clg_fail_context(status, "out of device memory at a launch, as this driver allocates late; %.1f MiB are in "
@@ -252,7 +259,6 @@ cl_kernel clg_kernel_range(clg_kernel *k, clg_launch_range *range) {
 clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note, const clg_link *l) {
     clg_device *d = k->device;
     cl_event event = NULL;
-    if (!k->launched) note_launch(k);
     cl_command_queue q = clg_link_queue(d, l);
     const cl_uint n_wait = l ? (cl_uint)l->n_wait : 0;
     cl_event *wanted = clg_link_wants(d, note, l) ? &event : NULL;
@@ -263,5 +269,6 @@ clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note, const clg_link *l) 
         err = clEnqueueNDRangeKernel(q, k->kernel, 3, NULL, k->global, k->local, n_wait, n_wait ? l->wait : NULL,
                                      wanted);
     if (err != CL_SUCCESS) return fail_launch(k, err);
+    if (!k->launched) note_launch(k);
     return clg_link_give(d, q, note, k->name, l, event);
 }

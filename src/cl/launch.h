@@ -50,7 +50,14 @@ typedef struct clg_gemm {
     int64_t lda, ldb, ldc, a_stride, b_stride, c_stride;
 } clg_gemm;
 
-bool       clg_gemm_clblast_fits(const clg_device *d, const clg_gemm *g); /* sizes below int limits, f32, not "ref" */
+/** Sizes below int limits; not on "ref", nor where it is broken. */
+bool       clg_gemm_clblast_fits(const clg_device *d, const clg_gemm *g);
+
+/** Whether a call failed on this device for reasons of CLBlast's own, in this process: its kernels do not build, or want
+ *  more than the device has. */
+bool       clg_gemm_clblast_broken(const clg_device *d);
+extern const char clg_gemm_clblast_name[]; /* for messages */
+
 
 /** Enqueues. The note gets the times of the last of the kernels that CLBlast makes of it. */
 clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, const clg_link *l);

@@ -92,6 +92,8 @@ clg_status clg_buffer_wrap(clg_device *d, cl_mem mem, size_t end, bool writes, c
     return CLG_OK;
 }
 
+cl_mem clg_buffer_memory(const clg_buffer *b) { return b->mem; }
+
 /* --- events --- */
 
 clg_status clg_device_wait_for(clg_device *d, unsigned n, cl_event const *wait) {

@@ -13,6 +13,9 @@ struct _cl_event;
 clg_status clg_buffer_wrap(clg_device *d, struct _cl_mem *mem, size_t end, bool writes, const char *what,
                            clg_buffer **out);
 
+/** The memory of such a buffer, or of any other. */
+struct _cl_mem *clg_buffer_memory(const clg_buffer *b);
+
 /** What is enqueued next on the compute queue waits for n events. */
 clg_status clg_device_wait_for(clg_device *d, unsigned n, struct _cl_event *const *wait);
 

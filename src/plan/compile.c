@@ -400,25 +400,35 @@ static clg_plan *compile(clg_graph *g, clg_list targets, const clg_plan_params *
 
 /* Compiles again while something is found to be avoided: an implementation that fails, a node that its device cannot
  * compute, which the reference then does. */
-clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force) {
-    clg_findings *findings = clg_calloc(1, sizeof *findings);
+static clg_plan *compile_avoiding(clg_graph *g, clg_list targets, const clg_plan_params *params,
+                                  const clg_choice *force, clg_findings *findings) {
     clg_plan *p = NULL;
     int known = -1;
-    if (!findings) {
-        clg_fail_nomem("plan");
-        return NULL;
-    }
     while (!p && findings->n + findings->bars.n > known) {
         known = findings->n + findings->bars.n;
         p = compile(g, targets, params, force, findings);
     }
-    if (!p) {
-        clg_findings_destroy(&findings);
+    if (p) clg_plan_tell_fallbacks(p);
+    return p;
+}
+
+clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force) {
+    clg_findings *findings = clg_calloc(1, sizeof *findings);
+    if (!findings) {
+        clg_fail_nomem("plan");
         return NULL;
     }
-    p->owns_findings = true;
-    clg_plan_tell_fallbacks(p);
+    clg_plan *p = compile_avoiding(g, targets, params, force, findings);
+    if (p) p->owns_findings = true;
+    else clg_findings_destroy(&findings);
     return p;
+}
+
+clg_plan *clg_plan_again(clg_plan *p) {
+    clg_tensor **targets = clg_arena_array(&p->arena, (size_t)p->n_targets + 1, sizeof *targets);
+    if (!targets) return NULL;
+    for (int i = 0; i < p->n_targets; i++) targets[i] = p->graph->tensors[p->targets[i].t->id];
+    return compile_avoiding(p->graph, (clg_list){ .t = targets, .n = p->n_targets }, &p->params, NULL, p->findings);
 }
 
 clg_plan *clg_compile(clg_graph *g, clg_list targets, const clg_plan_params *params) {

@@ -4,8 +4,9 @@
  *               `clgrad doctor --remember`. They are lines of the file of tuning records, "exclude IMPL = REASON", and
  *               are kept with the device while it is open.
  *   bars        implementations that failed while a plan was made (a program that does not build, a kernel that takes
- *               no work-group of the size it needs): clg_compile() tries again without them. They go with the plan; the
- *               device's table of programs remembers the failed build, so the next plan finds it out at once.
+ *               no work-group of the size it needs), or in its first run (first.c): the plan is compiled again
+ *               without them. They go with the plan; the device's table of programs remembers the failed build, so the
+ *               next plan finds it out at once.
  *
  * Neither holds for what clg_plan_params.impl names. */
 #include "plan/tune.h"
@@ -237,28 +238,62 @@ static bool is_news(const clg_device *d, const char *impl) {
 /* Failures of an implementation on this device, and not of the moment, of the device, or of this library. */
 static bool may_be_its_fault(clg_status status) { return status == CLG_ERR_BUILD || status == CLG_ERR_UNSUP; }
 
-/* What computes a step: that of its unit, or the kind of elementwise kernels. */
-static const char *impl_of(const clg_plan *p, const clg_step *s) {
+/* What failed: a library that the device's other ops would use too, a kind of elementwise kernels, which share a
+ * program, or the implementation of a unit. all: no matter which node asks. */
+static const char *culprit(const clg_plan *p, const clg_step *s, bool *all) {
     const clg_unit *u = &p->units[s->unit];
+    *all = true;
     if (s->kind == CLG_STEP_KERNEL && !s->file) return clg_elementwise_name(clg_elementwise_for_gpu(p));
+    if (s->kind == CLG_STEP_GEMM && clg_gemm_clblast_broken(p->device)) return clg_gemm_clblast_name;
+    *all = false;
     return u->impl ? u->impl->name : NULL;
 }
 
-void clg_plan_bar(clg_plan *p, clg_status status) {
-    const clg_step *s = p->failed_step >= 0 ? &p->steps[p->failed_step] : NULL;
-    const char *impl = s && s->unit >= 0 && may_be_its_fault(status) ? impl_of(p, s) : NULL;
-    if (!impl || clg_impl_forced(p, impl) || (p->force && impl == p->force->impl->name)) return;
-    if (clg_device_check(p->device) < 0) return; /* nothing can be made on a lost one */
-    const clg_node *n = p->units[s->unit].nodes[0];
-    const bool all = s->kind == CLG_STEP_KERNEL && !s->file;
-    if (find_bar(p, n, impl)) return; /* it came again: nothing would change */
+/* Notes that the implementation of the failed step is not to be taken, for its node or for all; false: it was noted
+ * before, or the caller wants it. */
+static bool bar(clg_plan *p, const clg_step *s, bool for_all) {
+    bool all;
+    const clg_unit *u = &p->units[s->unit];
+    const char *impl = culprit(p, s, &all);
+    if (!impl || clg_impl_forced(p, impl) || (p->force && impl == p->force->impl->name)) return false;
+    if (clg_device_check(p->device) < 0) return false; /* nothing can be made on a lost one */
+    const clg_node *n = u->nodes[0];
+    if (find_bar(p, n, impl)) return false; /* it came again: nothing would change */
     clg_bars *bars = &p->findings->bars;
-    if (!clg_grow(&bars->bar, &bars->cap, bars->n + 1, sizeof *bars->bar)) return;
+    if (!clg_grow(&bars->bar, &bars->cap, bars->n + 1, sizeof *bars->bar)) return false;
     char *why = first_lines(clg_error());
-    if (!why) return;
-    bars->bar[bars->n++] = (clg_bar){ p->device, all ? -1 : n->id, impl, why };
+    if (!why) return false;
+    bars->bar[bars->n++] = (clg_bar){ p->device, all || for_all ? -1 : n->id, impl, why };
     clg_log_msg(is_news(p->device, impl) ? CLG_LOG_WARN : CLG_LOG_DEBUG, "%s fails here, so another implementation is "
                 "taken: %s", impl, why);
+    return true;
+}
+
+static const clg_step *failed_step(const clg_plan *p) {
+    const clg_step *s = p->failed_step >= 0 ? &p->steps[p->failed_step] : NULL;
+    return s && s->unit >= 0 ? s : NULL;
+}
+
+void clg_plan_bar(clg_plan *p, clg_status status) {
+    const clg_step *s = failed_step(p);
+    if (s && may_be_its_fault(status)) (void)bar(p, s, false);
+}
+
+/* Whether the device has something else for the node of a step. */
+static bool has_other(const clg_plan *p, const clg_step *s) {
+    const clg_unit *u = &p->units[s->unit];
+    for (const clg_impl *m = u->seen ? u->seen->op->impls : NULL; m && m->name; m++)
+        if (m != u->impl && clg_impl_usable(p, u->seen, m) && !clg_impl_barred(p, u->nodes[0], m->name, NULL))
+            return true;
+    return false;
+}
+
+/* Elementwise kernels need no memory of their own, and what lacks it must not end on the reference. An implementation
+ * that has no room for its scratch in one node is taken for none. */
+bool clg_plan_bar_launch(clg_plan *p, clg_status status) {
+    const clg_step *s = failed_step(p);
+    if (!s || (status == CLG_ERR_NOMEM && !has_other(p, s))) return false;
+    return (may_be_its_fault(status) || status == CLG_ERR_NOMEM) && bar(p, s, status == CLG_ERR_NOMEM);
 }
 
 clg_status clg_fail_no_impl(clg_plan *p, const clg_node *n) {

@@ -109,6 +109,19 @@ clg_status clg_plan_use(clg_plan *p, clg_tensor *t, struct _cl_mem *mem, size_t 
     return CLG_OK;
 }
 
+/* Of a plan of one device, or of a part. */
+clg_status clg_plan_use_again(const clg_plan *from, clg_plan *to) {
+    for (int i = 0; i < from->n_tensors; i++) {
+        clg_tensor *t = from->graph->tensors[i];
+        const clg_target *target = clg_plan_target(from, t);
+        if (!target && t->node->op != &clg_op_input) continue;
+        const clg_value *v = &from->values[clg_value_mem(from, target ? target->value : clg_root_of(from, t))];
+        if (!v->own || (target && t->node->op->flags & CLG_OP_EFFECT)) continue;
+        CLG_TRY(clg_plan_use(to, t, clg_buffer_memory(v->buffer), (size_t)v->offset * clg_dtype_size(v->t->dtype)));
+    }
+    return CLG_OK;
+}
+
 /* Events belong to the context of the graph's device: the others are waited for. */
 static clg_status run_parts(clg_plan *p, unsigned n) {
     if (n > 0) CLG_TRY(clg_device_finish(p->device));

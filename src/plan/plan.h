@@ -192,7 +192,7 @@ struct clg_plan {
     const clg_device_caps *caps;
     clg_plan_params params; /* impl is copied */
     const clg_choice *force; /* a candidate that is measured: for every op that has its implementation; else NULL */
-    int         failed_step; /* that clg_plan_bind() could not bind; -1: none */
+    int         failed_step; /* that clg_plan_bind() could not bind, or the last run not enqueue; -1: none */
     clg_parts  *parts;      /* what several devices do; then there are no units and steps here. Else NULL */
     clg_plan   *whole;      /* this is number `part` of its parts; else NULL */
     int         part;
@@ -247,6 +247,7 @@ struct clg_plan {
     clg_plan_info info;
     bool replays, recorded;  /* kernels are to be recorded; they are */
     bool ran, saved;         /* a run was made; the programs were saved after it */
+    bool proven;             /* a run was enqueued whole */
 };
 
 struct clg_emit {
@@ -300,6 +301,9 @@ void clg_plan_set_device(clg_plan *p, clg_device *dev);
 /** clg_compile() with a choice forced, which must outlive the call; nothing is tuned. */
 clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force);
 
+/** A plan in place of one that failed in its first run, whose findings have become more. The findings stay p's. */
+clg_plan *clg_plan_again(clg_plan *p);
+
 /* --- passes --- */
 clg_status clg_plan_fold(clg_plan *p);
 clg_status clg_plan_fuse(clg_plan *p);
@@ -318,6 +322,16 @@ clg_status clg_step_rebind(clg_plan *p, clg_step *s, int mem);
 
 /** Keeps what drivers compiled at the first launch: after the device was waited for. */
 void clg_plan_save_programs(clg_plan *p);
+
+/* --- first.c --- */
+
+/** The first run, by a function that enqueues it: what fails at its first launch is replaced, and p with it. */
+clg_status clg_plan_first_run(clg_plan *p, clg_status (*run)(clg_plan *p));
+
+/* --- interop.c --- */
+
+/** Memory of the application that a plan, or a part of one, uses becomes that of a plan in its place. */
+clg_status clg_plan_use_again(const clg_plan *from, clg_plan *to);
 
 /** What a target is read from; NULL: t is none. */
 const clg_target *clg_plan_target(const clg_plan *p, const clg_tensor *t);
@@ -424,6 +438,9 @@ bool clg_impl_barred(const clg_plan *p, const clg_node *n, const char *impl, con
 
 /** After a failure to bind: notes and logs which implementation failed, unless no other one can help. */
 void clg_plan_bar(clg_plan *p, clg_status status);
+
+/** The same after a failure to launch; false: nothing else can be tried. */
+bool clg_plan_bar_launch(clg_plan *p, clg_status status);
 void clg_bars_free(clg_bars *b);
 
 /** CLG_ERR_UNSUP with all reasons: there is "no usable implementation" of a node, NULL: of elementwise ops. */

@@ -140,8 +140,9 @@ static clg_status run_steps(clg_plan *p, int begin, int end) {
     for (int i = begin, next; i < end; i = next) {
         clg_status status = clg_plan_replay_run(p, i, &next);
         if (status >= 0 && next == i) status = clg_step_run(p, next++);
-        if (status < 0)
-            return clg_fail_context(status, "clg_run: step %d of %d (%s): ", i, p->n_steps, p->steps[i].impl);
+        if (status >= 0) continue;
+        p->failed_step = i;
+        return clg_fail_context(status, "clg_run: step %d of %d (%s): ", i, p->n_steps, p->steps[i].impl);
     }
     return CLG_OK;
 }
@@ -177,7 +178,8 @@ static clg_status run(clg_plan *p) {
 clg_status clg_run(clg_plan *p) {
     if (!p) return clg_fail(CLG_ERR_INVALID, "clg_run: the plan is NULL");
     const double start = clg_trace_start(p->device);
-    const clg_status status = run(p);
+    const bool first = !p->proven && !p->whole;
+    const clg_status status = first ? clg_plan_first_run(p, run) : run(p);
     clg_trace_call(p->device, "clg_run", NULL, start);
     return status;
 }

@@ -3,6 +3,8 @@
  *   build=TEXT        programs whose source has this text do not build
  *   group=KERNEL:N    this kernel takes at most N work-items in a group
  *   resources=KERNEL  its launches give CL_OUT_OF_RESOURCES
+ *   refused=KERNEL:N  its N-th launch and the next one, which tries again, give CL_OUT_OF_RESOURCES
+ *   scratch=KERNEL    its launches give CL_MEM_OBJECT_ALLOCATION_FAILURE
  *   wrong=KERNEL      after it, the first float of its first output is 12345
  *   hang=KERNEL       its launches never begin
  *   alloc=N           so many launches, from now on, give CL_MEM_OBJECT_ALLOCATION_FAILURE, as of drivers that allocate
@@ -23,7 +25,7 @@ enum { MAX_OUTPUTS = 512 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char  seen[512];     /* the text that the counters belong to */
-static long  launches, allocs;
+static long  launches, allocs, asked;
 static bool  lost;
 
 /* The first output of kernels: where `wrong` writes. */
@@ -39,7 +41,7 @@ static bool fault(const char *key, char value[128]) {
     pthread_mutex_lock(&lock);
     if (strcmp(text, seen) != 0) {
         strcpy(seen, text);
-        launches = allocs = 0;
+        launches = allocs = asked = 0;
         lost = false;
     }
     pthread_mutex_unlock(&lock);
@@ -62,15 +64,22 @@ bool virtual_fault_in_build(const char *source) {
     return fault("build", text) && strstr(source, text);
 }
 
-bool virtual_fault_kernel_limit(cl_kernel k, size_t *limit) {
+/* The N of a value "KERNEL:N", where KERNEL fits; false: it does not, or is not there. */
+static bool number_for_kernel(const char *key, cl_kernel k, long *number) {
     char value[128], name[128];
-    if (!fault("group", value)) return false;
+    if (!fault(key, value)) return false;
     char *colon = strrchr(value, ':');
     if (!colon) return false;
     *colon = 0;
     virtual_kernel_name(k, name);
-    if (fnmatch(value, name, 0) != 0) return false;
-    *limit = strtoul(colon + 1, NULL, 10);
+    *number = atol(colon + 1);
+    return fnmatch(value, name, 0) == 0;
+}
+
+bool virtual_fault_kernel_limit(cl_kernel k, size_t *limit) {
+    long number;
+    if (!number_for_kernel("group", k, &number)) return false;
+    *limit = (size_t)number;
     return true;
 }
 
@@ -102,6 +111,16 @@ static bool launch_lacks_memory(void) {
     const bool lacks = allocs++ < atol(value);
     pthread_mutex_unlock(&lock);
     return lacks;
+}
+
+static bool launch_is_refused(cl_kernel k) {
+    long number;
+    if (!number_for_kernel("refused", k, &number)) return false;
+    pthread_mutex_lock(&lock);
+    asked++;
+    const bool now = asked == number || asked == number + 1;
+    pthread_mutex_unlock(&lock);
+    return now;
 }
 
 static cl_int CL_API_CALL finish(cl_command_queue q) {
@@ -165,8 +184,8 @@ static cl_int CL_API_CALL release_kernel(cl_kernel k) {
 cl_int virtual_fault_before_launch(cl_command_queue q, cl_kernel k, cl_event *gate) {
     cl_int err = CL_SUCCESS;
     if (launch_loses(q)) return CL_DEVICE_NOT_AVAILABLE;
-    if (launch_lacks_memory()) return CL_MEM_OBJECT_ALLOCATION_FAILURE;
-    if (fault_of_kernel("resources", k)) return CL_OUT_OF_RESOURCES;
+    if (launch_lacks_memory() || fault_of_kernel("scratch", k)) return CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    if (fault_of_kernel("resources", k) || launch_is_refused(k)) return CL_OUT_OF_RESOURCES;
     if (!fault_of_kernel("hang", k)) return CL_SUCCESS;
     cl_context c = NULL;
     virtual_next->clGetCommandQueueInfo(q, CL_QUEUE_CONTEXT, sizeof c, &c, NULL);
