@@ -275,7 +275,8 @@ class Table:
         options = [] if any(row.ours[1].endswith("start") for row in rows) else ["--no-starts"]
         if not rows and not any(row.kind == "scaling" for row in self.rows):
             return
-        found = self.attempt("latency", lambda: run([self.ours.program("latency"), "--json", "-", *options])) or []
+        command = [self.ours.program("latency"), "--networks", "none", "--json", "-", *options]
+        found = self.attempt("latency", lambda: run(command)) or []
         for result in found:
             self.us["latency", result["what"]] = [result["seconds"] * 1e3]
 

@@ -25,7 +25,8 @@ clg_status clg_network_open(clg_device *dev, const bench_net *m, const clg_netwo
         step = clg_sgd(n->y, clg_optim_params(.lr = 0.01, .momentum = p->momentum));
     }
     n->plan = clg_compile(n->graph, p->train ? CLG_LIST(n->y, step) : CLG_LIST(n->y),
-                          clg_plan_params(.inference = !p->train, .queues = (int)p->queues));
+                          clg_plan_params(.inference = !p->train, .queues = (int)p->queues,
+                                          .replay = p->replay));
     clg_status s = n->plan ? bench_net_fill(n->plan, n->x, m->classes) : clg_error_status();
     if (s == CLG_OK && n->labels) s = bench_net_fill(n->plan, n->labels, m->classes);
     if (s != CLG_OK) clg_network_close(n);

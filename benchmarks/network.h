@@ -19,6 +19,7 @@ typedef struct clg_network_params {
     bool    train;
     double  momentum;
     int64_t queues;      /* compute queues; 0: the default */
+    enum clg_replay replay;
 } clg_network_params;
 
 /** Builds, compiles and fills the inputs. On failure everything is closed. */

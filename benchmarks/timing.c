@@ -25,6 +25,11 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+clg_spread clg_spread_of(double *x, int n) {
+    qsort(x, (size_t)n, sizeof *x, ascending);
+    return (clg_spread){x[n / 2], x[0], x[n - 1], (x[n - 1] - x[0]) / x[n / 2]};
+}
+
 clg_status clg_time(clg_timed action, void *what, double budget, clg_timing *t) {
     double one = 0, r[REPEATS];
     clg_status s = repeat(action, what, 2, &one); /* compiles what is compiled at the first launch */
@@ -42,10 +47,10 @@ clg_status clg_time(clg_timed action, void *what, double budget, clg_timing *t) 
         r[i] /= t->runs;
     }
     if (s < 0) return s;
-    qsort(r, (size_t)repeats, sizeof r[0], ascending);
-    t->seconds = r[repeats / 2];
-    t->best = r[0];
-    t->spread = (r[repeats - 1] - r[0]) / t->seconds;
+    const clg_spread all = clg_spread_of(r, repeats);
+    t->seconds = all.median;
+    t->best = all.least;
+    t->spread = all.spread;
     return CLG_OK;
 }
 

@@ -11,6 +11,10 @@ typedef struct clg_timing {
     int    runs;       /* in a repeat */
 } clg_timing;
 
+/** Of n numbers, which it sorts: the median, the ends, and (largest - smallest) / median. */
+typedef struct clg_spread { double median, least, most, spread; } clg_spread;
+clg_spread clg_spread_of(double *x, int n);
+
 /** Performs the action n times and waits for its end. */
 typedef clg_status (*clg_timed)(void *what, int n);
 

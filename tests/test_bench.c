@@ -11,11 +11,16 @@ Test(bench, one_file, .init = set_up, .fini = tear_down) {
     json_t *file = json_load_file("b.json", 0, NULL);
     cr_assert_not_null(file);
     cr_expect_not_null(strstr(text(file, "clgrad"), "0."));
+    cr_expect_str_eq(json_string_value(json_array_get(json_object_get(file, "command"), 3)), "device,latency");
+    cr_expect_gt(json_integer_value(json_object_get(json_object_get(file, "host"), "cores")), 0);
     cr_expect_eq(json_array_size(json_object_get(file, "parts")), 2);
     cr_expect_str_eq(text(part(file, 0), "part"), "device");
     cr_expect(json_is_true(json_object_get(part(file, 0), "ok")));
     cr_expect_geq(json_array_size(json_object_get(part(file, 0), "results")), 1, "the reference is always there");
     cr_expect_str_eq(text(part(file, 1), "part"), "latency");
+    const json_t *row = json_array_get(json_object_get(part(file, 1), "results"), 0);
+    cr_expect(json_number_value(json_object_get(row, "seconds")) >= json_number_value(json_object_get(row, "best")));
+    cr_expect(json_is_real(json_object_get(row, "spread")), "what is measured tells how far it can be believed");
     json_decref(file);
 }
 

@@ -10,6 +10,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,7 +20,8 @@ extern char **environ;
 static const char intro[] =
     "Measures a device and writes one JSON file: what the device is, whether every\n"
     "operation is right on it (clgrad doctor), its peak, each operation by each\n"
-    "implementation, training and inference of whole networks, the cost of launches.\n"
+    "implementation, training and inference of whole networks, the cost of launches\n"
+    "and of whole runs with and without replay.\n"
     "The parts share the budget by their weight; one that takes longer is stopped,\n"
     "and what it has measured by then is kept. Leave the machine alone meanwhile.\n"
     "For numbers of tuned kernels run clgrad tune before.";
@@ -45,14 +47,16 @@ static const struct part {
     {"ops", "clgrad-bench", {"--impl", "all"}, 0.35, 0.001, 0.2, 400},
     {"train", "clgrad-bench-train", {NULL}, 0.12, 0.001, 2, 20},
     {"infer", "clgrad-bench-infer", {NULL}, 0.12, 0.001, 1, 20},
-    {"latency", "clgrad-bench-latency", {NULL}, 0.06, 0.001, 0.3, 20},
+    {"latency", "clgrad-bench-latency", {NULL}, 0.06, 0.001, 1.5, 45},
 };
 enum { N_PARTS = sizeof parts / sizeof parts[0] };
 
 typedef struct request {
     bool        all;
     const char *part, *device, *out, *budget_text;
-    double      budget;
+    double      budget, weights; /* of all parts that are wanted */
+    int         argc;
+    char      **argv;
 } request;
 
 /* --- finding the programs --- */
@@ -155,7 +159,7 @@ static json_t *run_part(const request *r, const struct part *p) {
     char *argv[MAX_ARGS] = {path};
     int n = 1;
     child c = {.from = -1};
-    const double share = p->weight * r->budget, begin = clg_tool_now();
+    const double share = r->weights > 0 ? p->weight / r->weights * r->budget : 0, begin = clg_tool_now();
     double each = p->rows ? share / p->rows : 0;
     each = each < p->least ? p->least : each > p->most ? p->most : each;
     json_t *rows = json_array();
@@ -182,26 +186,29 @@ static json_t *run_part(const request *r, const struct part *p) {
 
 /* --- the file --- */
 
-/* Under another name first, so that an old file is lost only for a whole new one. */
 static int write_file(const char *path, const json_t *all) {
-    char temporary[4096];
-    snprintf(temporary, sizeof temporary, "%s.new", path);
-    FILE *f = fopen(temporary, "w");
-    bool ok = f && json_dumpf(all, f, JSON_INDENT(1) | JSON_PRESERVE_ORDER) == 0 && fputc('\n', f) != EOF &&
-              fflush(f) == 0 && fsync(fileno(f)) == 0;
-    if (f && fclose(f) != 0) ok = false;
-    if (ok && rename(temporary, path) == 0) return CLG_EXIT_OK;
-    const int code = clg_tool_error(CLG_EXIT_FILE, "bench: %s cannot be written: %s", path, strerror(errno));
-    remove(temporary);
+    char *text = json_dumps(all, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+    if (!text) return clg_tool_error(CLG_EXIT_FAILED, "bench: out of memory");
+    const int code = clg_tool_replace("bench", path, text, strlen(text));
+    free(text);
     return code;
 }
 
-static bool is_wanted(const request *r, const char *name) {
-    const size_t n = strlen(name);
-    if (r->all) return true;
-    for (const char *at = r->part; (at = strstr(at, name)) != NULL; at += n)
-        if ((at == r->part || at[-1] == ',') && (at[n] == 0 || at[n] == ',')) return true;
-    return false;
+static bool is_wanted(const request *r, const char *name) { return r->all || clg_opt_lists(r->part, name); }
+
+static json_t *command_line(const request *r) {
+    json_t *words = json_array();
+    json_array_append_new(words, json_string("clgrad"));
+    for (int i = 0; i < r->argc; i++) json_array_append_new(words, json_string(r->argv[i]));
+    return words;
+}
+
+/* What an OpenCL device does not say of itself. No names: the file is meant to be sent in. */
+static json_t *host(void) {
+    struct utsname u = {.sysname = ""};
+    (void)uname(&u); /* else "" is what is known */
+    return json_pack("{s:s, s:s, s:s, s:I}", "system", u.sysname, "release", u.release, "machine", u.machine, "cores",
+                     (json_int_t)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 static int run(const request *r) {
@@ -211,8 +218,9 @@ static int run(const request *r) {
     json_t *done = json_array();
     for (int i = 0; i < N_PARTS; i++)
         if (is_wanted(r, parts[i].name)) json_array_append_new(done, run_part(r, &parts[i]));
-    json_t *all = json_pack("{s:s, s:s, s:s, s:f, s:o}", "clgrad", clg_version(), "made", when, "device",
-                            r->device ? r->device : "", "budget_seconds", r->budget, "parts", done);
+    json_t *all = json_pack("{s:s, s:s, s:o, s:o, s:s, s:f, s:o}", "clgrad", clg_version(), "made", when, "command",
+                            command_line(r), "host", host(), "device", r->device ? r->device : "", "budget_seconds",
+                            r->budget, "parts", done);
     if (!all) return clg_tool_error(CLG_EXIT_FAILED, "bench: out of memory");
     const int code = write_file(r->out, all);
     json_decref(all);
@@ -220,16 +228,8 @@ static int run(const request *r) {
     return code;
 }
 
-/* "90s", "10m", "2h"; 0: it is none. */
-static double read_budget(const char *text) {
-    char *unit;
-    const double n = strtod(text, &unit), factor = *unit == 'h' ? 3600 : *unit == 'm' ? 60 : 1;
-    const bool whole = *unit == 0 || (strchr("smh", *unit) && unit[1] == 0);
-    return whole && n > 0 && n * factor < 1e6 ? n * factor : 0;
-}
-
 int clg_cmd_bench(int argc, char **argv) {
-    request r = {.out = "clgrad-bench.json", .budget_text = "10m", .part = ""};
+    request r = {.out = "clgrad-bench.json", .budget_text = "10m", .part = "", .argc = argc, .argv = argv};
     const clg_opt options[] = {
         {CLG_OPT_TITLE, .help = "Options"},
         {CLG_OPT_FLAG, "all", NULL, &r.all, "all parts", .given = NULL},
@@ -243,11 +243,15 @@ int clg_cmd_bench(int argc, char **argv) {
     const clg_usage usage = {"clgrad bench --all [OPTIONS]", intro, options, outro, NULL, 0};
     int code = clg_opt_parse(&usage, argc, argv);
     if (code >= 0) return code;
-    r.budget = read_budget(r.budget_text);
+    r.budget = clg_opt_seconds(r.budget_text);
     if (r.budget == 0)
         return clg_tool_error(CLG_EXIT_USAGE, "bench: --budget %s is no time: give 90s, 10m or 2h", r.budget_text);
     bool any = false;
-    for (int i = 0; i < N_PARTS; i++) any = any || is_wanted(&r, parts[i].name);
+    for (int i = 0; i < N_PARTS; i++) {
+        if (!is_wanted(&r, parts[i].name)) continue;
+        r.weights += parts[i].weight;
+        any = true;
+    }
     if (!any)
         return clg_tool_error(CLG_EXIT_USAGE, "bench: nothing to measure: give --all, or --part with some of device, "
                               "doctor, peak, ops, train, infer, latency");

@@ -283,3 +283,18 @@ int clg_opt_parse(const clg_usage *u, int argc, char **argv) {
     }
     return -1;
 }
+
+bool clg_opt_lists(const char *list, const char *name) {
+    const size_t n = strlen(name);
+    if (strcmp(list, "all") == 0) return true;
+    for (const char *at = list; (at = strstr(at, name)) != NULL; at += n)
+        if ((at == list || at[-1] == ',') && (at[n] == 0 || at[n] == ',')) return true;
+    return false;
+}
+
+double clg_opt_seconds(const char *text) {
+    char *unit = NULL;
+    const double n = strtod(text, &unit), seconds = n * (*unit == 'h' ? 3600 : *unit == 'm' ? 60 : 1);
+    const bool whole = unit != text && (*unit == 0 || (strchr("smh", *unit) && unit[1] == 0));
+    return whole && seconds >= 1e-6 && seconds < 3.2e7 ? seconds : 0;
+}

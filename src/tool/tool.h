@@ -90,6 +90,16 @@ const char *clg_opt_text(const clg_opt *o, char text[CLG_OPT_TEXT_SIZE]);
 /** True if the option text is one of the choices "a|b|c". */
 bool clg_opt_is_choice(const char *choices, const char *text);
 
+/** True if name is in the list "a,b,c", or the list is "all". */
+bool clg_opt_lists(const char *list, const char *name);
+
+/** Seconds of "90", "90s", "10m", "2h"; 0: it is no such time, or not between a microsecond and a year. */
+double clg_opt_seconds(const char *text);
+
+/** Writes a file under another name, which takes the path's place when it is whole. Returns 0 or an exit code after
+ *  explaining; command stands before the message. */
+int clg_tool_replace(const char *command, const char *path, const char *text, size_t size);
+
 /* --- JSON lines --- */
 typedef struct clg_jsonl clg_jsonl;
 

@@ -50,14 +50,6 @@ static void on_signal(int number) {
     stopped = 1;
 }
 
-/* "60", "60s", "5m", "2h" -> seconds; below 0: no such time. */
-static double parse_budget(const char *text) {
-    char *end = NULL;
-    const double x = strtod(text, &end), unit = *end == 'm' ? 60 : *end == 'h' ? 3600 : 1;
-    const bool fine = end != text && (*end == 0 || (strchr("smh", *end) && end[1] == 0));
-    return fine && x > 0 && x * unit < 1e7 ? x * unit : -1;
-}
-
 /* --- rows --- */
 
 static bool is_measured(const clg_tune_row *row) {
@@ -159,22 +151,28 @@ static int print_summary(request *r) {
 }
 
 /* Copies the records without their remarks on times, which are this machine's. */
-static int export_records(request *r) {
-    char path[4096], line[8192];
-    if (clg_tune_path(r->dev, path, sizeof path) < 0) return clg_tool_fail();
-    FILE *from = fopen(path, "r"), *to = fopen(r->export_to, "w");
-    int code = from && to ? CLG_EXIT_OK : clg_tool_error(CLG_EXIT_FILE, "tune: cannot %s %s", from ? "write" : "read",
-                                                         from ? r->export_to : path);
-    if (to && code == 0) fprintf(to, "# clgrad tuning records, format 1\n");
-    while (code == 0 && fgets(line, sizeof line, from)) {
+static void copy_records(FILE *from, FILE *to) {
+    char line[8192];
+    fprintf(to, "# clgrad tuning records, format 1\n");
+    while (fgets(line, sizeof line, from)) {
         char *remark = strstr(line, " # ");
         if (remark) memcpy(remark, "\n", 2);
         if (line[0] != '#' || strncmp(line, "# device", 8) == 0 || strncmp(line, "# driver", 8) == 0) fputs(line, to);
     }
-    if (from) fclose(from);
-    const bool lost = to && ferror(to);
-    if (to && (fclose(to) != 0 || lost) && code == 0)
-        code = clg_tool_error(CLG_EXIT_FILE, "tune: cannot write %s", r->export_to);
+}
+
+static int export_records(request *r) {
+    char path[4096], *text = NULL;
+    size_t size = 0;
+    if (clg_tune_path(r->dev, path, sizeof path) < 0) return clg_tool_fail();
+    FILE *from = fopen(path, "r"), *to = from ? open_memstream(&text, &size) : NULL;
+    if (!from) return clg_tool_error(CLG_EXIT_FILE, "tune: cannot read %s", path);
+    if (to) copy_records(from, to);
+    fclose(from);
+    const bool whole = to && fclose(to) == 0;
+    const int code = whole ? clg_tool_replace("tune", r->export_to, text, size)
+                           : clg_tool_error(CLG_EXIT_FAILED, "tune: out of memory");
+    free(text);
     return code;
 }
 
@@ -225,8 +223,8 @@ int clg_cmd_tune(int argc, char **argv) {
     const clg_usage usage = {"clgrad tune [OPTIONS]", intro, options, outro, NULL, 0};
     int code = clg_opt_parse(&usage, argc, argv);
     if (code >= 0) return code;
-    r.seconds = parse_budget(r.budget);
-    if (r.seconds < 0)
+    r.seconds = clg_opt_seconds(r.budget);
+    if (r.seconds == 0)
         return clg_tool_error(CLG_EXIT_USAGE, "tune: --budget %s: wants a time, as 90s, 10m or 2h", r.budget);
     if (r.network.model) {
         code = clg_network_open(&r.network, argv[0], &r.model);
