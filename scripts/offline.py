@@ -1,185 +1,20 @@
 #!/usr/bin/env python3
 """Compiles the programs of the library for GPUs that are not here: registers, local memory, scratch and spills of each.
 
-  offline.py --programs build/tests/programs --tools build-offline [--targets gfx1030,sm_80] [--each 40]
-             [--json FILE] [--table FILE] [--jobs N]
+  offline.py --programs build/tests/programs --tools build-offline [--targets gfx1030,sm_80] [--each N]
+             [--files conv_gpu,gemm_gpu] [--cache FOLDER] [--json FILE] [--table FILE] [--jobs N]
 
-The programs are what the library builds for a kind of device (tests/offline/programs.c). AMD: clang with ROCm's
-device library, or libclc where that does not know the target. NVIDIA: clang to PTX, then ptxas if it is installed.
-Intel: ocloc. "spirv" only checks that valid SPIR-V can be made of a program. Of each file of kernels at most --each
-programs are taken, evenly spread (0: all). Exits with 1 if a program does not compile, wants more local memory than the
-device has, or spills or uses scratch beyond what scripts/offline.bounds allows; with 77 if a compiler is missing and
---skip is given.
+The programs are what the library builds for a kind of device (tests/offline/programs.c); scripts/offline_compilers.py
+compiles them. Of each file of kernels all are taken, or --each, evenly spread. With --cache only what has changed is
+compiled, and a run that was interrupted goes on. Exits with 1 if a program does not compile, wants more local memory or
+registers than a work-group can have, or spills or uses scratch beyond what scripts/offline.bounds allows; with 77 if a
+compiler is missing and --skip is given.
 
 These compilers are not those of the vendors' drivers, so that numbers may differ there.
 """
-import argparse, concurrent.futures, glob, json, os, re, shutil, subprocess, sys, tempfile, time
+import argparse, concurrent.futures, glob, json, os, re, subprocess, sys, tempfile, time
 
-LOCAL_LIMIT = {"amd": 65536, "nvidia": 49152, "intel": 65536}
-TARGETS = {  # name: kind, profile of tests/offline/driver.c, whether it has double
-    "gfx900": ("amd", "amd64", True), "gfx90a": ("amd", "amd64", True), "gfx1030": ("amd", "amd", True),
-    "gfx1100": ("amd", "amd", True), "sm_75": ("nvidia", "nvidia", True), "sm_80": ("nvidia", "nvidia", True),
-    "skl": ("intel", "intel", True), "tgllp": ("intel", "intel", False), "dg2": ("intel", "intel", False),
-    "pvc": ("intel", "intel", True), "spirv": ("spirv", "intel", True),
-}
-# The native functions of PTX crash clang with libclc's bitcode: a fault of this route, not of NVIDIA's driver.
-NO_NATIVE = ["-Dnative_%s=%s" % (f, f) for f in ("exp", "exp2", "log", "log2", "sin", "cos", "tan")]
-
-
-class Missing(Exception):
-    pass
-
-
-class Tools:
-    """Compilers, installed or unpacked under `root`."""
-
-    def __init__(self, root):
-        self.root = os.path.abspath(root) if root else "/"
-        self.env = dict(os.environ)
-        lib = os.path.join(self.root, "usr/lib/x86_64-linux-gnu")
-        if self.root != "/":
-            self.env["LD_LIBRARY_PATH"] = lib
-        self.device_lib = self.find("ROCm's device library", "usr/lib/x86_64-linux-gnu/amdgcn/bitcode")
-        self.clc = self.find("libclc", "usr/lib/clc")
-        self.clang = shutil.which("clang-15")
-        self.spirv = [self.find(t, "usr/bin/" + t) for t in ("llvm-spirv-15", "spirv-val")]
-        self.ocloc = self.find("ocloc", "usr/bin/ocloc")
-        self.ptxas = shutil.which("ptxas") or next(iter(glob.glob("/usr/local/cuda/bin/ptxas")), None)
-
-    def find(self, what, path):
-        for root in (self.root, "/"):
-            if os.path.exists(os.path.join(root, path)):
-                return os.path.join(root, path)
-        return None
-
-    def need(self, kind):
-        want = {"amd": (self.clang, self.device_lib, self.clc), "nvidia": (self.clang, self.clc),
-                "intel": (self.ocloc,), "spirv": (self.clang, *self.spirv)}[kind]
-        names = {"amd": "clang-15, rocm-device-libs, libclc-15", "nvidia": "clang-15, libclc-15",
-                 "intel": "intel-opencl-icd", "spirv": "clang-15, llvm-spirv-15, spirv-tools"}[kind]
-        if not all(want):
-            raise Missing("for %s these Debian packages are needed: %s" % (kind, names))
-
-    def run(self, command, unpacked=False, **env):
-        use = dict(self.env if unpacked else os.environ, **env)
-        r = subprocess.run(command, capture_output=True, text=True, env=use, timeout=300)
-        if r.returncode:
-            raise RuntimeError("%s: exit %d\n%s" % (command[0], r.returncode, (r.stdout + r.stderr)[-2000:]))
-        return r.stdout + r.stderr
-
-
-def options_of(path):
-    with open(path) as f:
-        return [o for o in f.readline()[3:].split() if o != "-cl-kernel-arg-info"]
-
-
-def opencl(tools, path, triple):
-    return [tools.clang, "-x", "cl", *options_of(path), "-target", triple, "-Xclang", "-finclude-default-header"]
-
-
-def field(text, name):
-    m = re.search(r"\.%s:\s*(\S+)" % name, text)
-    return m[1] if m else None
-
-
-def amd(tools, path, target, folder):
-    out = os.path.join(folder, "k.s")
-    rocm = os.path.exists(os.path.join(tools.device_lib, "oclc_isa_version_%s.bc" % target[3:]))
-    library = ["--rocm-device-lib-path=" + tools.device_lib] if rocm else [
-        "-nogpulib", "-Xclang", "-mlink-builtin-bitcode", "-Xclang", os.path.join(tools.clc, "amdgcn--amdhsa.bc")]
-    tools.run(opencl(tools, path, "amdgcn-amd-amdhsa") + ["-mcpu=" + target, *library, "-O3", "-S", path, "-o", out])
-    with open(out) as f:
-        text = f.read()
-    kernels = []
-    for part in re.split(r"(?m)^  - (?=\.a)", text[text.rfind("amdhsa.kernels:"):])[1:]:
-        name = re.search(r"(?m)^    \.name:\s*(\w+)", part) # those of arguments are deeper
-        get = lambda key: int(field(part, key) or 0)
-        kernels.append({"kernel": name[1], "registers": get("vgpr_count"), "scalar_registers": get("sgpr_count"),
-                        "local": get("group_segment_fixed_size"), "scratch": get("private_segment_fixed_size"),
-                        "spills": get("vgpr_spill_count") + get("sgpr_spill_count"),
-                        # libclc leaves some functions of libm calls, whose registers nobody knows
-                        "calls": "@rel32" in text and not rocm})
-    return kernels
-
-
-def nvidia(tools, path, target, folder):
-    ptx = os.path.join(folder, "k.ptx")
-    tools.run(opencl(tools, path, "nvptx64-unknown-nvidiacl") + NO_NATIVE + [
-        "-Xclang", "-target-cpu", "-Xclang", target, "-Xclang", "-mlink-builtin-bitcode", "-Xclang",
-        os.path.join(tools.clc, "nvptx64--nvidiacl.bc"), "-O3", "-S", path, "-o", ptx])
-    if not tools.ptxas:
-        with open(ptx) as f:
-            return [{"kernel": k} for k in re.findall(r"\.entry (\w+)", f.read())]
-    log = tools.run([tools.ptxas, "-v", "-arch=" + target, ptx, "-o", os.path.join(folder, "k.cubin")])
-    kernels = []
-    for part in log.split("Compiling entry function '")[1:]:
-        get = lambda pattern: int((re.search(pattern, part) or [0, 0])[1])
-        kernels.append({"kernel": part.split("'")[0], "registers": get(r"Used (\d+) registers"),
-                        "local": get(r"(\d+) bytes smem"), "scratch": get(r"(\d+) bytes stack frame"),
-                        "spills": get(r"(\d+) bytes spill stores")})
-    return kernels
-
-
-def intel(tools, path, target, folder):
-    dump = os.path.join(folder, "dump")
-    tools.run([tools.ocloc, "compile", "-file", path, "-device", target, "-options", " ".join(options_of(path)),
-               "-out_dir", os.path.join(folder, "out")], unpacked=True, IGC_ShaderDumpEnable="1",
-              IGC_DumpToCustomDir=dump)
-    kernels = {}
-    for name in sorted(glob.glob(dump + "/*.asm")):  # a kernel is compiled again where it spilled: the last one counts
-        with open(name) as f:
-            text = f.read()
-        get = lambda pattern: int((re.search(pattern, text) or [0, 0])[1])
-        kernel = re.search(r"(?m)^//\.kernel (\w+)", text)
-        if kernel:
-            kernels[kernel[1]] = {"kernel": kernel[1], "simd": int((re.search(r"_simd(\d+)_", name) or [0, 0])[1]),
-                                  "spills": get(r"(?m)^//\.spill size (\d+)"), "registers": get(r"numGRF=(\d+)"),
-                                  "scratch": get(r"(?m)^//\.private memory size (\d+)")}
-    return list(kernels.values())
-
-
-def spirv(tools, path, target, folder):
-    bitcode, module = os.path.join(folder, "k.bc"), os.path.join(folder, "k.spv")
-    # Without passes, which leave instructions that the translator does not know; inline functions are then external.
-    tools.run(opencl(tools, path, "spir64-unknown-unknown") + [
-        "-Dinline=static __inline__", "-O1", "-Xclang", "-disable-llvm-passes", "-c", "-emit-llvm", path, "-o", bitcode])
-    tools.run([tools.spirv[0], bitcode, "-o", module], unpacked=True)
-    tools.run([tools.spirv[1], module], unpacked=True)
-    return []
-
-
-KINDS = {"amd": amd, "nvidia": nvidia, "intel": intel, "spirv": spirv}
-
-
-def waves(kind, target, k, group):
-    """Waves that share a scheduler, by registers and local memory. AMD: a SIMD of gfx9 has 512 registers of 64 lanes in
-    steps of 4 (gfx90a: 8), at most 10 (8) waves; of gfx10 and 11 1024 of 32 lanes in steps of 8 (16), at most 16; the
-    local memory is shared by 4 (gfx10, 11: 2 x 2) SIMDs. NVIDIA: 64 Ki registers in steps of 8 a thread, at most 32
-    (sm_75) or 64 warps on 4 schedulers."""
-    if "registers" not in k or kind not in ("amd", "nvidia"):
-        return None
-    up = lambda n, step: max(step, -(-n // step) * step)
-    if kind == "nvidia":
-        most, shared = (32, 65536) if target == "sm_75" else (64, 167936)
-        by = 65536 // (up(k["registers"], 8) * 32)
-        per_group = -(-group // 32)
-        by_local = shared // (k["local"] + 1024) * per_group if k.get("local") else most
-        return min(most, by, by_local)
-    wide = target.startswith("gfx9")
-    file, step, most = (512, 8, 8) if target == "gfx90a" else (256, 4, 10) if wide else (1024, 16, 16)
-    lanes = 64 if wide else 32
-    by = file // up(k["registers"], step)
-    per_group = -(-group // lanes)
-    by_local = 65536 // k["local"] * per_group // 4 if k.get("local") else most
-    return max(0, min(most, by, by_local))
-
-
-def group_of(path):
-    sizes = [int(o.split("=")[1]) for o in options_of(path) if re.match(r"-DWG[XYZ]=", o)]
-    product = 1
-    for s in sizes:
-        product *= s
-    return product
+from offline_compilers import LOCAL_LIMIT, TARGETS, Cache, Missing, Tools, compiled, group_of, options_of, waves
 
 
 def sample(paths, each, files):
@@ -197,93 +32,118 @@ def sample(paths, each, files):
 
 
 def bounds(path):
-    """{(file, kernel, target): bytes} of scratch and spills that are accepted."""
-    allowed = {}
+    """The scratch and spills that are accepted: [(file, kernel, target, bytes, option of the program or "")]."""
+    allowed = []
     with open(path) as f:
         for line in f:
             words = line.split("#")[0].split()
             if words:
-                allowed[tuple(words[:3])] = int(words[3])
+                allowed.append((*words[:3], int(words[3]), words[4] if len(words) > 4 else ""))
     return allowed
 
 
-def one(tools, path, target):
-    kind = TARGETS[target][0]
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            kernels = KINDS[kind](tools, path, target, folder)
-        except (RuntimeError, subprocess.TimeoutExpired, OSError, KeyError, TypeError) as e:
-            return {"program": os.path.basename(path), "target": target, "failed": str(e)[-2000:]}
-    for k in kernels:
-        k["waves"] = waves(kind, target, k, group_of(path))
-    return {"program": os.path.basename(path), "options": " ".join(options_of(path)[1:]), "target": target,
-            "kernels": kernels}
+def one(tools, cache, path, target):
+    r = {"program": os.path.basename(path)[:-3], "options": options_of(path)[1:], "target": target, "kept": False}
+    try:
+        r["kernels"], r["kept"] = compiled(tools, cache, path, target)
+    except (RuntimeError, subprocess.TimeoutExpired, OSError, LookupError, TypeError, ValueError) as e:
+        return dict(r, failed=str(e)[-2000:])
+    for k in r["kernels"]:
+        k["waves"] = waves(target, k, group_of(path))
+    return r
+
+
+def file_of(r):
+    return r["program"].rsplit("-", 1)[0]
+
+
+def lost(k):
+    return 0 if k.get("calls") else max(k.get("scratch", 0), k.get("spills", 0))
 
 
 def judge(r, allowed):
     """What is wrong with a result."""
     if "failed" in r:
         return ["%s for %s does not compile: %s" % (r["program"], r["target"], r["failed"])]
-    wrong = []
-    file, limit = r["program"].rsplit("-", 1)[0], LOCAL_LIMIT.get(TARGETS[r["target"]][0], 0)
+    kind, wrong = TARGETS[r["target"]][0], []
     for k in r["kernels"]:
-        if k.get("calls"):
-            continue
-        most = max((allowed.get((f, n, t), 0) for f in (file,) for n in (k["kernel"], "*")
-                    for t in (r["target"], TARGETS[r["target"]][0], "*")))
-        where = "%s: %s for %s (%s)" % (r["program"], k["kernel"], r["target"], r["options"])
-        if max(k.get("scratch", 0), k.get("spills", 0)) > most:
-            wrong.append("%s: scratch %d, spills %d; allowed %d" % (where, k.get("scratch", 0), k.get("spills", 0),
-                                                                    most))
-        if k.get("local", 0) > limit:
-            wrong.append("%s: %d bytes of local memory, the device has %d" % (where, k["local"], limit))
+        most = max((a[3] for a in allowed if a[0] == file_of(r) and a[1] in (k["kernel"], "*") and
+                    a[2] in (r["target"], kind, "*") and (not a[4] or a[4] in r["options"])), default=0)
+        where = "%s: %s for %s (%s)" % (r["program"], k["kernel"], r["target"], " ".join(r["options"]))
+        if lost(k) > most:
+            wrong.append("%s: scratch %d, spills %d; allowed %d" % (where, k["scratch"], k["spills"], most))
+        if k.get("local", 0) > LOCAL_LIMIT[kind]:
+            wrong.append("%s: %d bytes of local memory, the device has %d" % (where, k["local"], LOCAL_LIMIT[kind]))
+        elif k["waves"] == 0:
+            wrong.append("%s: %d registers are too many for one work-group" % (where, k["registers"]))
     return wrong
+
+
+def cell(ks):
+    """The worst of the programs of a kernel on a target."""
+    known = [k for k in ks if "registers" in k]
+    if not known:
+        return "-"
+    worst = lambda key: max(k.get(key) or 0 for k in known)
+    simd, parts = [k["simd"] for k in known if "simd" in k], []
+    if simd:
+        parts.append("SIMD%d" % min(simd) if min(simd) == max(simd) else "SIMD%d-%d" % (min(simd), max(simd)))
+    else:
+        parts.append("%d" % worst("registers"))
+    if worst("local"):
+        parts.append("%.1f K" % (worst("local") / 1024))
+    waves_of = [k["waves"] for k in known if k["waves"] is not None]
+    if waves_of:
+        parts.append("%d w" % min(waves_of))
+    if max(map(lost, known)):
+        parts.append("**%d B**" % max(map(lost, known)))
+    return ", ".join(parts)
 
 
 def table(results):
     """A row a kernel, with the worst of its programs on each target."""
-    kernels, targets = {}, []
+    rows, targets = {}, [t for t in TARGETS if t != "spirv" and any(r["target"] == t for r in results)]
     for r in results:
-        if "failed" in r or r["target"].startswith("spirv"):
-            continue
-        if r["target"] not in targets:
-            targets.append(r["target"])
-        for k in r["kernels"]:
-            file = r["program"].rsplit("-", 1)[0]
-            name = file if file == "generated" else "%s.%s" % (file, k["kernel"])
-            kernels.setdefault(name, {}).setdefault(r["target"], []).append(k)
+        for k in r.get("kernels", ()):
+            name = file_of(r) if file_of(r) == "generated" else "%s.%s" % (file_of(r), k["kernel"])
+            rows.setdefault(name, {}).setdefault(r["target"], []).append(k)
     lines = ["| kernel | " + " | ".join(targets) + " |", "|---" * (len(targets) + 1) + "|"]
-    for name in sorted(kernels):
-        cells = []
-        for t in targets:
-            ks = kernels[name].get(t, [])
-            worst = lambda key: max((k.get(key) or 0 for k in ks), default=0)
-            waves_of = [k["waves"] for k in ks if k.get("waves") is not None]
-            lost = max(worst("scratch"), worst("spills"))
-            cell = "%d" % worst("registers") if ks else "-"
-            if worst("local"):
-                cell += ", %.1f K" % (worst("local") / 1024)
-            if waves_of:
-                cell += ", %d w" % min(waves_of)
-            if lost:
-                cell += ", **%d B**" % lost
-            cells.append(cell)
-        lines.append("| %s | %s |" % (name, " | ".join(cells)))
+    lines += ["| %s | %s |" % (name, " | ".join(cell(rows[name].get(t, ())) for t in targets)) for name in sorted(rows)]
     return "\n".join(lines)
 
 
-def summary(results, wrong, programs):
+def summary(results, programs):
     lines = ["| target | programs | kernels | with scratch or spills | did not compile |", "|---|---|---|---|---|"]
     for t in TARGETS:
         mine = [r for r in results if r["target"] == t]
-        if not mine:
-            continue
-        kernels = [k for r in mine for k in r.get("kernels", [])]
-        lost = sum(max(k.get("scratch", 0), k.get("spills", 0)) > 0 and not k.get("calls") for k in kernels)
-        lines.append("| %s | %d of %d | %s | %s | %d |" % (
-            t, len(mine), programs[TARGETS[t][1]], len(kernels) or "-", lost if kernels else "-",
-            sum("failed" in r for r in mine)))
+        if mine:
+            kernels = [k for r in mine for k in r.get("kernels", ())]
+            lines.append("| %s | %d of %d | %s | %s | %d |" % (
+                t, len(mine), programs[t], len(kernels) or "-", sum(lost(k) > 0 for k in kernels) if kernels else "-",
+                sum("failed" in r for r in mine)))
     return "\n".join(lines)
+
+
+FIELDS = ("registers", "local", "scratch", "spills", "waves", "simd")
+
+
+def write_json(path, results, programs):
+    """A line a program: of each kernel and target the FIELDS, null where one is not known; or what failed."""
+    by_program = {}
+    for r in results:
+        p = by_program.setdefault(r["program"], {"options": " ".join(r["options"])})
+        if "failed" in r:
+            p.setdefault("failed", {})[r["target"]] = r["failed"]
+        elif not r["kernels"]:
+            p.setdefault("valid", []).append(r["target"])
+        for k in r.get("kernels", ()):
+            p.setdefault("kernels", {}).setdefault(k["kernel"], {})[r["target"]] = [k.get(f) for f in FIELDS]
+    with open(path + ".new", "w") as f:
+        lines = ",\n".join("%s: %s" % (json.dumps(n), json.dumps(p, separators=(",", ":")))
+                           for n, p in sorted(by_program.items()))
+        f.write('{"programs": %s, "fields": %s, "results": {\n%s\n}}\n' % (
+            json.dumps(programs), json.dumps(FIELDS), lines))
+    os.replace(path + ".new", path)
 
 
 def fill(path, parts):
@@ -297,57 +157,80 @@ def fill(path, parts):
     os.replace(path + ".new", path)
 
 
-def main():
-    here = os.path.dirname(os.path.abspath(__file__))
+def arguments():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--programs", required=True, help="the program that writes the sources")
     a.add_argument("--tools", default="", help="folder into which the compilers' packages were unpacked")
     a.add_argument("--targets", default=",".join(TARGETS))
-    a.add_argument("--each", type=int, default=40)
+    a.add_argument("--each", type=int, default=0, help="programs of a file of kernels; 0: all, the default")
     a.add_argument("--files", default="", help="only programs whose name begins with one of these, with commas between")
+    a.add_argument("--cache", default="", help="folder that keeps what compilers said")
     a.add_argument("--jobs", type=int, default=os.cpu_count())
     a.add_argument("--json")
     a.add_argument("--table", help="a Markdown file with the marks that fill() looks for")
     a.add_argument("--skip", action="store_true", help="exit with 77 if a compiler is missing")
     a = a.parse_args()
-    tools, targets = Tools(a.tools), [t for t in a.targets.split(",") if t]
-    unknown = [t for t in targets if t not in TARGETS]
-    if unknown:
-        sys.exit("offline.py: there is no target %s; known are %s" % (unknown[0], ", ".join(TARGETS)))
+    a.targets = [t for t in a.targets.split(",") if t]
+    for t in a.targets:
+        if t not in TARGETS:
+            sys.exit("offline.py: there is no target %s; known are %s" % (t, ", ".join(TARGETS)))
+    return a
+
+
+def write_programs(exe, folder, a):
+    """({target: number of programs that there are}, [(program, target)] of those to compile)."""
+    programs, work = {}, []
+    for profile in sorted({TARGETS[t][1] for t in a.targets}):
+        os.mkdir(os.path.join(folder, profile))
+        subprocess.run([exe, profile, os.path.join(folder, profile)], check=True, stdout=sys.stderr)
+        paths = glob.glob(os.path.join(folder, profile, "*.cl"))
+        for t in a.targets:
+            if TARGETS[t][1] == profile:
+                can = [p for p in paths if TARGETS[t][2] or "-DCLG_F64" not in options_of(p)]
+                programs[t] = len(can)
+                work += [(p, t) for p in sample(can, a.each, tuple(filter(None, a.files.split(","))))]
+    return programs, work
+
+
+def compile_all(tools, a, work):
+    results, cache = [], Cache(a.cache, tools)
+    with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
+        try:
+            for i, r in enumerate(pool.map(lambda w: one(tools, cache, *w), work), 1):
+                results.append(r)
+                line = sys.stderr.isatty() and i < len(work)
+                if line or i % 500 == 0 or i == len(work):
+                    print("\r%d of %d compiled" % (i, len(work)), end="" if line else "\n", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            sys.exit("\noffline.py: interrupted; what is compiled is kept%s" % (
+                " in " + a.cache if a.cache else " nowhere: give --cache"))
+    return results
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    a = arguments()
+    tools = Tools(a.tools)
     try:
-        for t in targets:
+        for t in a.targets:
             tools.need(TARGETS[t][0])
     except Missing as e:
         print("offline.py: %s" % e, file=sys.stderr)
         sys.exit(77 if a.skip else 1)
-    begin, results, programs = time.time(), [], {}
+    begin = time.time()
     with tempfile.TemporaryDirectory() as folder:
-        work = []
-        for profile in sorted({TARGETS[t][1] for t in targets}):
-            os.mkdir(os.path.join(folder, profile))
-            subprocess.run([a.programs, profile, os.path.join(folder, profile)], check=True, stdout=sys.stderr)
-            paths = glob.glob(os.path.join(folder, profile, "*.cl"))
-            programs[profile] = len(paths)
-            for t in targets:
-                if TARGETS[t][1] == profile:
-                    work += [(p, t) for p in sample(paths, a.each, tuple(filter(None, a.files.split(","))))
-                             if TARGETS[t][2] or "-DCLG_F64" not in options_of(p)]
-        with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
-            for i, r in enumerate(pool.map(lambda w: one(tools, *w), work), 1):
-                results.append(r)
-                if sys.stderr.isatty() or i % 200 == 0 or i == len(work):
-                    print("\r%d of %d compiled" % (i, len(work)), end="" if sys.stderr.isatty() else "\n",
-                          file=sys.stderr, flush=True)
+        programs, work = write_programs(a.programs, folder, a)
+        results = compile_all(tools, a, work)
     allowed = bounds(os.path.join(here, "offline.bounds"))
     wrong = [w for r in results for w in judge(r, allowed)]
     if a.json:
-        with open(a.json + ".new", "w") as f:
-            f.write('{"programs": %s, "seconds": %.1f, "results": [\n%s\n]}\n' % (
-                json.dumps(programs), time.time() - begin, ",\n".join(json.dumps(r) for r in results)))
-        os.replace(a.json + ".new", a.json)
+        write_json(a.json, results, programs)
     if a.table:
-        fill(a.table, {"summary": summary(results, wrong, programs), "kernels": table(results)})
-    print(summary(results, wrong, programs))
+        fill(a.table, {"summary": summary(results, programs), "kernels": table(results)})
+    print(summary(results, programs))
+    print("offline.py: %d compiled, %d known from before, %.0f s" % (
+        sum(not r["kept"] for r in results), sum(r["kept"] for r in results), time.time() - begin))
     for w in wrong:
         print("offline.py: " + w)
     sys.exit(1 if wrong else 0)

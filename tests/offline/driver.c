@@ -6,6 +6,7 @@
 #define _POSIX_C_SOURCE 200809L
 #define CL_TARGET_OPENCL_VERSION 120
 #include "driver.h"
+#include "support/answer.h"
 
 #include <CL/cl.h>
 #include <stdint.h>
@@ -58,17 +59,7 @@ struct _cl_kernel { int n_args; };
 static char tokens[8]; /* one a kind of object */
 #define TOKEN(type, i) ((type)(void *)&tokens[i])
 
-/* Answers a query with `bytes` at `from`. */
-static cl_int tell(const void *from, size_t bytes, size_t size, void *to, size_t *out) {
-    if (to && size < bytes) return CL_INVALID_VALUE;
-    if (to) memcpy(to, from, bytes);
-    if (out) *out = bytes;
-    return CL_SUCCESS;
-}
-static cl_int tell_text(const char *text, size_t size, void *to, size_t *out) {
-    return tell(text, strlen(text) + 1, size, to, out);
-}
-#define TELL(type, value) tell(&(type){value}, sizeof(type), size, to, out)
+#define TELL(type, value) answer(&(type){value}, sizeof(type), size, to, out)
 
 cl_int clGetPlatformIDs(cl_uint n, cl_platform_id *p, cl_uint *out) {
     if (p && n > 0) *p = TOKEN(cl_platform_id, 0);
@@ -77,7 +68,7 @@ cl_int clGetPlatformIDs(cl_uint n, cl_platform_id *p, cl_uint *out) {
 }
 cl_int clGetPlatformInfo(cl_platform_id p, cl_platform_info what, size_t size, void *to, size_t *out) {
     (void)p;
-    return tell_text(what == CL_PLATFORM_NAME ? "Compilers only" : "OpenCL 1.2", size, to, out);
+    return answer_text(what == CL_PLATFORM_NAME ? "Compilers only" : "OpenCL 1.2", size, to, out);
 }
 cl_int clGetDeviceIDs(cl_platform_id p, cl_device_type type, cl_uint n, cl_device_id *d, cl_uint *out) {
     (void)p, (void)type;
@@ -90,11 +81,11 @@ cl_int clGetDeviceInfo(cl_device_id d, cl_device_info what, size_t size, void *t
     if (shown->wave_query && what == shown->wave_query)
         return what == 0x1067 ? TELL(size_t, shown->wave) : TELL(cl_uint, shown->wave);
     switch (what) {
-    case CL_DEVICE_NAME: return tell_text(shown->device, size, to, out);
-    case CL_DEVICE_VENDOR: return tell_text(shown->vendor, size, to, out);
-    case CL_DEVICE_VERSION: return tell_text("OpenCL 1.2", size, to, out);
-    case CL_DRIVER_VERSION: return tell_text("0", size, to, out);
-    case CL_DEVICE_EXTENSIONS: return tell_text(shown->extensions, size, to, out);
+    case CL_DEVICE_NAME: return answer_text(shown->device, size, to, out);
+    case CL_DEVICE_VENDOR: return answer_text(shown->vendor, size, to, out);
+    case CL_DEVICE_VERSION: return answer_text("OpenCL 1.2", size, to, out);
+    case CL_DRIVER_VERSION: return answer_text("0", size, to, out);
+    case CL_DEVICE_EXTENSIONS: return answer_text(shown->extensions, size, to, out);
     case CL_DEVICE_TYPE: return TELL(cl_device_type, shown->type);
     case CL_DEVICE_PLATFORM: return TELL(cl_platform_id, TOKEN(cl_platform_id, 0));
     case CL_DEVICE_MAX_COMPUTE_UNITS: return TELL(cl_uint, shown->units);
@@ -106,7 +97,7 @@ cl_int clGetDeviceInfo(cl_device_id d, cl_device_info what, size_t size, void *t
     case CL_DEVICE_MAX_WORK_GROUP_SIZE: return TELL(size_t, shown->group);
     case CL_DEVICE_MAX_WORK_ITEM_SIZES: {
         const size_t item[3] = {shown->group, shown->group, 64};
-        return tell(item, sizeof item, size, to, out);
+        return answer(item, sizeof item, size, to, out);
     }
     case CL_DEVICE_HOST_UNIFIED_MEMORY: return TELL(cl_bool, shown->unified);
     case CL_DEVICE_DOUBLE_FP_CONFIG: return TELL(cl_device_fp_config, CL_FP_FMA);
@@ -209,7 +200,7 @@ cl_int clGetProgramInfo(cl_program p, cl_program_info what, size_t size, void *t
 cl_int clGetProgramBuildInfo(cl_program p, cl_device_id d, cl_program_build_info what, size_t size, void *to,
                              size_t *out) {
     (void)p, (void)d, (void)what;
-    return tell_text("", size, to, out);
+    return answer_text("", size, to, out);
 }
 
 /* Parameters in a list up to its closing bracket; IN(x) and the like are two. Negative: some are macros. */
@@ -269,7 +260,7 @@ cl_int clGetKernelWorkGroupInfo(cl_kernel k, cl_device_id d, cl_kernel_work_grou
     (void)k, (void)d;
     if (what == CL_KERNEL_WORK_GROUP_SIZE) return TELL(size_t, shown->group);
     if (what != CL_KERNEL_COMPILE_WORK_GROUP_SIZE) return CL_INVALID_VALUE;
-    return tell((const size_t[3]){0}, 3 * sizeof(size_t), size, to, out);
+    return answer((const size_t[3]){0}, 3 * sizeof(size_t), size, to, out);
 }
 cl_int clSetKernelArg(cl_kernel k, cl_uint i, size_t size, const void *value) {
     (void)size, (void)value;

@@ -6,6 +6,7 @@
  * mentioned here passes through. */
 #define _POSIX_C_SOURCE 200809L
 #include "virtual.h"
+#include "answer.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -75,17 +76,6 @@ void virtual_kernel_name(cl_kernel k, char name[128]) {
 }
 
 /* --- answers --- */
-
-static cl_int answer(const void *value, size_t n, size_t size, void *to, size_t *out) {
-    if (to && size < n) return CL_INVALID_VALUE;
-    if (to) memcpy(to, value, n);
-    if (out) *out = n;
-    return CL_SUCCESS;
-}
-
-static cl_int answer_text(const char *text, size_t size, void *to, size_t *out) {
-    return answer(text, strlen(text) + 1, size, to, out);
-}
 
 static cl_int CL_API_CALL get_platform_info(cl_platform_id p, cl_platform_info what, size_t size, void *to,
                                             size_t *out) {
