@@ -67,6 +67,8 @@ typedef struct clg_pool_launch {
     const char *many; /* "rows", "planes": a block of them for each work-item; "n": one for each */
     int64_t items, work;
     int64_t tail_cols; /* as in clg_launch */
+    int64_t groups;    /* not 0: so many work-groups share the items, by `tiles`, options of the kernel */
+    const char *tiles;
 } clg_pool_launch;
 
 clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_launch *l);

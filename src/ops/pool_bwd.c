@@ -1,7 +1,7 @@
 /* max_pool_bwd and avg_pool_bwd: the adjoints of pooling. On a CPU a work-item owns planes of gx; it writes windows of
  * 2 x 2 that do not overlap straight, gathers the rows of gx from the rows of windows that cover them where windows are
- * at most 2 apart, and else adds the gradient of each window in turn. On a GPU a work-item owns a cell and gathers from
- * the windows that cover it. */
+ * at most 2 apart, and else adds the gradient of each window in turn. On a GPU a work-item owns cells and gathers from
+ * the windows that cover them, which a work-group keeps in local memory where they lie in planes. */
 #include "ops/pool.h"
 
 static const clg_pool_attr *attr_of(const clg_node *n) { return n->attr; }
@@ -115,12 +115,51 @@ static clg_status emit_cpu(clg_emit *e, const clg_node *n, ways w) {
     return clg_pool_emit(e, &g, &l);
 }
 
-static clg_status emit_gpu(clg_emit *e, const clg_node *n, const char *kernel) {
+/* Tiles of class gpu. 512 cells are two for each of 256 work-items, and their windows, of 3 x 3 and 2 apart 144, take 1
+ * to 2 KiB of local memory: too little to limit how many groups a compute unit has. Rows of 32 cells are whole lines of
+ * memory and a warp; planes that are smaller go several to a group, so that waves of 64 are full, too. */
+enum { TILE_ROWS = 16, TILE_COLS = 32, TILE_CELLS = 512, TILE_LOCAL = 16 << 10 };
+
+typedef struct tile { int64_t rows, cols, slices; } tile;
+
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* Windows that meet so many cells of an axis, as in cl/pool_gpu.cl. */
+static int64_t meeting(const clg_pool_attr *a, int axis, int64_t cells) {
+    return (cells + (a->kernel[axis] - 1) * a->dilation[axis] - 1) / a->stride[axis] + 1;
+}
+
+/* false: windows do not lie in planes, are not evenly apart, or reach so far that local memory is too small. */
+static bool choose_tile(const clg_device *d, const clg_pool_geo *g, size_t elem, tile *t) {
+    const clg_pool_attr *a = &g->attr;
+    const int64_t limit = min64(TILE_LOCAL, (int64_t)clg_device_get_caps(d)->local_mem);
+    if (clg_pool_adaptive(a) || a->kernel[0] != 1 || a->stride[0] != 1 || a->pad[0] != 0 || a->pad_end[0] != 0)
+        return false;
+    *t = (tile){.rows = TILE_ROWS, .cols = TILE_COLS};
+    while (t->rows / 2 >= g->in[1]) t->rows /= 2;
+    while (t->cols / 2 >= g->in[2]) t->cols /= 2;
+    t->slices = min64(g->planes * g->in[0], TILE_CELLS / (t->rows * t->cols));
+    const int64_t windows = meeting(a, 1, t->rows) * meeting(a, 2, t->cols);
+    t->slices = min64(t->slices, limit / (int64_t)(elem + sizeof(int32_t)) / windows);
+    return t->slices > 0 && div_up(g->in[1], t->rows) * div_up(g->in[2], t->cols) < INT32_MAX / g->planes / g->in[0];
+}
+
+/* How a class of windows goes back on a GPU: by tiles, or cell by cell. */
+static clg_status emit_gpu(clg_emit *e, const clg_node *n, const char *tiles, const char *cells) {
     const clg_pool_geo g = geometry(n);
     const clg_tensor *x = n->in[0], *gy = n->in[n->n_in - 1], *gx = n->out[0];
-    clg_pool_launch l = {.kernel = kernel, .from = {IN(x), IN(gy)}, .n_from = n->n_in, .to = OUT(gx), .many = "n",
+    clg_pool_launch l = {.kernel = cells, .from = {IN(x), IN(gy)}, .n_from = n->n_in, .to = OUT(gx), .many = "n",
         .items = out_elems(n, 0), .tail_cols = g.in[2]};
+    tile t;
     if (n->n_in == 1) l.from[0] = l.from[1];
+    if (l.items > 0 && choose_tile(clg_emit_device(e), &g, clg_dtype_size(gx->dtype), &t)) {
+        l.kernel = tiles;
+        l.many = "slices";
+        l.items = g.planes * g.in[0];
+        l.groups = div_up(l.items, t.slices) * div_up(g.in[1], t.rows) * div_up(g.in[2], t.cols);
+        l.tiles = clg_emit_options(e, " -DTILE_H=%d -DTILE_W=%d -DSLICES=%d", (int)t.rows, (int)t.cols, (int)t.slices);
+    }
     return clg_pool_emit(e, &g, &l);
 }
 
@@ -130,8 +169,12 @@ static clg_status emit_max_cpu(clg_emit *e, const clg_node *n) {
 static clg_status emit_avg_cpu(clg_emit *e, const clg_node *n) {
     return emit_cpu(e, n, (ways){"pool_bwd.avg_scatter", "pool_bwd.avg_gather", "pool_bwd.avg_pairs"});
 }
-static clg_status emit_max_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, "pool_gpu.max_bwd"); }
-static clg_status emit_avg_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, "pool_gpu.avg_bwd"); }
+static clg_status emit_max_gpu(clg_emit *e, const clg_node *n) {
+    return emit_gpu(e, n, "pool_gpu.max_bwd_tiles", "pool_gpu.max_bwd");
+}
+static clg_status emit_avg_gpu(clg_emit *e, const clg_node *n) {
+    return emit_gpu(e, n, "pool_gpu.avg_bwd_tiles", "pool_gpu.avg_bwd");
+}
 
 static const clg_impl max_impls[] = {
     {"max_pool_bwd.cpu", CLG_CLASS_CPU, accept, emit_max_cpu, NULL, false},

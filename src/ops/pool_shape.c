@@ -8,7 +8,7 @@
 #include "ops/pool.h"
 #include <limits.h>
 
-enum { CELLS_A_WORK_ITEM = 4096, ITEMS_A_CORE = 16 };
+enum { CELLS_A_WORK_ITEM = 4096, ITEMS_A_CORE = 16, TILE_ITEMS = 256 };
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -179,7 +179,7 @@ static const char *rare_options(clg_emit *e, const clg_pool_geo *g) {
 clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_launch *l) {
     const clg_pool_attr *a = &g->attr;
     const clg_device_caps *caps = clg_device_get_caps(clg_emit_device(e));
-    const bool blocks = l->many[0] != 'n';
+    const bool blocks = l->groups == 0 && l->many[0] != 'n';
     int64_t items = (int64_t)caps->compute_units * ITEMS_A_CORE, block = 1;
     if (l->items == 0) return CLG_OK;
     if (blocks) {
@@ -197,10 +197,12 @@ clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_laun
                              INT_AS(ph, a->pad[1]), INT_AS(pw, a->pad[2]), {.kind = CLG_ARG_END}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) args[n++] = sizes[i];
     const int64_t limit = min64((int64_t)caps->max_group, (int64_t)caps->max_item[0]);
-    const size_t group = blocks ? 1 : (size_t)min64(128, limit);
+    const size_t group = blocks ? 1 : (size_t)min64(l->groups > 0 ? TILE_ITEMS : 128, limit);
+    const size_t global = l->groups > 0 ? (size_t)l->groups * group : (size_t)((l->items + block - 1) / block);
     return clg_emit_launch(e, &(clg_launch){l->kernel,
-        clg_emit_options(e, "-DKD=%d -DKH=%d -DKW=%d -DSD=%d -DSH=%d -DSW=%d -DPW=%d -DWHOLE=%d%s", (int)a->kernel[0],
+        clg_emit_options(e, "-DKD=%d -DKH=%d -DKW=%d -DSD=%d -DSH=%d -DSW=%d -DPW=%d -DWHOLE=%d%s%s", (int)a->kernel[0],
                          (int)a->kernel[1], (int)a->kernel[2], (int)a->stride[0], (int)a->stride[1],
-                         (int)a->stride[2], (int)a->pad[2], clg_pool_whole(g), rare_options(e, g)),
-        {(size_t)((l->items + block - 1) / block)}, {group}, args, l->tail_cols});
+                         (int)a->stride[2], (int)a->pad[2], clg_pool_whole(g), rare_options(e, g),
+                         l->tiles ? l->tiles : ""),
+        {global}, {group}, args, l->tail_cols});
 }
