@@ -1,27 +1,28 @@
 /* Sums of two things in one launch, over sets of axes in the merged form of reduce.clh:
  *
- *   moments     mean = sum of x / n, var = sum of (x - mean)^2 / n: two sweeps, of which the second mostly finds the
- *               segment in a cache. The mean is taken off first, so nothing cancels
+ *   moments     mean = sum of x / n, var = sum of (x - mean)^2 / n, where nothing cancels, since a mean is taken off
+ *               first. CPU: two sweeps, of which the second mostly finds the segment in a cache. GPU: one; 16 elements
+ *               at a time lie in registers, which gives their sum and their squares about their own mean, and such pairs
+ *               are joined (Chan, Golub & LeVeque 1983)
  *   comoments   s = sum of u, t = sum of u (x - mean)
  *
  *   ..._rows    CPU, K3 = 1: lanes along the columns; a work-item makes `per` segments
  *   ..._cols    CPU: lanes along k3; a work-item makes `per` blocks of 16 results
- *   ..._tree    GPU, K3 = 1: a work-group a segment; its items stride through it, then a tree in local memory
+ *   ..._tree    GPU, K3 = 1: a team of work-items a segment (team.clh), by vectors of 4 where rows allow
  *   ..._items   GPU: a work-item a result
+ *   ..._join    GPU: where too few segments would leave a device idle, a launch cuts them into parts as those of reduce.cl
+ *               do, and keeps for each what it knows of it (-DPARTIAL=1); a work-item joins those of a result
  *
  * One writer for each result, sums in an order that the shape fixes. */
 #include "clg.clh"
 #include "reduce.clh"
+#include "team.clh"
 
-#if WGX == 1
+/* --- class cpu --- */
+
 #define V    ACC16
 #define X(i) CLG_LOAD16(AT(x, i))
 #define U(i) CLG_LOAD16(AT(u, i))
-#else
-#define V    ACC
-#define X(i) LOAD(x, i)
-#define U(i) LOAD(u, i)
-#endif
 
 #ifdef CLG_F64
 #define BELOW(count) convert_long16(lanes < (int16)(count))
@@ -66,13 +67,8 @@
         const size_t row = ROW_BASE((size_t)r) + lane;              \
         for (int i = 0; i < r2; i++) { BODY(a, row + (size_t)i * k3, ALL) } \
     }
-#define SWEEP_GROUP(BODY)                                   \
-    for (uint e = me; e < count; e += WGX) {                \
-        const uint r = e / width;                           \
-        BODY(a, ROW_BASE((size_t)r) + (e - r * width), ALL) \
-    }
 
-/* Segments of a work-item; blocks of 16 results of segments; what a group and an item of class gpu needs. */
+/* Segments of a work-item; blocks of 16 results of segments. */
 #define EACH_SEGMENT                                                                               \
     const size_t first = get_global_id(0) * per, end = min(first + per, (size_t)n);                \
     const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);             \
@@ -85,31 +81,6 @@
     const size_t o = block / blocks, lane = (block - o * blocks) * 16, at = o * k3 + lane;         \
     const int left = (int)min((size_t)16, k3 - lane);                                              \
     GEOMETRY(o)
-#define GROUP                                                                                      \
-    __local ACC part[WGX];                                                                         \
-    const size_t o = get_group_id(0);                                                              \
-    const uint me = get_local_id(0), width = max(r2, 1), count = (uint)(r0 * r1) * (uint)r2;       \
-    GEOMETRY(o)
-#define ITEM                                                                                       \
-    const size_t at = get_global_id(0);                                                            \
-    if (at >= (size_t)n * k3) return;                                                              \
-    const size_t o = at / k3, lane = at - o * k3;                                                  \
-    GEOMETRY(o)
-
-/* Sum over a work-group, for all of its items. */
-inline ACC group_sum(const ACC v, __local ACC *part) {
-    const uint me = get_local_id(0);
-    barrier(CLK_LOCAL_MEM_FENCE); /* what was there before has been read */
-    part[me] = v;
-    for (uint half_size = WGX / 2; half_size > 0; half_size /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (me < half_size) part[me] += part[me + half_size];
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    return part[0];
-}
-
-/* --- moments --- */
 
 #define MOMENTS IN(x), OUT(mean), OUT(var), const int n, SIZES, const ACC scale
 
@@ -139,32 +110,6 @@ KERNEL moments_cols(MOMENTS, const int per) {
     }
 }
 
-KERNEL moments_tree(MOMENTS) {
-    GROUP;
-    V a0 = 0;
-    SWEEP_GROUP(ADD)
-    const ACC about = group_sum(a0, part) * scale;
-    a0 = 0;
-    SWEEP_GROUP(ADD_SQUARE)
-    const ACC squares = group_sum(a0, part);
-    if (me > 0) return;
-    STORE(mean, o, about);
-    STORE(var, o, squares * scale);
-}
-
-KERNEL moments_items(MOMENTS) {
-    ITEM;
-    V a0 = 0;
-    SWEEP_COLS(ADD)
-    const ACC about = a0 * scale;
-    a0 = 0;
-    SWEEP_COLS(ADD_SQUARE)
-    STORE(mean, at, about);
-    STORE(var, at, a0 * scale);
-}
-
-/* --- comoments --- */
-
 #define COMOMENTS IN(u), IN(x), IN(mean), OUT(s), OUT(t), const int n, SIZES
 
 KERNEL comoments_rows(COMOMENTS, const int per) {
@@ -189,22 +134,193 @@ KERNEL comoments_cols(COMOMENTS, const int per) {
     }
 }
 
-KERNEL comoments_tree(COMOMENTS) {
-    GROUP;
-    const ACC about = LOAD(mean, o);
-    V a0 = 0, a1 = 0;
-    SWEEP_GROUP(ADD_BOTH)
-    const ACC plain = group_sum(a0, part), about_mean = group_sum(a1, part);
-    if (me > 0) return;
-    STORE(s, o, plain);
-    STORE(t, o, about_mean);
+/* --- class gpu --- */
+
+#define PARTS SIZES, const int row_part, const int col_part
+
+/* The part of the rows and columns that belongs to group 1 and 2. */
+#define PART                                                                                        \
+    const int row_first = (int)get_group_id(1) * row_part, rows = min(row_part, r0 * r1 - row_first); \
+    const int col_first = (int)get_group_id(2) * col_part, width = min(col_part, r2 - col_first);   \
+    const size_t part = (get_group_id(1) * get_num_groups(2) + get_group_id(2)) * (size_t)n * k3
+/* A work-item is a team of one, on the elements of result `at`, which are k3 apart. */
+#define ITEM                                                                                        \
+    const uint lane = 0, lanes = 1, at = get_global_id(0);                                          \
+    if (at >= (uint)n * k3) return;                                                                 \
+    const uint o = at / (uint)k3;                                                                   \
+    GEOMETRY(o)
+#define PLACE(r, c) (ROW_FAST(row_first + (r)) + (size_t)(col_first + (c)) * k3 + (at - o * k3)) /* of an item */
+#define SPOT(r, c)  (ROW_FAST(row_first + (r)) + col_first + (c))                               /* of a team */
+
+/* What is known of some elements: how many, their sum, and the sum of squares about their mean. */
+typedef struct {
+    ACC count, sum, squares;
+} known;
+
+/** Joins a with what is known of others, of which there is one at least. */
+INLINE known join(const known a, const ACC count, const ACC sum, const ACC squares) {
+    const ACC both = a.count + count, d = sum / count - a.sum / fmax(a.count, (ACC)1);
+    const known r = { both, a.sum + sum, a.squares + squares + d * d * (a.count * count / both) };
+    return r;
 }
 
-KERNEL comoments_items(COMOMENTS) {
+#define SUM_ACC(v)  (v)
+#define SUM_ACC4(v) (((v).x + (v).y) + ((v).z + (v).w))
+#define VECTOR_AT(x, i) (*(const __global ACC4 *)AT(x, i))
+
+/* Joins `all` with all elements of the team's lane, HELD units of UNIT neighbours at a time; as TEAM_SWEEP, which
+ * see. FROM(x, ADDRESS(row, column)) is a unit of type VEC. */
+#define HELD 4
+#define KNOW(VEC, UNIT, FROM, ADDRESS)                                                              \
+    {                                                                                               \
+        const uint across = max((uint)width / UNIT, 1u), total = (uint)rows * ((uint)width / UNIT); \
+        const uint down = lanes / across, right = lanes - down * across;                            \
+        uint r = lane / across, c = lane - r * across;                                              \
+        for (uint i = lane; i < total;) {                                                           \
+            VEC held[HELD], sum = (VEC)((ACC)0), squares = sum;                                     \
+            uint have = 0;                                                                          \
+            _Pragma("unroll") for (uint k = 0; k < HELD; k++) {                                     \
+                held[k] = (VEC)((ACC)0);                                                            \
+                if (i < total) {                                                                    \
+                    held[k] = FROM(x, ADDRESS(r, c * UNIT));                                        \
+                    have++;                                                                         \
+                }                                                                                   \
+                sum += held[k];                                                                     \
+                i += lanes;                                                                         \
+                r += down;                                                                          \
+                c += right;                                                                         \
+                if (c >= across) {                                                                  \
+                    c -= across;                                                                    \
+                    r++;                                                                            \
+                }                                                                                   \
+            }                                                                                       \
+            const ACC count = (ACC)(have * UNIT), about = SUM_##VEC(sum) / count;                   \
+            _Pragma("unroll") for (uint k = 0; k < HELD; k++) {                                     \
+                const VEC d = held[k] - about;                                                      \
+                squares += k < have ? d * d : (VEC)((ACC)0);                                        \
+            }                                                                                       \
+            all = join(all, count, SUM_##VEC(sum), SUM_##VEC(squares));                             \
+        }                                                                                           \
+    }
+
+#ifdef PARTIAL
+#define RESULT(first, second) (first)
+#else
+#define RESULT(first, second) (second)
+#endif
+
+KERNEL moments_tree(IN(x), OUT(mean), OUT(var), const int n, PARTS, const ACC scale) {
+    TEAM_LOCAL(ACC, joins);
+    TEAM;
+    PART;
+    EACH_ROW(n) {
+        ROW_OF_TEAM(n);
+        GEOMETRY(o);
+        known all = { (ACC)0, (ACC)0, (ACC)0 };
+        if (live && TEAM_BY_4(AT(x, 0), ACC, r2) && width % 4 == 0) {
+            KNOW(ACC4, 4, VECTOR_AT, SPOT)
+        } else if (live) {
+            KNOW(ACC, 1, LOAD, SPOT)
+        }
+        ACC sum = all.sum;
+        TEAM_SUM(sum, joins);
+        const ACC about = sum / ((ACC)rows * width), d = all.sum / fmax(all.count, (ACC)1) - about;
+        ACC squares = all.squares + all.count * (d * d);
+        TEAM_SUM(squares, joins);
+        if (live && lane == 0) {
+            STORE(mean, part + o, RESULT(sum, sum * scale));
+            STORE(var, part + o, RESULT(squares, squares * scale));
+        }
+    }
+}
+
+KERNEL moments_items(IN(x), OUT(mean), OUT(var), const int n, PARTS, const ACC scale) {
+    PART;
+    ITEM;
+    known all = { (ACC)0, (ACC)0, (ACC)0 };
+    KNOW(ACC, 1, LOAD, PLACE)
+    STORE(mean, part + at, RESULT(all.sum, all.sum * scale));
+    STORE(var, part + at, RESULT(all.squares, all.squares * scale));
+}
+
+/* Of a segment of rows x width elements, cut into parts: those of the last row and column are smaller. */
+KERNEL moments_join(IN(sums), IN(squares), OUT(mean), OUT(var), const int n, const int rows, const int width,
+                    const int row_part, const int col_part, const ACC scale) {
+    const uint at = get_global_id(0);
+    if (at >= (uint)n) return;
+    const int down = (rows + row_part - 1) / row_part, across = (width + col_part - 1) / col_part;
+    ACC sum = 0, rest = 0;
+    for (int p = 0; p < down * across; p++) sum += LOAD(sums, (size_t)p * n + at);
+    const ACC about = sum * scale;
+    size_t p = at;
+    for (int i = 0; i < down; i++)
+        for (int j = 0; j < across; j++, p += n) {
+            const ACC count = (ACC)min(row_part, rows - i * row_part) * min(col_part, width - j * col_part);
+            const ACC d = LOAD(sums, p) / count - about;
+            rest += LOAD(squares, p) + count * (d * d);
+        }
+    STORE(mean, at, about);
+    STORE(var, at, rest * scale);
+}
+
+#define ADD_UNITS(VEC, FROM, ADDRESS, r, c)                                     \
+    {                                                                           \
+        const size_t e_ = ADDRESS(r, c);                                        \
+        const VEC u_ = FROM(u, e_);                                             \
+        plain += u_;                                                            \
+        apart += u_ * (FROM(x, e_) - about);                                    \
+    }
+#define ADD_ITEM(r, c)  ADD_UNITS(ACC, LOAD, PLACE, r, c)
+#define ADD_TEAM(r, c)  ADD_UNITS(ACC, LOAD, SPOT, r, c)
+#define ADD_TEAM4(r, c) ADD_UNITS(ACC4, VECTOR_AT, SPOT, r, c)
+
+KERNEL comoments_tree(IN(u), IN(x), IN(mean), OUT(s), OUT(t), const int n, PARTS) {
+    TEAM_LOCAL(ACC, joins);
+    TEAM;
+    PART;
+    EACH_ROW(n) {
+        ROW_OF_TEAM(n);
+        GEOMETRY(o);
+        const ACC about = LOAD(mean, o);
+        ACC sum = 0, product = 0;
+        if (live && TEAM_BY_4(AT(x, 0), ACC, r2) && TEAM_BY_4(AT(u, 0), ACC, r2) && width % 4 == 0) {
+            ACC4 plain = (ACC4)((ACC)0), apart = plain;
+            TEAM_SWEEP(rows, width, 4, ADD_TEAM4)
+            sum = SUM_ACC4(plain);
+            product = SUM_ACC4(apart);
+        } else if (live) {
+            ACC plain = 0, apart = 0;
+            TEAM_SWEEP(rows, width, 1, ADD_TEAM)
+            sum = plain;
+            product = apart;
+        }
+        TEAM_SUM(sum, joins);
+        TEAM_SUM(product, joins);
+        if (live && lane == 0) {
+            STORE(s, part + o, sum);
+            STORE(t, part + o, product);
+        }
+    }
+}
+
+KERNEL comoments_items(IN(u), IN(x), IN(mean), OUT(s), OUT(t), const int n, PARTS) {
+    PART;
     ITEM;
     const ACC about = LOAD(mean, at);
-    V a0 = 0, a1 = 0;
-    SWEEP_COLS(ADD_BOTH)
-    STORE(s, at, a0);
-    STORE(t, at, a1);
+    ACC plain = 0, apart = 0;
+    TEAM_SWEEP(rows, width, 1, ADD_ITEM)
+    STORE(s, part + at, plain);
+    STORE(t, part + at, apart);
+}
+
+KERNEL comoments_join(IN(sums), IN(products), OUT(s), OUT(t), const int n, const int parts) {
+    const uint at = get_global_id(0);
+    if (at >= (uint)n) return;
+    ACC sum = 0, product = 0;
+    for (int p = 0; p < parts; p++) {
+        sum += LOAD(sums, (size_t)p * n + at);
+        product += LOAD(products, (size_t)p * n + at);
+    }
+    STORE(s, at, sum);
+    STORE(t, at, product);
 }

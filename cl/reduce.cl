@@ -15,9 +15,11 @@
  *          where rows allow, and are joined
  *   items  GPU: a work-item an output
  *   first_place, first_mask   a work-item makes `per` segments: the place of the first maximum, or a mask of it
+ *   place_tree, mask_tree     GPU, K3 = 1: the same by a team: each lane finds its first one, then the largest value and
+ *                             the least place of it are joined
  *
  * -DT=float|double|int|long|uchar; -DMAX=1, -DMIN=1, -DPROD=1 (else sum), -DMEAN=1 (times scale at the end), -DFIRST=1
- * (only first_place and first_mask; with -DMIN=1 of the first minimum). */
+ * (only those of a place; with -DMIN=1 of the first minimum). */
 #include "clg.clh"
 #include "reduce.clh"
 #include "team.clh"
@@ -49,8 +51,12 @@ typedef T16 loose16 __attribute__((aligned(sizeof(T))));
 #define MOST_uchar  UCHAR_MAX
 #define MASK16(lanes) CLG_CAT(CLG_CAT(convert_, CLG_CAT(MASK_, T)), 16)(lanes)
 
+#if defined MAX || (defined FIRST && !defined MIN)
+#define IS_MAX
+#endif
+
 /* a stays when it is not smaller (larger), or NaN; valid for scalars and vectors. */
-#if defined MAX
+#ifdef IS_MAX
 #define JOIN(a, b) ((((a) >= (b)) | ((a) != (a))) ? (a) : (b))
 #define START ((T)CLG_CAT(LEAST_, T))
 #elif defined MIN
@@ -67,6 +73,18 @@ typedef T16 loose16 __attribute__((aligned(sizeof(T))));
 #define FINISH(v) ((v) * scale)
 #else
 #define FINISH(v) (v)
+#endif
+
+/* The join over a sub-group, whose functions do not say what becomes of a NaN. */
+#define NONE_float NAN
+#define NONE_int   0
+#define WITH_NAN(v, joined) (sub_group_any((v) != (v)) ? (T)CLG_CAT(NONE_, T) : (joined))
+#ifdef IS_MAX
+#define WITHIN(v) WITH_NAN(v, sub_group_reduce_max(v))
+#elif defined MIN
+#define WITHIN(v) WITH_NAN(v, sub_group_reduce_min(v))
+#else
+#define WITHIN(v) sub_group_reduce_add(v)
 #endif
 
 /* The part of rows and columns that belongs to (global or group) index 1 and 2. */
@@ -175,18 +193,6 @@ KERNEL cols(IN(x), OUT(y), const int n, SIZES, const int row_part, const int col
     }
 }
 
-/* The join over a sub-group, whose functions do not say what becomes of a NaN. */
-#define NONE_float NAN
-#define NONE_int   0
-#define WITH_NAN(v, joined) (sub_group_any((v) != (v)) ? (T)CLG_CAT(NONE_, T) : (joined))
-#if defined MAX
-#define WITHIN(v) WITH_NAN(v, sub_group_reduce_max(v))
-#elif defined MIN
-#define WITHIN(v) WITH_NAN(v, sub_group_reduce_min(v))
-#else
-#define WITHIN(v) sub_group_reduce_add(v)
-#endif
-
 #define TAKE4(r, c) sums = JOIN(sums, *(const __global T4 *)AT(x, ROW_FAST(row_first + (r)) + col_first + (c)));
 #define TAKE(r, c)                                                                  \
     {                                                                               \
@@ -274,6 +280,50 @@ KERNEL first_mask(IN(x), OUT_T(uchar, y), const int n, SIZES, const int per) {
     SEGMENTS {
         FIND(o)
         EACH(STORE(y, e, (uchar)(i == best)))
+    }
+}
+
+/* With -1 for the place of lanes that have no element, until the places are joined. */
+#define TAKE_FIRST(r, c)                                                                \
+    {                                                                                   \
+        const T v_ = LOAD(x, ROW_FAST(r) + (c));                                        \
+        if (best < 0 || BEYOND(v_, top) || (v_ != v_ && top == top)) {                  \
+            top = v_;                                                                   \
+            best = (int)((r) * (uint)r2 + (c));                                         \
+        }                                                                               \
+    }
+#define FIND_BY_TEAM                                                                    \
+    ROW_OF_TEAM(n);                                                                     \
+    GEOMETRY(o);                                                                        \
+    const int rows = live ? r0 * r1 : 0;                                                \
+    T top = START;                                                                      \
+    int best = -1;                                                                      \
+    TEAM_SWEEP(rows, r2, 1, TAKE_FIRST)                                                 \
+    T most = top;                                                                       \
+    TEAM_JOIN(most, tops, JOIN, WITHIN);                                                \
+    const bool has_it = best >= 0 && (top == most || (top != top && most != most));     \
+    int place = has_it ? best : INT_MAX;                                                \
+    TEAM_JOIN(place, places, min, sub_group_reduce_min)
+
+KERNEL place_tree(IN(x), OUT_T(int, y), const int n, SIZES) {
+    TEAM_LOCAL(T, tops);
+    TEAM_LOCAL(int, places);
+    TEAM;
+    EACH_ROW(n) {
+        FIND_BY_TEAM;
+        if (live && lane == 0) STORE(y, o, place);
+    }
+}
+
+#define PUT_MASK(r, c) STORE(y, ROW_FAST(r) + (c), (uchar)((int)((r) * (uint)r2 + (c)) == place));
+
+KERNEL mask_tree(IN(x), OUT_T(uchar, y), const int n, SIZES) {
+    TEAM_LOCAL(T, tops);
+    TEAM_LOCAL(int, places);
+    TEAM;
+    EACH_ROW(n) {
+        FIND_BY_TEAM;
+        TEAM_SWEEP(rows, r2, 1, PUT_MASK)
     }
 }
 

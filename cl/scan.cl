@@ -8,11 +8,13 @@
  *
  *   rows   CPU, inner = 1: 16 steps at once, by a prefix sum within the vector; a work-item makes `per` parts
  *   cols   CPU: lanes along inner; a work-item makes `per` blocks of 16 parts
- *   tree   GPU, inner = 1: a work-group a part; a prefix sum in local memory (Hillis & Steele 1986) for each WGX steps
+ *   tree   GPU, inner = 1: a work-group a part; for each WGX steps a prefix sum in local memory (Hillis & Steele 1986),
+ *          or, with -DSUBGROUP=1, one of each sub-group, behind the sums of those before it
  *   items  GPU: a work-item a part
  *
  * -DT=float|double|int|long, -DREVERSE=1 */
 #include "clg.clh"
+#include "team.clh"
 
 #define T16 CLG_CAT(T, 16)
 #define T8  CLG_CAT(T, 8)
@@ -136,7 +138,11 @@ KERNEL cols(PARAMS, const int outer, const int n, const int inner, const int par
 }
 
 KERNEL tree(PARAMS, const int outer, const int n, const int inner, const int part_len, const int parts) {
+#ifdef SUBGROUP
+    __local T sums[WGX];
+#else
     __local T prefix[2][WGX];
+#endif
     const size_t at = get_group_id(0), row = at / parts * n;
     const uint me = get_local_id(0);
     const int begin = (int)(at - at / parts * parts) * part_len, stop = min(begin + part_len, n);
@@ -144,6 +150,17 @@ KERNEL tree(PARAMS, const int outer, const int n, const int inner, const int par
     for (int s = begin; s < stop; s += WGX) {
         const int mine = s + (int)me;
         const T v = mine < stop ? LOAD(x, row + PLACE(mine)) : (T)0;
+#ifdef SUBGROUP
+        const T within = sub_group_scan_exclusive_add(v);
+        T all = 0, below = 0;
+        if (get_sub_group_local_id() == get_sub_group_size() - 1) sums[get_sub_group_id()] = within + v;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (uint g = 0; g < get_num_sub_groups(); g++) {
+            if (g == get_sub_group_id()) below = all;
+            all += sums[g];
+        }
+        const T before = below + within, with = before + v;
+#else
         uint now = 0;
         prefix[0][me] = v;
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -152,17 +169,19 @@ KERNEL tree(PARAMS, const int outer, const int n, const int inner, const int par
             prefix[now ^ 1][me] = me >= step ? p + prefix[now][me - step] : p;
             barrier(CLK_LOCAL_MEM_FENCE);
         }
+        const T before = me > 0 ? prefix[now][me - 1] : (T)0, with = prefix[now][me], all = prefix[now][WGX - 1];
+#endif
 #ifndef TOTAL
         if (mine < stop) {
 #ifdef EXCLUSIVE
-            const T out = me > 0 ? sum + prefix[now][me - 1] : sum;
+            const T out = sum + before;
 #else
-            const T out = sum + prefix[now][me];
+            const T out = sum + with;
 #endif
             STORE(y, row + PLACE(mine), out);
         }
 #endif
-        sum += prefix[now][WGX - 1];
+        sum += all;
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 #ifdef TOTAL

@@ -5,8 +5,13 @@
  *
  *   rows   CPU, inner = 1: lanes along the classes; a work-item makes `per` positions
  *   cols   CPU: lanes along inner; a work-item makes `per` blocks of 16 positions
- *   tree   GPU, inner = 1: a work-group a position
+ *   tree   GPU, inner = 1: a team of work-items a position (team.clh)
  *   items  GPU: a work-item a position
+ *   spread GPU, inner = 1: where few positions have many classes, a launch of tree (-DPARTIAL=1) cuts those into parts and
+ *          leaves [parts, 2, n] of m and s; this one joins the parts of a position, and writes
+ *
+ * On GPUs m and s are found in one sweep, in which s is scaled anew when m grows (Milakov & Gimelshein 2018,
+ * arXiv:1805.02867), here once for each HELD classes.
  *
  *   loss_parts  CPU, GPU: sum and count, over a part of the positions, of  m + log s - x[target].  Target -1 is not
  *               counted; others outside 0 .. classes - 1 give NaN. A work-group makes a part, in a fixed order.
@@ -20,6 +25,7 @@
  * Each element of an output has one writer. */
 #include "clg.clh"
 #include "exp.clh"
+#include "team.clh"
 
 #ifndef MODE
 #define MODE 0
@@ -143,60 +149,113 @@ KERNEL cols(IN(x), OUT(y), const int n, const int classes, const int inner, cons
     }
 }
 
-/* Every item of the group gets the join of all v's. */
-#define TREE(v, join)                                                                    \
-    do {                                                                                 \
-        barrier(CLK_LOCAL_MEM_FENCE);                                                    \
-        part[me] = (v);                                                                  \
-        for (uint half_size = WGX / 2; half_size > 0; half_size /= 2) {                  \
-            barrier(CLK_LOCAL_MEM_FENCE);                                                \
-            if (me < half_size) part[me] = join(part[me], part[me + half_size]);         \
-        }                                                                                \
-        barrier(CLK_LOCAL_MEM_FENCE);                                                    \
-        (v) = part[0];                                                                    \
-    } while (0)
-#define PLUS(a, b) ((a) + (b))
+/* --- class gpu --- */
 
-KERNEL tree(IN(x), OUT(y), const int n, const int classes) {
-    __local ACC part[WGX];
-    const size_t p = get_group_id(0);
-    const uint me = get_local_id(0);
-    const size_t start = p * classes;
-    ACC m = -INFINITY, s = 0;
-    for (int c = me; c < classes; c += WGX) m = fmax(m, LOAD(x, start + c));
-    TREE(m, fmax);
-    for (int c = me; c < classes; c += WGX) s += exp(LOAD(x, start + c) - m);
-    TREE(s, PLUS);
-#if MODE == 2
-    if (me == 0) {
-        STORE(y, p, m);
-        STORE(y, n + p, log(s));
-    }
-#elif MODE == 1
-    s = log(s);
-    for (int c = me; c < classes; c += WGX) STORE(y, start + c, LOAD(x, start + c) - m - s);
+/* m begins at the least number and not at -inf, from which exp(x - m) of an x = -inf would be NaN. */
+#ifdef CLG_F64
+#define LOWEST (-DBL_MAX)
 #else
-    s = (ACC)1 / s;
-    for (int c = me; c < classes; c += WGX) STORE(y, start + c, exp(LOAD(x, start + c) - m) * s);
+#define LOWEST (-FLT_MAX)
+#endif
+#define HELD 4
+
+/* m and s of the classes first .. stop - 1 that belong to this lane; X(c) is that of class c. */
+#define FIND(X, first, stop)                                                                    \
+    ACC m = LOWEST, s = 0;                                                                      \
+    for (int begin = (first) + (int)lane; begin < (stop); begin += HELD * (int)lanes) {         \
+        ACC held[HELD], top = m;                                                                \
+        _Pragma("unroll") for (int k = 0; k < HELD; k++) {                                      \
+            const int c = begin + k * (int)lanes;                                               \
+            held[k] = c < (stop) ? X(c) : (ACC)-INFINITY;                                       \
+            top = fmax(top, held[k]);                                                           \
+        }                                                                                       \
+        s *= exp(m - top);                                                                      \
+        _Pragma("unroll") for (int k = 0; k < HELD; k++) s += exp(held[k] - top);               \
+        m = top;                                                                                \
+    }
+
+/* What becomes of x; s is log s, or 1 / s. */
+#if MODE == 1
+#define LAST(s) log(s)
+#define MADE(x) ((x) - m - s)
+#else
+#define LAST(s) ((ACC)1 / (s))
+#define MADE(x) (exp((x) - m) * s)
+#endif
+
+/* The part of the classes that belongs to index 1 of the group. */
+#define PART const int first = (int)get_group_id(1) * part_len, end = min(first + part_len, classes)
+
+#define X_ROW(c) LOAD(x, start + (c))
+
+KERNEL tree(IN(x), OUT(y), const int n, const int classes, const int part_len) {
+    TEAM_LOCAL(ACC, joins);
+    TEAM;
+    PART;
+    EACH_ROW(n) {
+        ROW_OF_TEAM(n);
+        const size_t start = (size_t)o * classes;
+        const int stop = live ? end : first;
+        FIND(X_ROW, first, stop)
+        const ACC mine = m;
+        TEAM_MAX(m, joins);
+        s *= exp(mine - m);
+        TEAM_SUM(s, joins);
+#ifdef PARTIAL
+        if (live && lane == 0) {
+            STORE(y, get_group_id(1) * 2 * n + o, m);
+            STORE(y, (get_group_id(1) * 2 + 1) * n + o, s);
+        }
+#elif MODE == 2
+        if (live && lane == 0) {
+            STORE(y, o, m);
+            STORE(y, (size_t)n + o, log(s));
+        }
+#else
+        s = LAST(s);
+        for (int c = first + (int)lane; c < stop; c += (int)lanes) STORE(y, start + c, MADE(X_ROW(c)));
+#endif
+    }
+}
+
+/* A group a part of a position; with MODE 2 a work-item a position. */
+KERNEL spread(IN(x), IN(known), OUT(y), const int n, const int classes, const int part_len, const int parts) {
+#if MODE == 2
+    const uint o = get_global_id(0);
+    if (o >= (uint)n) return;
+#else
+    const uint o = get_group_id(0);
+#endif
+    ACC m = LOWEST, s = 0;
+    for (int i = 0; i < parts; i++) m = fmax(m, LOAD(known, (size_t)2 * i * n + o));
+    for (int i = 0; i < parts; i++)
+        s += LOAD(known, (size_t)(2 * i + 1) * n + o) * exp(LOAD(known, (size_t)2 * i * n + o) - m);
+#if MODE == 2
+    STORE(y, o, m);
+    STORE(y, (size_t)n + o, log(s));
+#else
+    PART;
+    const size_t start = (size_t)o * classes;
+    s = LAST(s);
+    for (int c = first + (int)get_local_id(0); c < end; c += WGX) STORE(y, start + c, MADE(X_ROW(c)));
 #endif
 }
 
+#define AT_CLASS(c) (start + (size_t)(c) * inner)
+#define X_ITEM(c)   LOAD(x, AT_CLASS(c))
+
 KERNEL items(IN(x), OUT(y), const int n, const int classes, const int inner) {
-    const size_t p = get_global_id(0);
-    if (p >= (size_t)n) return;
-    const size_t outer = p / inner, start = outer * classes * inner + (p - outer * inner);
-    ACC m = -INFINITY, s = 0;
-    for (size_t c = 0; c < classes; c++) m = fmax(m, LOAD(x, start + c * inner));
-    for (size_t c = 0; c < classes; c++) s += exp(LOAD(x, start + c * inner) - m);
+    const uint lane = 0, lanes = 1, p = get_global_id(0);
+    if (p >= (uint)n) return;
+    const uint outer = p / (uint)inner;
+    const size_t start = (size_t)outer * classes * inner + (p - outer * inner);
+    FIND(X_ITEM, 0, classes)
 #if MODE == 2
     STORE(y, p, m);
-    STORE(y, n + p, log(s));
-#elif MODE == 1
-    s = log(s);
-    for (size_t c = 0; c < classes; c++) STORE(y, start + c * inner, LOAD(x, start + c * inner) - m - s);
+    STORE(y, (size_t)n + p, log(s));
 #else
-    s = (ACC)1 / s;
-    for (size_t c = 0; c < classes; c++) STORE(y, start + c * inner, exp(LOAD(x, start + c * inner) - m) * s);
+    s = LAST(s);
+    for (int c = 0; c < classes; c++) STORE(y, AT_CLASS(c), MADE(X_ITEM(c)));
 #endif
 }
 
@@ -207,11 +266,11 @@ KERNEL items(IN(x), OUT(y), const int n, const int classes, const int inner) {
 
 KERNEL loss_parts(IN(x), IN_T(IDX, target), IN(stat), OUT(sums), OUT(counts), const int n, const int classes,
                   const int inner, const int per) {
-    __local ACC part[WGX];
+    TEAM_LOCAL(ACC, joins);
+    TEAM;
     const size_t first = get_group_id(0) * per, end = min(first + per, (size_t)n);
-    const uint me = get_local_id(0);
     ACC sum = 0, count = 0;
-    for (size_t p = first + me; p < end; p += WGX) {
+    for (size_t p = first + lane; p < end; p += lanes) {
         const IDX t = LOAD(target, p);
         if (t == -1) continue;
         count += 1;
@@ -222,9 +281,9 @@ KERNEL loss_parts(IN(x), IN_T(IDX, target), IN(stat), OUT(sums), OUT(counts), co
             sum += LOAD(stat, p) - LOAD(x, at) + LOAD(stat, n + p);
         }
     }
-    TREE(sum, PLUS);
-    TREE(count, PLUS);
-    if (me == 0) {
+    TEAM_SUM(sum, joins);
+    TEAM_SUM(count, joins);
+    if (lane == 0) {
         if (get_num_groups(0) == 1) sum /= count;
         STORE(sums, get_group_id(0), sum);
         STORE(counts, get_group_id(0), count);
@@ -298,9 +357,9 @@ KERNEL loss_grad_cols(IN(x), IN_T(IDX, target), IN(count), IN(stat), IN(gy), OUT
 
 KERNEL loss_grad_items(IN(x), IN_T(IDX, target), IN(count), IN(stat), IN(gy), OUT(gx), const int n, const int classes,
                        const int inner) {
-    const size_t i = get_global_id(0);
-    if (i >= (size_t)n * classes) return;
-    const size_t row = i / inner, outer = row / classes, p = outer * inner + (i - row * inner);
+    const uint i = get_global_id(0);
+    if (i >= (uint)n * classes) return;
+    const uint row = i / (uint)inner, outer = row / (uint)classes, p = outer * inner + (i - row * inner);
     const IDX t = LOAD(target, p);
     const int class = (int)(row - outer * classes);
     const ACC factor = LOAD(gy, 0) / LOAD(count, 0), w = WEIGHT(t);

@@ -191,13 +191,14 @@ const clg_case clg_cases_loss[] = {
     SOFT(softmax, 40, CLG_CASE_SMALL), SOFT(log_softmax, 40, 0),
     {.op = "softmax", .text = "plain", .build = softmax_plain, .attr = &last, .k = 40, .flags = B | CLG_CASE_SMALL,
      .n_in = 1, .in = {{2, {4096, 1000}}}},
+    S(softmax, 60, last, CLG_CASE_SMALL, 2, (2, 9000)), S(log_softmax, 60, last, 0, 2, (3, 8200)), /* classes in parts */
     {.op = "softmax", .text = "far", .build = far_softmax, .k = 200, .n_in = 1, .in = {{2, {7, 10}}}},
     {.op = "log_softmax", .text = "far", .build = far_log_softmax, .k = 60, .n_in = 1, .in = {{2, {7, 10}}}},
 
     CE(10, G, CLG_I32, 2, (8, 10), 1, (8)), CE(10, 0, CLG_I32, 2, (64, 10), 1, (64)),
     CE(3, G, CLG_I32, 3, (4, 3, 5), 2, (4, 5)), CE(5, G, CLG_I64, 4, (2, 5, 3, 7), 3, (2, 3, 7)),
     CE(33, G, CLG_I32, 2, (17, 33), 1, (17)), CE(1, G, CLG_I32, 2, (3, 1), 1, (3)),
-    CE(7, G, CLG_I64, 2, (5, 7), 1, (5)),
+    CE(7, G, CLG_I64, 2, (5, 7), 1, (5)), CE(8300, 0, CLG_I32, 2, (2, 8300), 1, (2)),
     CE(10, 0, CLG_I32, 2, (0, 10), 1, (0)), CE(10, 0, CLG_I64, 3, (2, 10, 0), 2, (2, 0)),
     CE(4, 0, CLG_I64, 3, (700, 4, 1), 2, (700, 1)), CE(1000, B, CLG_I32, 2, (4096, 1000), 1, (4096)),
 

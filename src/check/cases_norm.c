@@ -156,12 +156,14 @@ const clg_case clg_cases_norm[] = {
     MOMENTS(axis0, 0, 2, (3, 0)), MOMENTS(axis0, E | G, 2, (4, 1)),
 
     MOMENTS(axes02, G, 4, (3, 5, 2, 37)), MOMENTS(axes02, 0, 4, (9, 3, 7, 20)), MOMENTS(axes02, 0, 3, (2, 3, 600)),
+    MOMENTS(axes02, 0, 3, (2, 3, 8192)), MOMENTS(every, 0, 1, (17001)), /* in parts, on GPUs */
     MOMENTS(axis0, 0, 2, (300, 33)), MOMENTS(axes02, B, 4, (32, 64, 56, 56)),
 
     COMOMENTS(axis0, 16, E | G, 2, (7, 5), 2, (1, 5)), COMOMENTS(axes02, 16, E | G, 3, (3, 5, 17), 3, (1, 5, 1)),
     COMOMENTS(every, 16, E | G, 2, (5, 7), 0, ()), COMOMENTS(axis0, 16, E | G, 2, (1, 1), 2, (1, 1)),
     COMOMENTS(axes02, 16, E, 4, (3, 5, 2, 37), 4, (1, 5, 1, 37)),
     COMOMENTS(axes02, 16, E, 3, (2, 3, 600), 3, (1, 3, 1)),
+    COMOMENTS(axes02, 24, E, 3, (2, 3, 8192), 3, (1, 3, 1)), COMOMENTS(every, 24, E, 1, (17001), 0, ()),
     COMOMENTS(axis0, 16, E, 2, (0, 5), 2, (1, 5)), COMOMENTS(axis0, 16, E, 2, (3, 0), 2, (1, 0)),
     COMOMENTS(axis0, 304, E, 2, (300, 33), 2, (1, 33)), COMOMENTS(axes02, 16, B, 3, (32, 64, 3136), 3, (1, 64, 1)),
 

@@ -122,6 +122,7 @@ static const scan_case axis0_plain = {0, {false, false}}, axis1_plain = {1, {fal
     R(op, DISTINCT, axis0, 0, E, 2, (40, 3)), R(op, DISTINCT, axis1, 0, E, 3, (2, 5, 19)),                           \
     R(op, DISTINCT, axis0, 0, E, 1, (1)), R(op, DISTINCT, axis1, 0, E, 2, (3, 1)),                                   \
     R(op, DISTINCT, axis1, 0, E, 3, (2, 5, 0)), RT(op, op, UNIT, CLG_I32, axis1, 0, E, 2, (7, 10)),                  \
+    RT(op, op, UNIT, CLG_I32, last, 0, E, 2, (5, 300)), /* with equal ones, far apart */                               \
     RT(op, op, UNIT, CLG_I64, axis0, 0, E, 2, (40, 3)), R(op, DISTINCT, last, 0, E | B, 2, (4096, 1000))
 #define FLAGS(op)                                                                                                 \
     R(op, BOOL, every, 0, E, 1, (1)), R(op, BOOL, a1, 0, E, 2, (37, 3)), R(op, BOOL, a0, 0, E, 2, (2, 33)),          \

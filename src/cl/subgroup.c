@@ -19,7 +19,7 @@ static const char kernel_text[] =
     "    STORE(y, at + 2, (int)get_sub_group_local_id());\n"
     "    STORE(y, at + 3, (int)sub_group_reduce_add((float)v));\n"
     "    STORE(y, at + 4, (int)sub_group_reduce_max((float)v) + 100 * sub_group_reduce_min(v));\n"
-    "    STORE(y, at + 5, sub_group_broadcast(sub_group_scan_inclusive_add(v), 1) + (sub_group_any(v == 22) ? 1000 : 0));\n"
+    "    STORE(y, at + 5, sub_group_broadcast(sub_group_scan_exclusive_add(v), 2) + (sub_group_any(v == 22) ? 1000 : 0));\n"
     "}\n";
 
 typedef struct trial {
@@ -47,7 +47,7 @@ static clg_status run(clg_device *d, trial *t, int32_t *y) {
  * is that of the host. */
 static bool is_right(const int32_t *y) {
     const int32_t size = y[0];
-    if (size < 2 || size > N || N % size != 0) return false;
+    if (size < 4 || size > N || N % size != 0) return false;
     for (int32_t first = 0; first < N; first += size) {
         int32_t sum = 0, most = INT32_MIN, least = INT32_MAX, two = 0;
         for (int32_t i = first; i < first + size; i++) {
@@ -78,17 +78,17 @@ static const char *try_language(clg_device *d) {
     return why;
 }
 
-/* Leaves subgroup_std at the first language that works, or at NULL. */
+/* Leaves subgroup_std at the first language that works, or at NULL. CLGRAD_SUBGROUPS may name one, which is believed. */
 static bool find_language(clg_device *d) {
     static const char *const languages[] = { "CL1.2", "CL2.0", "CL3.0" };
     const char *const forced = getenv("CLGRAD_SUBGROUPS");
-    const bool off = forced && strcmp(forced, "no") == 0, on = forced && strcmp(forced, "yes") == 0;
     clg_error_state before;
-    if (d->caps.ref || off || !d->row.info.subgroups || d->caps.max_group < N || d->caps.max_item[0] < N) return false;
+    if (d->caps.ref || (forced && strcmp(forced, "no") == 0) || !d->row.info.subgroups || d->caps.max_group < N || d->caps.max_item[0] < N) return false;
     clg_error_save(&before);
     for (size_t i = 0; i < sizeof languages / sizeof languages[0]; i++) {
+        if (forced && strcmp(forced, languages[i]) != 0) continue;
         d->subgroup_std = languages[i];
-        const char *const why = on ? NULL : try_language(d);
+        const char *const why = forced ? NULL : try_language(d);
         clg_log_msg(CLG_LOG_DEBUG, "device %s: sub-groups in %s: %s", d->row.name, languages[i], why ? why : "yes");
         if (!why) break;
         d->subgroup_std = NULL;

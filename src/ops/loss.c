@@ -98,7 +98,6 @@ static clg_cost cost(const clg_node *n) { return cost_of(n, 13.0 * (double)in_el
 
 /* --- implementations --- */
 
-/** For all launches, so that they share one program. */
 static const char *options_of(const clg_node *n) {
     return in_dtype(n, TARGET) == CLG_I64 ? "-DMODE=2 -DIDX=long" : "-DMODE=2";
 }
@@ -111,14 +110,17 @@ static clg_status emit(clg_emit *e, const clg_node *node, bool gpu) {
     const clg_tensor *const loss = node->out[LOSS], *const count = node->out[COUNT], *sums = loss, *counts = count;
     const int64_t n = f.n, classes = f.classes, inner = f.inner, per = PART;
     const int64_t parts = n > PART ? (n + PART - 1) / PART : 1;
-    const size_t local = gpu ? (size_t)clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP) : 1;
-    if (n > 0) CLG_TRY(clg_softmax_emit(e, x, stat, &f, options, gpu));
+    const clg_team team = gpu ? clg_team_whole(clg_emit_device(e), x->dtype == CLG_F32) : (clg_team){ 1, 1, false };
+    const size_t local = (size_t)team.group;
+    if (n > 0)
+        CLG_TRY(gpu ? clg_softmax_emit_gpu(e, x, stat, &f, true, options)
+                    : clg_softmax_emit_cpu(e, x, stat, &f, options));
     if (parts > 1) {
         sums = clg_emit_scratch(e, x->dtype, CLG_SHAPE(parts));
         counts = clg_emit_scratch(e, x->dtype, CLG_SHAPE(parts));
     }
     CLG_TRY(clg_emit_launch(e, &(clg_launch){
-        .kernel = "softmax.loss_parts", .options = options,
+        .kernel = "softmax.loss_parts", .options = gpu ? clg_team_options(e, &team, options) : options,
         .global = { (size_t)parts * local, 1, 1 }, .local = { local, 1, 1 },
         .args = ARGS(IN(x), IN(target), IN(stat), OUT(sums), OUT(counts), INT(n), INT(classes), INT(inner),
                      INT(per)) }));

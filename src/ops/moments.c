@@ -1,20 +1,14 @@
-/* Two sums in one launch (cl/moments.cl): moments, the mean and variance of normalisation, and comoments, the two sums
+/* Two sums in one launch (moments_emit.c): moments, the mean and variance of normalisation, and comoments, the two sums
  * that its gradient needs. The gradient of normalize, an elementwise row, is here, since comoments is made for it:
  *
  *   y = (x - mean) scale + shift:  with s, t = comoments(gy, x, mean)
  *   gmean = -scale s, gscale = t, gshift = s: one sweep over gy and x instead of three
  *
- * The variance is taken about the mean, in a second sweep (Chan, Golub & LeVeque 1983: E x^2 - (E x)^2 loses all digits
- * where the mean is large). */
+ * The variance is taken about a mean, never as E x^2 - (E x)^2, which loses all digits where the mean is large (Chan,
+ * Golub & LeVeque 1983). */
 #include "ops/moments.h"
 #include "ops/move.h"
-#include "ops/reduce.h"
-#include "ops/team.h"
 #include "ops/wide.h"
-
-extern const clg_op clg_op_moments, clg_op_comoments;
-
-enum { LANES = 16 };
 
 static uint32_t axes_of(const clg_node *n) { return ((const clg_reduce_attr *)n->attr)->axes; }
 
@@ -123,55 +117,14 @@ void clg_normalize_grads(clg_node *n, clg_tensor *gy, clg_tensor *gx[4]) {
 
 /* --- kernels --- */
 
-static clg_status launch(clg_emit *e, const clg_node *node, const char *kernel, int64_t items, size_t local,
-                         int64_t per) {
-    const clg_reduce_form f = form_of(node);
-    const int64_t n = f.dim[K0] * f.dim[K1] * f.dim[K2], k1 = f.dim[K1], k2 = f.dim[K2], k3 = f.dim[K3];
-    const int64_t r0 = f.dim[R0], r1 = f.dim[R1], r2 = f.dim[R2];
-    const double scale = 1 / (double)f.length;
-    const bool first = node->op == &clg_op_moments;
-    const clg_tensor *const x = node->in[first ? 0 : 1], *const u = node->in[0];
-    clg_arg args[14] = { { 0 } };
-    int k = 0;
-    if (!first) args[k++] = (clg_arg)IN(u);
-    args[k++] = (clg_arg)IN(x);
-    if (first) {
-        const clg_tensor *const mean = node->out[0], *const var = node->out[1];
-        args[k++] = (clg_arg)OUT(mean);
-        args[k++] = (clg_arg)OUT(var);
-    } else {
-        const clg_tensor *const mean = node->in[2], *const s = node->out[0], *const t = node->out[1];
-        args[k++] = (clg_arg)IN(mean);
-        args[k++] = (clg_arg)OUT(s);
-        args[k++] = (clg_arg)OUT(t);
-    }
-    const clg_arg sizes[] = { INT(n), INT(k1), INT(k2), INT(k3), INT(r0), INT(r1), INT(r2) };
-    for (int i = 0; i < 7; i++) args[k++] = sizes[i];
-    if (first) args[k++] = (clg_arg)FLOAT(scale);
-    if (per > 0) args[k] = (clg_arg)INT(per);
-    return clg_emit_launch(e, &(clg_launch){ .kernel = kernel, .args = args, .global = { (size_t)items, 1, 1 },
-                                             .local = { local, 1, 1 } });
-}
-
 static clg_status emit_cpu(clg_emit *e, const clg_node *n) {
     const clg_reduce_form f = form_of(n);
-    const bool first = n->op == &clg_op_moments, rows = f.dim[K3] == 1;
-    const int64_t units = rows ? f.segments : f.segments / f.dim[K3] * clg_ceil_div(f.dim[K3], LANES);
-    if (f.segments == 0) return CLG_OK;
-    const int64_t per = clg_reduce_per(units, f.length * (rows ? 1 : LANES));
-    return launch(e, n, rows ? (first ? "moments.moments_rows" : "moments.comoments_rows")
-                             : (first ? "moments.moments_cols" : "moments.comoments_cols"),
-                  clg_ceil_div(units, per), 1, per);
+    return clg_moments_emit_cpu(e, n, &f);
 }
 
 static clg_status emit_gpu(clg_emit *e, const clg_node *n) {
     const clg_reduce_form f = form_of(n);
-    const int64_t group = clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP);
-    const bool first = n->op == &clg_op_moments, tree = f.dim[K3] == 1 && f.length >= group;
-    if (f.segments == 0) return CLG_OK;
-    return launch(e, n, tree ? (first ? "moments.moments_tree" : "moments.comoments_tree")
-                             : (first ? "moments.moments_items" : "moments.comoments_items"),
-                  tree ? f.segments * group : f.segments, (size_t)group, 0);
+    return clg_moments_emit_gpu(e, n, &f);
 }
 
 static const clg_impl moments_impls[] = {

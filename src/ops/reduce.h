@@ -38,6 +38,15 @@ clg_status clg_reduce_not_empty(const clg_node *n, uint32_t axes);
 bool clg_reduce_fits(const clg_node *n, const clg_device *d);
 bool clg_reduce_fits_group(const clg_node *n, const clg_device *d);
 
+/** Rows (R0 R1) and columns (R2) of a part, and the number of parts of each. */
+typedef struct clg_reduce_cut {
+    int64_t row_part, col_part, parts[2];
+} clg_reduce_cut;
+
+/** Cuts the segments so that `units` of work become about `want`: into at most `most` parts, with no less than `least`
+ *  elements of each; by the shape alone, so that sums are taken in the same order everywhere. */
+clg_reduce_cut clg_reduce_cut_of(const clg_reduce_form *g, int64_t units, int64_t want, int64_t least, int64_t most);
+
 /** How many units of `work` elements a work-item of a CPU should do: at least 4096 elements, at most 256 items. */
 int64_t clg_reduce_per(int64_t units, int64_t work);
 

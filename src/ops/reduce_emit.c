@@ -11,8 +11,7 @@ enum { MAX_PARTS = 256, SHORT = 32 /* GPU: shorter rows are a work-item's */, WI
 typedef struct pass {
     const clg_tensor *x, *y;
     clg_reduce_form g;
-    int64_t row_part, col_part; /* rows (R0 R1) and columns (R2) of a part */
-    int64_t parts[2];           /* how many of each */
+    clg_reduce_cut cut;
     double scale;
     const char *options;
     bool may_join;              /* by the functions of sub-groups */
@@ -38,29 +37,32 @@ int64_t clg_reduce_per(int64_t units, int64_t work) {
     return larger(clg_ceil_div(4096, larger(work, 1)), clg_ceil_div(units, 256));
 }
 
-/** Cuts the segments so that `units` of work become about `want`, with no less than `least` elements of each. */
+clg_reduce_cut clg_reduce_cut_of(const clg_reduce_form *g, int64_t units, int64_t want, int64_t least, int64_t most) {
+    const int64_t rows = larger(1, g->dim[R0] * g->dim[R1]), columns = larger(1, g->dim[R2]);
+    const int64_t parts = larger(1, smaller(smaller(clg_ceil_div(want, units), most), g->length / least));
+    clg_reduce_cut c = { .row_part = clg_ceil_div(rows, smaller(rows, parts)) };
+    c.parts[0] = clg_ceil_div(rows, c.row_part);
+    c.col_part = rows >= parts ? columns : clg_ceil_div(clg_ceil_div(columns, clg_ceil_div(parts, rows)), 64) * 64;
+    c.parts[1] = clg_ceil_div(columns, c.col_part);
+    return c;
+}
+
 static void cut(pass *p, int64_t units, int64_t want, int64_t least) {
-    const int64_t rows = larger(1, p->g.dim[R0] * p->g.dim[R1]), columns = larger(1, p->g.dim[R2]);
-    const int64_t most = smaller(smaller(clg_ceil_div(want, units), MAX_PARTS), p->g.length / least);
-    const int64_t parts = larger(1, most);
-    p->row_part = clg_ceil_div(rows, smaller(rows, parts));
-    p->parts[0] = clg_ceil_div(rows, p->row_part);
-    p->col_part = rows >= parts ? columns : clg_ceil_div(clg_ceil_div(columns, clg_ceil_div(parts, rows)), 64) * 64;
-    p->parts[1] = clg_ceil_div(columns, p->col_part);
+    p->cut = clg_reduce_cut_of(&p->g, units, want, least, MAX_PARTS);
 }
 
 /** per: units of work of a work-item, 0 if the kernel has no such argument. */
 static clg_status launch(clg_emit *e, const pass *p, const char *kernel, int64_t items, size_t local, int64_t per) {
     const int64_t *const dim = p->g.dim;
     const int64_t n = dim[K0] * dim[K1] * dim[K2], k1 = dim[K1], k2 = dim[K2], k3 = dim[K3];
-    const int64_t r0 = dim[R0], r1 = dim[R1], r2 = dim[R2], row_part = p->row_part, col_part = p->col_part;
+    const int64_t r0 = dim[R0], r1 = dim[R1], r2 = dim[R2], row_part = p->cut.row_part, col_part = p->cut.col_part;
     const clg_tensor *const x = p->x, *const y = p->y;
     const double scale = p->scale;
     clg_arg args[14] = { IN(x), OUT(y), INT(n), INT(k1), INT(k2), INT(k3), INT(r0), INT(r1), INT(r2),
                          INT(row_part), INT(col_part), FLOAT(scale) }; /* the rest is zero, which is the end */
     if (per > 0) args[12] = (clg_arg)INT(per);
     return clg_emit_launch(e, &(clg_launch){ .kernel = kernel, .options = p->options, .args = args,
-                                             .global = { (size_t)items, (size_t)p->parts[0], (size_t)p->parts[1] },
+                                             .global = { (size_t)items, (size_t)p->cut.parts[0], (size_t)p->cut.parts[1] },
                                              .local = { local, 1, 1 } });
 }
 
@@ -80,7 +82,7 @@ static int64_t units_cpu(const pass *p) {
 static void cut_cpu(pass *p) { cut(p, units_cpu(p), 64, 16384 / lanes_of(p)); }
 
 static clg_status run_cpu(clg_emit *e, const pass *p) {
-    const int64_t units = units_cpu(p), per = clg_reduce_per(units, p->row_part * p->col_part * lanes_of(p));
+    const int64_t units = units_cpu(p), per = clg_reduce_per(units, p->cut.row_part * p->cut.col_part * lanes_of(p));
     return launch(e, p, p->g.dim[K3] > 1 ? "reduce.cols" : "reduce.rows", clg_ceil_div(units, per), 1, per);
 }
 
@@ -99,12 +101,15 @@ static clg_status run_gpu(clg_emit *e, const pass *p) {
         const int64_t group = clg_team_group(d, CLG_TEAM_GROUP);
         return launch(e, p, "reduce.items", p->g.segments, (size_t)group, 0);
     }
-    const int64_t rows = p->g.segments * p->parts[0] * p->parts[1];
-    const clg_team t = clg_team_of(d, rows, p->row_part * p->col_part, p->may_join);
+    const int64_t rows = p->g.segments * p->cut.parts[0] * p->cut.parts[1];
+    const clg_team t = clg_team_of(d, rows, p->cut.row_part * p->cut.col_part, p->may_join);
     pass with = *p;
     with.options = clg_team_options(e, &t, p->options);
     return launch(e, &with, "reduce.tree", clg_team_items(&t, p->g.segments), (size_t)t.group, 0);
 }
+
+/** Types that the functions of sub-groups have everywhere. */
+static bool is_word(clg_dtype t) { return t == CLG_F32 || t == CLG_I32; }
 
 /** The -D that makes the kernels join by the op's rule; a sum needs none. */
 static const char *join_of(const clg_op *op) {
@@ -117,21 +122,20 @@ static clg_status emit_join(clg_emit *e, const clg_node *n, const way *w) {
     const char *const type = clg_move_type(in_dtype(n, 0));
     const char *const plain = clg_emit_options(e, "-DT=%s%s", type, join_of(n->op));
     const clg_reduce_form g = form_of(n);
-    pass last = { .x = n->in[0], .y = n->out[0], .g = g, .row_part = g.dim[R0] * g.dim[R1], .col_part = g.dim[R2],
-                  .parts = { 1, 1 }, .scale = 1.0 / (double)larger(g.length, 1), .options = plain };
-    const bool word = in_dtype(n, 0) == CLG_F32 || in_dtype(n, 0) == CLG_I32;
-    last.may_join = word && n->op != &clg_op_prod;
+    pass last = { .x = n->in[0], .y = n->out[0], .g = g,
+                  .cut = { g.dim[R0] * g.dim[R1], g.dim[R2], { 1, 1 } }, .scale = 1.0 / (double)larger(g.length, 1), .options = plain };
+    last.may_join = is_word(in_dtype(n, 0)) && n->op != &clg_op_prod;
     if (g.segments == 0) return CLG_OK;
     pass first = last;
     w->cut(&first);
-    const int64_t parts = first.parts[0] * first.parts[1];
+    const int64_t parts = first.cut.parts[0] * first.cut.parts[1];
     if (parts > 1) {
         first.y = last.x = clg_emit_scratch(e, in_dtype(n, 0), CLG_SHAPE(parts, g.segments));
         CLG_TRY(w->run(e, &first));
         last.g = (clg_reduce_form){ .dim = { 1, 1, 1, 1, 1, parts, g.segments }, .segments = g.segments,
                                     .length = parts };
-        last.row_part = 1;
-        last.col_part = parts;
+        last.cut.row_part = 1;
+        last.cut.col_part = parts;
     }
     if (n->op == &clg_op_mean) last.options = clg_emit_options(e, "-DT=%s -DMEAN=1", type);
     return w->run(e, &last);
@@ -140,20 +144,28 @@ static clg_status emit_join(clg_emit *e, const clg_node *n, const way *w) {
 static clg_status emit_cpu(clg_emit *e, const clg_node *n) { return emit_join(e, n, &(way){ cut_cpu, run_cpu }); }
 static clg_status emit_gpu(clg_emit *e, const clg_node *n) { return emit_join(e, n, &(way){ cut_gpu, run_gpu }); }
 
-/** The place of an extreme, or a mask of it: `per` segments a work-item. */
+/** The place of an extreme, or a mask of it: `per` segments a work-item, or, on class gpu, a long one a team. */
 static clg_status emit_first(clg_emit *e, const clg_node *node, bool gpu) {
+    const clg_device *const d = clg_emit_device(e);
     const clg_reduce_form g = form_of(node);
     const clg_tensor *const x = node->in[0], *const y = node->out[0];
     const int64_t n = g.segments, per = gpu ? 1 : clg_reduce_per(g.segments, g.length);
     const int64_t k1 = g.dim[K1], k2 = g.dim[K2], k3 = g.dim[K3], r0 = g.dim[R0], r1 = g.dim[R1], r2 = g.dim[R2];
-    const int64_t group = gpu ? clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP) : 1;
+    const int64_t group = gpu ? clg_team_group(d, CLG_TEAM_GROUP) : 1;
     const bool least = node->op == &clg_op_argmin || node->op == &clg_op_first_min;
     const bool place = node->op == &clg_op_argmax || node->op == &clg_op_argmin;
+    const char *const options = clg_emit_options(e, "-DT=%s -DFIRST=1%s", clg_move_type(in_dtype(node, 0)),
+                                                 least ? " -DMIN=1" : "");
     if (n == 0 || g.length == 0) return CLG_OK;
+    if (gpu && g.dim[K3] == 1 && g.length >= SHORT) {
+        const clg_team t = clg_team_of(d, n, g.length, is_word(x->dtype));
+        return clg_emit_launch(e, &(clg_launch){
+            .kernel = place ? "reduce.place_tree" : "reduce.mask_tree", .options = clg_team_options(e, &t, options),
+            .global = { (size_t)clg_team_items(&t, n), 1, 1 }, .local = { (size_t)t.group, 1, 1 },
+            .args = ARGS(IN(x), OUT(y), INT(n), INT(k1), INT(k2), INT(k3), INT(r0), INT(r1), INT(r2)) });
+    }
     return clg_emit_launch(e, &(clg_launch){
-        .kernel = place ? "reduce.first_place" : "reduce.first_mask",
-        .options = clg_emit_options(e, "-DT=%s -DFIRST=1%s", clg_move_type(in_dtype(node, 0)),
-                                    least ? " -DMIN=1" : ""),
+        .kernel = place ? "reduce.first_place" : "reduce.first_mask", .options = options,
         .global = { (size_t)clg_ceil_div(n, per), 1, 1 }, .local = { (size_t)group, 1, 1 },
         .args = ARGS(IN(x), OUT(y), INT(n), INT(k1), INT(k2), INT(k3), INT(r0), INT(r1), INT(r2), INT(per)) });
 }

@@ -65,7 +65,9 @@ static clg_status launch(clg_emit *e, const pass *p, bool gpu) {
     const bool tree = gpu && is_tree(&p->f);
     const int64_t lanes = smaller(inner, 16), units = outer * parts * (gpu ? inner : clg_ceil_div(inner, 16));
     const int64_t per = clg_reduce_per(units, part_len * lanes);
-    const int64_t group = gpu ? clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP) : 1;
+    const bool word = p->x->dtype == CLG_F32 || p->x->dtype == CLG_I32;
+    const clg_team team = gpu ? clg_team_whole(clg_emit_device(e), word) : (clg_team){ 1, 1, false };
+    const int64_t group = team.group;
     const int64_t items = tree ? outer * parts * group : gpu ? units : clg_ceil_div(units, per);
     clg_arg args[10] = { IN(x) }; /* the rest is zero, which is the end */
     int i = 1;
@@ -79,7 +81,7 @@ static clg_status launch(clg_emit *e, const pass *p, bool gpu) {
     if (!gpu) args[i] = (clg_arg)INT(per);
     return clg_emit_launch(e, &(clg_launch){
         .kernel = tree ? "scan.tree" : gpu ? "scan.items" : inner > 1 ? "scan.cols" : "scan.rows",
-        .options = p->options, .global = { (size_t)items, 1, 1 }, .local = { (size_t)group, 1, 1 }, .args = args });
+        .options = tree ? clg_team_options(e, &team, p->options) : p->options, .global = { (size_t)items, 1, 1 }, .local = { (size_t)group, 1, 1 }, .args = args });
 }
 
 /** How many parts: so many that there are about `want` units of work, of at least `least` elements each. */

@@ -76,27 +76,27 @@ int64_t clg_softmax_per(int64_t units, int64_t work) {
     return by_work > by_count ? by_work : by_count;
 }
 
-clg_status clg_softmax_emit(clg_emit *e, const clg_tensor *x, const clg_tensor *y, const clg_softmax_form *f,
-                            const char *options, bool gpu) {
+clg_status clg_softmax_emit_cpu(clg_emit *e, const clg_tensor *x, const clg_tensor *y, const clg_softmax_form *f,
+                                const char *options) {
     const int64_t n = f->n, classes = f->classes, inner = f->inner;
-    const int64_t group = gpu ? clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP) : 1;
-    const bool lanes = inner > 1, tree = gpu && !lanes && classes >= group;
+    const bool lanes = inner > 1;
     const int64_t units = lanes ? n / inner * ((inner + 15) / 16) : n;
     const int64_t per = clg_softmax_per(units, lanes ? 16 * classes : classes);
-    const char *const kernel = tree ? "softmax.tree" : gpu ? "softmax.items" : lanes ? "softmax.cols" : "softmax.rows";
-    const int64_t items = tree ? n * group : gpu ? n : (units + per - 1) / per;
     clg_arg args[7] = { IN(x), OUT(y), INT(n), INT(classes) }; /* the rest is zero, which is the end */
     int i = 4;
-    if (lanes || (gpu && !tree)) args[i++] = (clg_arg)INT(inner);
-    if (!gpu) args[i] = (clg_arg)INT(per);
-    return clg_emit_launch(e, &(clg_launch){ .kernel = kernel, .options = options, .global = { (size_t)items, 1, 1 },
-                                             .local = { (size_t)group, 1, 1 }, .args = args });
+    if (lanes) args[i++] = (clg_arg)INT(inner);
+    args[i] = (clg_arg)INT(per);
+    return clg_emit_launch(e, &(clg_launch){ .kernel = lanes ? "softmax.cols" : "softmax.rows", .options = options,
+                                             .global = { (size_t)((units + per - 1) / per), 1, 1 },
+                                             .local = { 1, 1, 1 }, .args = args });
 }
 
 static clg_status emit(clg_emit *e, const clg_node *n, bool gpu) {
     const clg_softmax_form f = clg_softmax_form_of(in_shape(n, 0), axis_of(n));
+    const char *const options = n->op == &clg_op_log_softmax ? "-DMODE=1" : "-DMODE=0";
     if (out_elems(n, 0) == 0) return CLG_OK;
-    return clg_softmax_emit(e, n->in[0], n->out[0], &f, n->op == &clg_op_log_softmax ? "-DMODE=1" : "-DMODE=0", gpu);
+    return gpu ? clg_softmax_emit_gpu(e, n->in[0], n->out[0], &f, false, options)
+               : clg_softmax_emit_cpu(e, n->in[0], n->out[0], &f, options);
 }
 
 static clg_status emit_cpu(clg_emit *e, const clg_node *n) { return emit(e, n, false); }

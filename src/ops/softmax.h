@@ -22,10 +22,12 @@ void clg_softmax_stat(const clg_softmax_form *f, const double *x, int64_t p, dou
 
 /** Appends what the options of cl/softmax.cl say: -DMODE=0 softmax, 1 log-softmax, 2 statistics: y [2, n] gets what
  *  clg_softmax_stat() computes. */
-clg_status clg_softmax_emit(clg_emit *e, const clg_tensor *x, const clg_tensor *y, const clg_softmax_form *f,
-                            const char *options, bool gpu);
+clg_status clg_softmax_emit_cpu(clg_emit *e, const clg_tensor *x, const clg_tensor *y, const clg_softmax_form *f,
+                                const char *options);
+clg_status clg_softmax_emit_gpu(clg_emit *e, const clg_tensor *x, const clg_tensor *y, const clg_softmax_form *f,
+                                bool statistics, const char *options);
 
-/** For accept(): sizes fit an int; sizes fit, and the device has the work-groups. */
+/** For accept(): sizes fit an int; sizes fit, and the device has work-groups at all. */
 bool clg_softmax_fits(const clg_node *n, const clg_device *d);
 bool clg_softmax_fits_group(const clg_node *n, const clg_device *d);
 

@@ -13,12 +13,16 @@ int64_t clg_team_group(const clg_device *d, int64_t most) {
     return n;
 }
 
+clg_team clg_team_whole(const clg_device *d, bool may_join) {
+    const int64_t group = clg_team_group(d, CLG_TEAM_GROUP);
+    return (clg_team){ group, group, may_join && clg_device_has_subgroups(d) };
+}
+
 clg_team clg_team_of(const clg_device *d, int64_t rows, int64_t length, bool may_join) {
     const clg_device_caps *const c = clg_device_get_caps(d);
     const int64_t wave = c->wave > 0 ? c->wave : SMALL;
-    clg_team t = { .group = clg_team_group(d, CLG_TEAM_GROUP) };
-    t.lanes = length <= SMALL_ROW && t.group > SMALL ? SMALL : t.group;
-    t.subgroups = may_join && clg_device_has_subgroups(d);
+    clg_team t = clg_team_whole(d, may_join);
+    if (length <= SMALL_ROW && t.group > SMALL) t.lanes = SMALL;
     const bool busy = rows >= (int64_t)BUSY * c->compute_units && length <= WAVE_ROW * wave;
     if (t.subgroups && busy && t.group > SMALL) t.lanes = SMALL;
     return t;

@@ -24,6 +24,9 @@ typedef struct clg_team {
  *  another. may_join: whether the functions of sub-groups do what is wanted. */
 clg_team clg_team_of(const clg_device *d, int64_t rows, int64_t length, bool may_join);
 
+/** The team of a whole work-group. */
+clg_team clg_team_whole(const clg_device *d, bool may_join);
+
 /** Work-groups that a launch has for so many rows, in work-items. */
 int64_t clg_team_items(const clg_team *t, int64_t rows);
 

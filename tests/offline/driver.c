@@ -24,10 +24,10 @@ typedef struct profile {
 } profile;
 
 static const profile profiles[] = {
-    {"amd", "gfx1030", "Advanced Micro Devices, Inc.", "cl_khr_fp64 cl_khr_fp16", CL_DEVICE_TYPE_GPU, 36, 32, 0x4043,
-     256, 65536, CL_FALSE},
-    {"amd64", "gfx90a", "Advanced Micro Devices, Inc.", "cl_khr_fp64 cl_khr_fp16", CL_DEVICE_TYPE_GPU, 104, 64, 0x4043,
-     256, 65536, CL_FALSE},
+    {"amd", "gfx1030", "Advanced Micro Devices, Inc.", "cl_khr_fp64 cl_khr_fp16 cl_khr_subgroups",
+     CL_DEVICE_TYPE_GPU, 36, 32, 0x4043, 256, 65536, CL_FALSE},
+    {"amd64", "gfx90a", "Advanced Micro Devices, Inc.", "cl_khr_fp64 cl_khr_fp16 cl_khr_subgroups",
+     CL_DEVICE_TYPE_GPU, 104, 64, 0x4043, 256, 65536, CL_FALSE},
     {"nvidia", "NVIDIA A100", "NVIDIA Corporation", "cl_khr_fp64", CL_DEVICE_TYPE_GPU, 108, 32, 0x4003, 1024, 49152,
      CL_FALSE},
     {"intel", "Intel(R) Iris(R) Xe Graphics", "Intel(R) Corporation", "cl_khr_fp16 cl_khr_fp64 cl_khr_subgroups",
