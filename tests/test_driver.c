@@ -62,11 +62,13 @@ static void finish(work *w) {
     clg_store_destroy(&w->store);
 }
 
-static void report(const work *w, char *to, size_t size) {
+static void report_as(const work *w, enum clg_report_kind kind, char *to, size_t size) {
     FILE *f = fmemopen(to, size, "w");
-    OK(clg_plan_report(w->plan, CLG_REPORT_TEXT, f));
+    OK(clg_plan_report(w->plan, kind, f));
     fclose(f);
 }
+
+static void report(const work *w, char *to, size_t size) { report_as(w, CLG_REPORT_TEXT, to, size); }
 
 static int warnings;
 static char last_warning[2000];
@@ -79,16 +81,30 @@ static void count_warnings(void *user, enum clg_log_level level, const char *tex
 
 static clg_device_params no_cache(void) { return (clg_device_params){ .cache_dir = "" }; }
 
+/* A device of a profile, with a fault from now on. */
+static clg_device *open_with_fault(const char *profile, const char *fault) {
+    use_virtual(profile);
+    const clg_device_params p = no_cache();
+    clg_device *d = open_virtual(&p);
+    set_fault(fault);
+    return d;
+}
+
 /* --- implementations that fail --- */
+
+/* What was asked for by name is not replaced. */
+static void expect_forced_to_fail(clg_device *d) {
+    work w = start(d, clg_plan_params(.impl = "softmax.gpu"));
+    cr_expect_null(w.plan);
+    cr_expect(strstr(clg_error(), "does not build"), "%s", clg_error());
+    finish(&w);
+}
 
 /* The default does not build: the next is taken, told once, and the report says why. */
 Test(driver, next_variant_builds) {
     static char text[16384];
-    use_virtual("amd-vega");
+    clg_device *d = open_with_fault("amd-vega", "build=KERNEL items(IN(x)");
     clg_set_log(count_warnings, NULL, CLG_LOG_WARN);
-    const clg_device_params p = no_cache();
-    clg_device *d = open_virtual(&p);
-    set_fault("build=KERNEL items(IN(x)");
     for (int i = 0; i < 2; i++) {
         work w = start(d, NULL);
         cr_assert_not_null(w.plan, "%s", clg_error());
@@ -97,25 +113,23 @@ Test(driver, next_variant_builds) {
         cr_expect(strstr(text, "not used, as it fails here: softmax.gpu: "), "%s", text);
         cr_expect(strstr(text, "this driver cannot compile it"), "%s", text);
         cr_expect(strstr(text, "softmax.cpu"), "%s", text);
+        report_as(&w, CLG_REPORT_JSON, text, sizeof text);
+        const char *failed = strstr(text, "\"failed\": [");
+        cr_expect(failed && strstr(failed, "\"impl\": \"softmax.gpu\""), "%s", text);
+        cr_expect(failed && strstr(failed, "this driver cannot compile it"), "%s", text);
+        cr_expect(!strstr(text, "\"excluded\""), "%s", text);
         finish(&w);
     }
     cr_expect_eq(warnings, 1);
     cr_expect(strstr(last_warning, "softmax.gpu fails here") && strstr(last_warning, "error: "), "%s", last_warning);
-    clg_plan_params forced = { .impl = "softmax.gpu" };
-    work w = start(d, &forced); /* what was asked for by name is not replaced */
-    cr_expect_null(w.plan);
-    cr_expect(strstr(clg_error(), "does not build"), "%s", clg_error());
-    finish(&w);
+    expect_forced_to_fail(d);
     clg_device_destroy(&d);
 }
 
 /* A kernel for which the device allows smaller groups only. */
 Test(driver, smaller_group) {
     static char text[16384];
-    use_virtual("amd-vega");
-    const clg_device_params p = no_cache();
-    clg_device *d = open_virtual(&p);
-    set_fault("group=ew_*:16");
+    clg_device *d = open_with_fault("amd-vega", "group=ew_*:16");
     work w = start(d, NULL);
     cr_assert_not_null(w.plan, "%s", clg_error());
     cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
@@ -128,10 +142,7 @@ Test(driver, smaller_group) {
 /* No implementation builds: the reference computes it, told once for each op, and the report says why. */
 Test(driver, no_variant_left) {
     static char text[16384];
-    use_virtual("amd-vega");
-    const clg_device_params p = no_cache();
-    clg_device *d = open_virtual(&p);
-    set_fault("build=KERNEL");
+    clg_device *d = open_with_fault("amd-vega", "build=KERNEL");
     clg_set_log(count_warnings, NULL, CLG_LOG_WARN);
     for (int i = 0; i < 2; i++) {
         work w = start(d, NULL);
@@ -148,11 +159,7 @@ Test(driver, no_variant_left) {
     }
     cr_expect_eq(warnings, 4 + 2, "%d, the last: %s", warnings, last_warning);
     cr_expect(strstr(last_warning, "is computed by the reference on the host"), "%s", last_warning);
-    clg_plan_params forced = { .impl = "softmax.gpu" };
-    work w = start(d, &forced); /* what was asked for by name is not replaced */
-    cr_expect_null(w.plan);
-    cr_expect(strstr(clg_error(), "does not build"), "%s", clg_error());
-    finish(&w);
+    expect_forced_to_fail(d);
     set_fault("");
     clg_device_destroy(&d);
 }
@@ -208,6 +215,7 @@ Test(driver, wrong_is_excluded) {
 }
 
 Test(driver, exclusion_by_hand) {
+    static char text[16384];
     const char *why = NULL;
     use_virtual("amd-vega");
     const clg_device_params p = no_cache();
@@ -222,6 +230,9 @@ Test(driver, exclusion_by_hand) {
     cr_expect_str_eq(excluded_why(d, "softmax.gpu"), "two lines = one");
     work w = start(d, NULL);
     cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
+    report_as(&w, CLG_REPORT_JSON, text, sizeof text);
+    const char *excluded = strstr(text, "\"excluded\": [");
+    cr_expect(excluded && strstr(excluded, "elementwise.gpu") && strstr(excluded, "two lines = one"), "%s", text);
     finish(&w);
     OK(clg_impl_allow(d, "softmax.gpu"));
     OK(clg_impl_allow(d, "softmax.gpu"));
@@ -250,7 +261,9 @@ Test(driver, lost_device) {
     for (int i = 0; i < 3 && status == CLG_OK; i++) status = try_run(&w, &first);
     cr_expect_eq(status, CLG_ERR_DEVICE);
     cr_expect(strstr(clg_error(), "CL_DEVICE_NOT_AVAILABLE"), "%s", clg_error());
-    snprintf(cause, sizeof cause, "%.80s", strstr(clg_error(), "clEnqueue"));
+    const char *call = strstr(clg_error(), "clEnqueue");
+    cr_assert_not_null(call, "%s", clg_error());
+    snprintf(cause, sizeof cause, "%.80s", call);
     set_fault(""); /* the driver answers again, but what was on the device is gone */
     cr_expect_eq(try_run(&w, &first), CLG_ERR_DEVICE);
     cr_expect(strstr(clg_error(), "is lost") && strstr(clg_error(), cause), "%s\n%s", clg_error(), cause);
@@ -280,21 +293,46 @@ static void hang(bool profiling, const char *profile) {
     w = start(d, NULL);
     cr_expect_float_eq(run(&w), 0.125f, 1e-6f);
     set_fault("hang=items");
-    double begin = now();
+    const double begin = now();
     cr_expect_eq(try_run(&w, &first), CLG_ERR_DEVICE);
-    cr_expect(now() - begin > 0.99 && now() - begin < 10, "%g s", now() - begin);
+    cr_expect_gt(now() - begin, 0.99);
     cr_expect(strstr(clg_error(), "timed out") && strstr(clg_error(), "1000 ms"), "%s", clg_error());
     cr_expect(strstr(clg_error(), profiling ? "softmax.gpu softmax_" : ".profiling"), "%s", clg_error());
-    begin = now();
-    cr_expect_eq(clg_device_finish(d), CLG_ERR_DEVICE);
+    cr_expect_eq(clg_device_finish(d), CLG_ERR_DEVICE); /* at once */
+    cr_expect(strstr(clg_error(), "is lost"), "%s", clg_error());
     finish(&w);
     clg_device_destroy(&d);
-    cr_expect_lt(now() - begin, 0.9);
     cr_expect_eq(first, 0);
 }
 
 Test(driver, hang_shared_memory) { hang(true, "intel-uhd"); }
 Test(driver, hang_own_memory) { hang(false, "amd-vega"); }
+
+/* Values that another device sends wait in host memory: a copy that does not get through is told in time too. */
+Test(driver, hang_of_a_receiver) {
+    const float x[8] = { 1 };
+    use_virtual("amd-vega");
+    clg_device *d = open_virtual(clg_device_params(.cache_dir = "", .timeout_ms = 1000));
+    clg_device *ref = clg_device_open("ref", NULL);
+    clg_graph *g = clg_graph_create(ref, NULL);
+    cr_assert_not_null(g, "%s", clg_error());
+    clg_tensor *in = clg_input(g, "x", CLG_F32, CLG_SHAPE(8)), *h = clg_exp(in);
+    OK(clg_graph_pin(g, d));
+    clg_tensor *y = clg_softmax(h, 0);
+    clg_plan *plan = compile(g, CLG_LIST(y), NULL);
+    OK(clg_write(plan, in, x, sizeof x));
+    set_fault("hang=items");
+    clg_status status = CLG_OK;
+    int runs = 0;
+    for (; runs < 4 && status == CLG_OK; runs++) status = clg_run(plan); /* the second sends behind what hangs */
+    cr_expect_eq(status, CLG_ERR_DEVICE);
+    cr_expect_eq(runs, 3, "%d runs", runs);
+    cr_expect(strstr(clg_error(), "timed out") && strstr(clg_error(), "an earlier copy"), "%s", clg_error());
+    clg_plan_destroy(&plan);
+    clg_graph_destroy(&g);
+    clg_device_destroy(&d);
+    clg_device_destroy(&ref);
+}
 
 /* --- memory that is found missing late --- */
 

@@ -192,7 +192,7 @@ static clg_status train(clg_device *d, clg_store *net, clg_graph *g, double *val
         CLG_TRY_END(clg_read(plan, loss, &loss_value, sizeof loss_value));
     }
     CLG_TRY_END(clg_read_end(plan, dh, hidden, sizeof hidden));
-    *value = (double)(int64_t)(1e4 * (loss_value + hidden[5])); /* another implementation may have been taken */
+    *value = (double)loss_value + hidden[5];
     CLG_TRY_END(clg_device_finish(d));
     CLG_TRY_END(clg_store_set_meta(net, "model", "tiny"));
 end:

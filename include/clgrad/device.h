@@ -65,6 +65,9 @@ typedef struct clg_device_params {
  * timeout_ms. From then on each call that needs it fails at once with CLG_ERR_DEVICE and the first cause; other devices
  * go on. Everything may be destroyed as usual, and nothing waits for the device. Of one that hangs the command queues
  * and the memory of pending copies are not freed, since commands may still use them: they are lost to the process.
+ * timeout_ms bounds all waits for commands: of reads, uploads, copies between devices, clg_device_finish() and destroy
+ * functions. OpenCL has no bounded form of what else may block in a driver: compiling a program, enqueueing where the
+ * driver waits for a full queue, releasing an object.
  */
 CLG_API clg_device *clg_device_open(const char *which, const clg_device_params *params);
 

@@ -43,7 +43,7 @@ void clg_awake_destroy(clg_device *d) {
     if (!w) return;
     if (w->bell && clg_device_works(d)) {
         clEnqueueUnmapMemObject(d->queue, w->memory, (void *)w->bell, 0, NULL, NULL);
-        clFinish(d->queue);
+        (void)clg_wait_queue(d, d->queue);
     }
     if (w->kernel) clReleaseKernel(w->kernel);
     if (w->memory) clReleaseMemObject(w->memory);
@@ -85,7 +85,7 @@ static cl_int calibrate(clg_device *d) {
     for (int i = 0; i < 3; i++) {
         const double begin = clg_now();
         cl_int err = spin(d, TRIAL);
-        if (err == CL_SUCCESS) err = clFinish(d->queue);
+        if (err == CL_SUCCESS) err = clg_wait_queue(d, d->queue);
         if (err != CL_SUCCESS) return err;
         if (i > 0 && clg_now() - begin < least) least = clg_now() - begin;
     }
@@ -101,10 +101,12 @@ static cl_int make(clg_device *d) {
     cl_int err = CL_SUCCESS;
     w->memory = clCreateBuffer(d->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, BELL_BYTES, NULL, &err);
     if (err != CL_SUCCESS) return w->memory = NULL, err;
-    void *bell = clEnqueueMapBuffer(d->queue, w->memory, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, BELL_BYTES, 0, NULL,
+    void *bell = clEnqueueMapBuffer(d->queue, w->memory, CL_FALSE, CL_MAP_READ | CL_MAP_WRITE, 0, BELL_BYTES, 0, NULL,
                                     NULL, &err);
     if (err != CL_SUCCESS) return err;
     w->bell = bell;
+    err = clg_wait_queue(d, d->queue);
+    if (err != CL_SUCCESS) return err;
     atomic_init(w->bell, 0);
     w->kernel = clCreateKernel(w->program->program, "spin", &err);
     if (err != CL_SUCCESS) return w->kernel = NULL, err;

@@ -96,8 +96,9 @@ static cl_int clear(clg_device *d, const clg_buffer *b, const char **call) {
         *call = "clEnqueueWriteBuffer";
         void *zeros = clg_calloc(1, b->size);
         if (!zeros) return CL_OUT_OF_HOST_MEMORY;
-        err = clEnqueueWriteBuffer(d->queue, b->mem, CL_TRUE, 0, b->size, zeros, 0, NULL, wanted);
-        clg_free(zeros);
+        err = clEnqueueWriteBuffer(d->queue, b->mem, CL_FALSE, 0, b->size, zeros, 0, NULL, wanted);
+        if (err == CL_SUCCESS) err = clg_wait_queue(d, d->queue);
+        if (atomic_load(&d->state) != CLG_DEVICE_HUNG) clg_free(zeros); /* else the command may still read them */
     }
     clg_note_command(d, d->queue, NULL, "clear", event);
     return err;
@@ -204,14 +205,17 @@ clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void 
         clg_to_double(t, data, b->host + elem, n);
         return CLG_OK;
     }
+    clg_device *d = b->device;
     const size_t at = elem * clg_dtype_size(t), size = n * clg_dtype_size(t);
+    const bool bounded = d->timeout_ms > 0;
     cl_event event = NULL;
-    CLG_TRY(clg_device_settle(b->device));
-    clg_awake_ring(b->device);
-    const cl_int err = clEnqueueWriteBuffer(b->device->queue, b->mem, CL_TRUE, at, size, data, 0, NULL,
-                                            clg_trace_wants(b->device) ? &event : NULL);
-    clg_note_command(b->device, b->device->queue, NULL, "upload", event);
-    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(b->device, err, "clEnqueueWriteBuffer", "%zu bytes", size);
+    CLG_TRY(clg_device_settle(d));
+    clg_awake_ring(d);
+    cl_int err = clEnqueueWriteBuffer(d->queue, b->mem, bounded ? CL_FALSE : CL_TRUE, at, size, data, 0, NULL,
+                                      clg_trace_wants(d) ? &event : NULL);
+    if (err == CL_SUCCESS && bounded) err = clg_wait_queue(d, d->queue);
+    clg_note_command(d, d->queue, NULL, "upload", event);
+    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clEnqueueWriteBuffer", "%zu bytes", size);
 }
 
 clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, size_t n) {

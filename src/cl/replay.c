@@ -138,8 +138,8 @@ void clg_recorded_destroy(clg_recorded **replay) {
     clg_recorded *r = *replay;
     *replay = NULL;
     if (r->commands) {
-        clFinish(r->device->queue);
-        r->device->replay->release(r->commands);
+        (void)clg_wait_queue(r->device, r->device->queue);
+        if (atomic_load(&r->device->state) != CLG_DEVICE_HUNG) r->device->replay->release(r->commands);
     }
     if (r->last) clReleaseEvent(r->last);
     clg_free(r);

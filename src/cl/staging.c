@@ -9,9 +9,10 @@ static clg_status create_pinned(clg_device *d, cl_command_queue q, size_t bytes,
         s->pinned = NULL;
         return clg_cl_fail(d, err, "clCreateBuffer", "pinned staging memory of %zu bytes", bytes);
     }
-    s->host = clEnqueueMapBuffer(q, s->pinned, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, bytes, 0, NULL, NULL, &err);
+    s->host = clEnqueueMapBuffer(q, s->pinned, CL_FALSE, CL_MAP_READ | CL_MAP_WRITE, 0, bytes, 0, NULL, NULL, &err);
+    if (err != CL_SUCCESS) s->host = NULL;
+    else err = clg_wait_queue(d, q);
     if (err == CL_SUCCESS) return CLG_OK;
-    s->host = NULL;
     return clg_cl_fail(d, err, "clEnqueueMapBuffer", "pinned staging memory of %zu bytes", bytes);
 }
 

@@ -34,11 +34,13 @@ end:
 
 void clg_transfer_destroy(clg_transfer **t) {
     if (!t || !*t) return;
-    if ((*t)->sent) clWaitForEvents(1, &(*t)->sent);
-    clg_event_release(&(*t)->sent);
-    clg_free((*t)->host);
-    clg_free(*t);
+    clg_transfer *x = *t;
+    clg_device *to = x->dst->device;
     *t = NULL;
+    if (x->sent) (void)clg_wait_event(to, x->sent);
+    clg_event_release(&x->sent);
+    if (atomic_load(&to->state) != CLG_DEVICE_HUNG) clg_free(x->host); /* else a command may still read it */
+    clg_free(x);
 }
 
 bool clg_transfer_is_direct(const clg_transfer *t) { return !t->host; }
@@ -79,7 +81,7 @@ clg_status clg_transfer_run(clg_transfer *x, clg_buffer *src, size_t src_elem) {
     CLG_TRY(clg_buffer_check(src, src_elem, x->dtype, x->n, "clg_transfer_run"));
     if (x->n == 0) return CLG_OK;
     if (!x->host) return copy(x, src, src_elem);
-    const cl_int err = x->sent ? clWaitForEvents(1, &x->sent) : CL_SUCCESS;
+    const cl_int err = x->sent ? clg_wait_event(x->dst->device, x->sent) : CL_SUCCESS;
     clg_event_release(&x->sent);
     if (err != CL_SUCCESS) return clg_cl_fail(x->dst->device, err, "clWaitForEvents", "an earlier copy failed");
     CLG_TRY(clg_buffer_read(src, src_elem, x->dtype, x->host, x->n));

@@ -3,6 +3,8 @@
 #include "plan/parts_report.h"
 #include "plan/place.h"
 
+#include <clgrad/tune.h>
+
 static const char *device_name(const clg_device *d) {
     clg_device_info info;
     clg_device_get_info(d, &info);
@@ -46,6 +48,43 @@ bool clg_fallbacks_json(const clg_plan *p, json_t *to) {
         return ok;
     }
     return json_object_set_new(to, "fallbacks", list) == 0;
+}
+
+/* Appends {impl, device, why}. */
+static bool add_reason(json_t *list, const char *impl, const clg_device *d, const char *why) {
+    return json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "impl", impl, "device", device_name(d), "why",
+                                                 why)) == 0;
+}
+
+static bool list_excluded(clg_device *d, json_t *list) {
+    const char *impl, *why = "";
+    for (int i = 0; (impl = clg_impl_excluded(d, i, &why)) != NULL; i++)
+        if (!add_reason(list, impl, d, why)) return false;
+    return true;
+}
+
+/* Whether an earlier part is on the same device. */
+static bool was_seen(const clg_parts *parts, int k) {
+    int i = 0;
+    while (parts->part[i].device != parts->part[k].device) i++;
+    return i < k;
+}
+
+bool clg_avoided_json(const clg_plan *p, json_t *to) {
+    if (p->whole) return true;
+    json_t *failed = json_array(), *excluded = json_array();
+    bool ok = failed && excluded && (p->parts || list_excluded(p->device, excluded));
+    for (int i = 0; i < p->findings->bars.n && ok; i++) {
+        const clg_bar *b = &p->findings->bars.bar[i];
+        ok = add_reason(failed, b->impl, b->device, b->why);
+    }
+    for (int k = 0; p->parts && k < p->parts->n && ok; k++)
+        ok = was_seen(p->parts, k) || list_excluded(p->parts->part[k].device, excluded);
+    if (ok && json_array_size(failed) > 0) ok = json_object_set(to, "failed", failed) == 0;
+    if (ok && json_array_size(excluded) > 0) ok = json_object_set(to, "excluded", excluded) == 0;
+    json_decref(failed);
+    json_decref(excluded);
+    return ok;
 }
 
 /* --- copies --- */

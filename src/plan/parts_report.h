@@ -22,4 +22,7 @@ void clg_parts_dot(const clg_plan *p, clg_str *out);
 void clg_fallbacks_text(const clg_plan *p, clg_str *out);
 bool clg_fallbacks_json(const clg_plan *p, json_t *to);
 
+/** Adds "failed" and "excluded", the implementations that are not taken, with reasons; in the plan, not its parts. */
+bool clg_avoided_json(const clg_plan *p, json_t *to);
+
 #endif /* CLG_PLAN_PARTS_REPORT_H_ */

@@ -194,7 +194,7 @@ json_t *clg_plan_json(const clg_plan *p) {
                           (json_int_t)m->bytes_workspace, "bytes_fixed", (json_int_t)m->bytes_fixed, "bytes_params",
                           (json_int_t)m->bytes_params, "flops", m->flops, "bytes_moved", m->bytes_moved,
                           "compile_seconds", m->compile_seconds, "steps", steps); /* takes steps over */
-    ok = ok && j && clg_fallbacks_json(p, j);
+    ok = ok && j && clg_fallbacks_json(p, j) && clg_avoided_json(p, j);
     if (ok && p->parts) {
         json_object_del(j, "steps");
         ok = json_object_set_new(j, "n_fallback", json_integer(m->n_fallback)) == 0
