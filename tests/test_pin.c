@@ -1,5 +1,5 @@
-/* Plans of several devices as their callers see them: what clg_graph_pin() asks for, copies of targets that are begun,
- * and the report as JSON. Two devices "ref", so that nothing is compiled; numbers are the matter of test_placement.c. */
+/* Plans of several devices as their callers see them: what clg_graph_pin() asks for, copies of targets that are
+ * begun, and the report as JSON. Two devices "ref", so that nothing is compiled; numbers are for test_placement.c. */
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <stdio.h>
