@@ -155,7 +155,8 @@ def sources():
     """What is tested: how the page calls it, and a name of its state."""
     head = git('rev-parse', '--short', 'HEAD').strip()
     changes = git('diff', 'HEAD', '--', '.', ':!docs/devices.md')
-    return head + (' with changes' if changes else ''), head + hashlib.sha256(changes.encode()).hexdigest()[:16]
+    state = hashlib.sha256('\n'.join([ROOT, head, changes]).encode()).hexdigest()  # the log of meson is in this folder
+    return head + (' with changes' if changes else ''), state
 
 
 def name_of(suite):
@@ -258,8 +259,8 @@ def run(name, resume):
     start = time.monotonic()
     try:
         if left:
-            subprocess.run(['meson', 'test', '-C', BUILD, '--no-rebuild', '--logbase', f'lane-{name}', '-t', str(factor),
-                            '--wrapper', shlex.join(wrapper), *left], env=env, stdout=sys.stderr)
+            subprocess.run(['meson', 'test', '-C', BUILD, '--no-rebuild', '--logbase', f'lane-{name}', '-t',
+                            str(factor), '--wrapper', shlex.join(wrapper), *left], env=env, stdout=sys.stderr)
     finally:  # also of what is interrupted
         results.end(time.monotonic() - start)
     sums = count(results.suites, wanted)

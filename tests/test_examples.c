@@ -158,16 +158,16 @@ static const char *try(const char *name, double loose, const drawing *drawings, 
 #define TRY(name, loose, ...) \
     try(name, loose, (const drawing[]){__VA_ARGS__}, (int)(sizeof((const drawing[]){__VA_ARGS__}) / sizeof(drawing)))
 
-Test(examples, gradients, .timeout = 120) {
+Test(examples, gradients, .timeout = 400) {
     TRY("gradients", 0.001, {"gradients", "gradient descent at three rates", .curves = 3, .marks = 3 * 40 + 3});
 }
 
-Test(examples, perceptron, .timeout = 120) {
+Test(examples, perceptron, .timeout = 400) {
     TRY("perceptron", 0, {"perceptron", "two clouds", .pictures = 1, .marks = 100 + 2},
         {"perceptron_margin", "updates until no row is wrong", .curves = 2, .marks = 2 * 6 + 2});
 }
 
-Test(examples, mlp_xor, .timeout = 120) {
+Test(examples, mlp_xor, .timeout = 400) {
     const char *out = TRY("mlp_xor", 0.05, {"mlp_xor_linear", "logistic regression", .pictures = 1, .marks = 200 + 2},
                           {"mlp_xor", "one hidden layer of 8", .pictures = 1, .marks = 200 + 2});
     cr_expect_lt(number(out, "logistic regression", "with, "), 0.8);
@@ -175,7 +175,7 @@ Test(examples, mlp_xor, .timeout = 120) {
 }
 
 /* Under- and overfitting: the error on the points of training and on others, by degree; what five folds say. */
-Test(examples, model_selection, .timeout = 120) {
+Test(examples, model_selection, .timeout = 400) {
     const char *out = TRY("model_selection", 0.05,
                           {"model_selection", "20 points of a cubic", .curves = 6, .marks = 3 * (20 + 2) + 3 * 6 + 3});
     double train[6], other[6], folds[6];
@@ -195,7 +195,7 @@ Test(examples, model_selection, .timeout = 120) {
 }
 
 /* The gap between validation and training error, without and with decay: the course's claim in numbers. */
-Test(examples, weight_decay, .timeout = 120) {
+Test(examples, weight_decay, .timeout = 400) {
     const char *out = TRY("weight_decay", 0.05, {"weight_decay", "without decay", .curves = 4, .marks = 4},
                           {"weight_decay_sweep", "how much decay?", .curves = 3, .marks = 3 * 7 + 2});
     const double free_gap = number(out, "without ", "gap"), gap = number(out, "decay, lambda = 1", "gap");
@@ -206,22 +206,22 @@ Test(examples, weight_decay, .timeout = 120) {
     cr_expect(number(out, "decay, lambda = 1", "|w|") < 0.5 * number(out, "without ", "|w|"));
 }
 
-Test(examples, dropout, .timeout = 120) {
+Test(examples, dropout, .timeout = 400) {
     const char *out = TRY("dropout", 0.15, {"dropout", "error on digits", .curves = 2, .marks = 2 * 20 + 2});
     cr_expect(number(out, "p = 0.0", "training error") < 0.03 && number(out, "p = 0.0", "gap") > 0.25);
     cr_expect(number(out, "p = 0.5", "gap") < 0.22);
     cr_expect(number(out, "p = 0.5", "validation error") < number(out, "p = 0.0", "validation error"));
 }
 
-Test(examples, convolution, .timeout = 120) {
+Test(examples, convolution, .timeout = 400) {
     TRY("convolution", 0.001, {"convolution", "a digit, and its edges", .pictures = 3});
 }
 
-Test(examples, pooling, .timeout = 120) {
+Test(examples, pooling, .timeout = 400) {
     TRY("pooling", 0.01, {"pooling", "what a shift by one pixel changes", .pictures = 6});
 }
 
-Test(examples, lenet, .timeout = 120) {
+Test(examples, lenet, .timeout = 400) {
     const char *out = TRY("lenet", 0.25, {"lenet_curves", "LeNet", .curves = 3, .marks = 3 * 3 + 3},
                           {"lenet_confusion", "LeNet on 1000 test digits", .cells = 20},
                           {"lenet_filters", "filters of the first layer", .pictures = 6},
@@ -230,13 +230,13 @@ Test(examples, lenet, .timeout = 120) {
 }
 
 /* The graph of LeNet without pictures; losses of single batches part soon where devices round differently. */
-Test(examples, lenet_graph, .timeout = 120) {
+Test(examples, lenet_graph, .timeout = 400) {
     const char *out = try("lenet_graph", 0.6, NULL, 0);
     cr_expect_lt(number(out, "  200 ", "loss"), 0.6);
 }
 
 /* Its parts, what crosses between them, and that the net learns. */
-Test(examples, two_devices, .timeout = 120) {
+Test(examples, two_devices, .timeout = 400) {
     static char out[TEXT];
     run("two_devices ref ref", out);
     cr_expect_lt(number(out, "step 300", "loss"), 0.1);
