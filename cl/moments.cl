@@ -1,8 +1,8 @@
 /* Sums of two things in one launch, over sets of axes in the merged form of reduce.clh:
  *
  *   moments     mean = sum of x / n, var = sum of (x - mean)^2 / n, where nothing cancels, since a mean is taken off
- *               first. CPU: two sweeps, of which the second mostly finds the segment in a cache. GPU: one; 16 elements
- *               at a time lie in registers, which gives their sum and their squares about their own mean, and such pairs
+ *               first. CPU: two sweeps, of which the second mostly finds the segment in a cache. GPU: one, 16
+ *               elements at a time lie in registers, which gives their sum and their squares about their own mean, and such pairs
  *               are joined (Chan, Golub & LeVeque 1983)
  *   comoments   s = sum of u, t = sum of u (x - mean)
  *
@@ -10,7 +10,7 @@
  *   ..._cols    CPU: lanes along k3; a work-item makes `per` blocks of 16 results
  *   ..._tree    GPU, K3 = 1: a team of work-items a segment (team.clh), by vectors of 4 where rows allow
  *   ..._items   GPU: a work-item a result
- *   ..._join    GPU: where too few segments would leave a device idle, a launch cuts them into parts as those of reduce.cl
+ *   ..._join    GPU: where too few segments would leave a device idle, a launch cuts them into parts as reduce.cl
  *               do, and keeps for each what it knows of it (-DPARTIAL=1); a work-item joins those of a result
  *
  * One writer for each result, sums in an order that the shape fixes. */

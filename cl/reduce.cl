@@ -15,8 +15,8 @@
  *          where rows allow, and are joined
  *   items  GPU: a work-item an output
  *   first_place, first_mask   a work-item makes `per` segments: the place of the first maximum, or a mask of it
- *   place_tree, mask_tree     GPU, K3 = 1: the same by a team: each lane finds its first one, then the largest value and
- *                             the least place of it are joined
+ *   place_tree, mask_tree     GPU, K3 = 1: the same by a team: each lane finds its first one, then the largest value
+ *                             and the least place of it are joined
  *
  * -DT=float|double|int|long|uchar; -DMAX=1, -DMIN=1, -DPROD=1 (else sum), -DMEAN=1 (times scale at the end), -DFIRST=1
  * (only those of a place; with -DMIN=1 of the first minimum). */

@@ -7,8 +7,8 @@
  *   cols   CPU: lanes along inner; a work-item makes `per` blocks of 16 positions
  *   tree   GPU, inner = 1: a team of work-items a position (team.clh)
  *   items  GPU: a work-item a position
- *   spread GPU, inner = 1: where few positions have many classes, a launch of tree (-DPARTIAL=1) cuts those into parts and
- *          leaves [parts, 2, n] of m and s; this one joins the parts of a position, and writes
+ *   spread GPU, inner = 1: where few positions have many classes, a launch of tree (-DPARTIAL=1) cuts those into parts
+ *          and leaves [parts, 2, n] of m and s; this one joins the parts of a position, and writes
  *
  * On GPUs m and s are found in one sweep, in which s is scaled anew when m grows (Milakov & Gimelshein 2018,
  * arXiv:1805.02867), here once for each HELD classes.

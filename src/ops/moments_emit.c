@@ -74,7 +74,8 @@ static clg_status join_moments(clg_emit *e, const pass *p) {
     const double scale = 1 / (double)p->f.length;
     const size_t group = (size_t)clg_team_group(clg_emit_device(e), CLG_TEAM_GROUP);
     return clg_emit_launch(e, &(clg_launch){
-        .kernel = "moments.moments_join", .options = p->options, .global = { (size_t)n, 1, 1 }, .local = { group, 1, 1 },
+        .kernel = "moments.moments_join", .options = p->options, .global = { (size_t)n, 1, 1 },
+        .local = { group, 1, 1 },
         .args = ARGS(IN(sums), IN(squares), OUT(mean), OUT(var), INT(n), INT(rows), INT(width), INT(row_part),
                      INT(col_part), FLOAT(scale)) });
 }

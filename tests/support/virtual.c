@@ -124,7 +124,8 @@ static cl_int device_text(const virtual_spec *s, cl_device_info what, size_t siz
         return answer_text(text, size, to, out);
     default: /* CL_DEVICE_EXTENSIONS */
         snprintf(text, sizeof text, "cl_khr_byte_addressable_store cl_khr_global_int32_base_atomics "
-                 "cl_khr_local_int32_base_atomics%s%s", s->fp64 ? " cl_khr_fp64" : "", s->fp16 ? " cl_khr_fp16" : "");
+                 "cl_khr_local_int32_base_atomics%s%s%s", s->fp64 ? " cl_khr_fp64" : "", s->fp16 ? " cl_khr_fp16" : "",
+                 s->subgroups ? " cl_khr_subgroups" : "");
         return answer_text(text, size, to, out);
     }
 }

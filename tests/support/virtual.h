@@ -7,7 +7,7 @@
  *
  * A device is the name of a profile (virtual_profiles.c) and changes to it: max_group=N, item=N (each axis),
  * local=BYTES, memory=BYTES, max_alloc=BYTES, align=BYTES, units=N, wave=N, image=N, fp64, no-fp64, fp16, no-fp16,
- * unified, discrete, cpu, gpu, cl12, cl30, and name=, vendor=, platform=, driver= with texts without commas. */
+ * subgroups, unified, discrete, cpu, gpu, cl12, cl30, and name=, vendor=, platform=, driver= with texts without commas. */
 #ifndef SUPPORT_VIRTUAL_H_
 #define SUPPORT_VIRTUAL_H_
 
@@ -34,6 +34,7 @@ typedef struct virtual_spec {
     int      wave;
     enum virtual_wave wave_by;   /* the query that tells the wave */
     size_t   image;              /* largest side; 0: no images */
+    bool     subgroups;          /* named as an extension; the driver's compiler has none */
 } virtual_spec;
 
 extern const virtual_spec virtual_profiles[]; /* ends with an empty name */

@@ -70,7 +70,8 @@ static bool set_text(virtual_spec *s, const char *key, const char *value) {
 static bool set_flag(virtual_spec *s, const char *word) {
     const struct { const char *word; bool *flag; bool value; } flags[] = {
         { "fp64", &s->fp64, true }, { "no-fp64", &s->fp64, false }, { "fp16", &s->fp16, true },
-        { "no-fp16", &s->fp16, false }, { "unified", &s->unified, true }, { "discrete", &s->unified, false },
+        { "no-fp16", &s->fp16, false }, { "subgroups", &s->subgroups, true }, { "unified", &s->unified, true },
+        { "discrete", &s->unified, false },
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         if (strcmp(flags[i].word, word) != 0) continue;
