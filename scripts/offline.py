@@ -2,13 +2,13 @@
 """Compiles the programs of the library for GPUs that are not here: registers, local memory, scratch and spills of each.
 
   offline.py --programs build/tests/programs --tools build-offline [--targets gfx1030,sm_80] [--each N]
-             [--files conv_gpu,gemm_gpu] [--cache FOLDER] [--json FILE] [--table FILE] [--jobs N]
+             [--files conv_gpu,gemm_gpu] [--cache FOLDER [--kept]] [--json FILE] [--table FILE] [--jobs N]
 
 The programs are what the library builds for a kind of device (tests/offline/programs.c); scripts/offline_compilers.py
 compiles them. Of each file of kernels all are taken, or --each, evenly spread. With --cache only what has changed is
-compiled, and a run that was interrupted goes on. Exits with 1 if a program does not compile, wants more local memory or
-registers than a work-group can have, or spills or uses scratch beyond what scripts/offline.bounds allows; with 77 if a
-compiler is missing and --skip is given.
+compiled, and a run that was interrupted goes on; --kept reports on what there is, and compiles nothing. Exits with 1 if
+a program does not compile, wants more local memory or registers than a work-group can have, or spills or uses scratch
+beyond what scripts/offline.bounds allows; with 77 if a compiler is missing and --skip is given.
 
 These compilers are not those of the vendors' drivers, so that numbers may differ there.
 """
@@ -42,10 +42,13 @@ def bounds(path):
     return allowed
 
 
-def one(tools, cache, path, target):
+def one(tools, cache, path, target, only_kept):
+    """The result of a program; None: it is not kept."""
     r = {"program": os.path.basename(path)[:-3], "options": options_of(path)[1:], "target": target, "kept": False}
     try:
-        r["kernels"], r["kept"] = compiled(tools, cache, path, target)
+        r["kernels"], r["kept"] = compiled(tools, cache, path, target, only_kept)
+        if r["kernels"] is None:
+            return None
     except (RuntimeError, subprocess.TimeoutExpired, OSError, LookupError, TypeError, ValueError) as e:
         return dict(r, failed=str(e)[-2000:])
     for k in r["kernels"]:
@@ -165,6 +168,7 @@ def arguments():
     a.add_argument("--each", type=int, default=0, help="programs of a file of kernels; 0: all, the default")
     a.add_argument("--files", default="", help="only programs whose name begins with one of these, with commas between")
     a.add_argument("--cache", default="", help="folder that keeps what compilers said")
+    a.add_argument("--kept", action="store_true", help="report on what is kept, and compile nothing")
     a.add_argument("--jobs", type=int, default=os.cpu_count())
     a.add_argument("--json")
     a.add_argument("--table", help="a Markdown file with the marks that fill() looks for")
@@ -179,10 +183,14 @@ def arguments():
 
 def write_programs(exe, folder, a):
     """({target: number of programs that there are}, [(program, target)] of those to compile)."""
-    programs, work = {}, []
+    programs, work, writers = {}, [], {}
     for profile in sorted({TARGETS[t][1] for t in a.targets}):
         os.mkdir(os.path.join(folder, profile))
-        subprocess.run([exe, profile, os.path.join(folder, profile)], check=True, stdout=sys.stderr)
+        writers[profile] = subprocess.Popen([exe, profile, os.path.join(folder, profile)], stdout=sys.stderr)
+    exits = {profile: writer.wait() for profile, writer in writers.items()}
+    for profile, code in exits.items():
+        if code:
+            sys.exit("offline.py: %s %s: exit %d" % (exe, profile, code))
         paths = glob.glob(os.path.join(folder, profile, "*.cl"))
         for t in a.targets:
             if TARGETS[t][1] == profile:
@@ -196,8 +204,8 @@ def compile_all(tools, a, work):
     results, cache = [], Cache(a.cache, tools)
     with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
         try:
-            for i, r in enumerate(pool.map(lambda w: one(tools, cache, *w), work), 1):
-                results.append(r)
+            for i, r in enumerate(pool.map(lambda w: one(tools, cache, *w, a.kept), work), 1):
+                results += [r] if r else []
                 line = sys.stderr.isatty() and i < len(work)
                 if line or i % 500 == 0 or i == len(work):
                     print("\r%d of %d compiled" % (i, len(work)), end="" if line else "\n", file=sys.stderr, flush=True)
@@ -236,4 +244,5 @@ def main():
     sys.exit(1 if wrong else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

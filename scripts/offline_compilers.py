@@ -174,15 +174,17 @@ class Cache:
         self.folder, self.tools, self.texts = folder, tools, {}
 
     def text(self, path):
-        """Hash of the program as a compiler sees it, without comments; with them if it asks what compiler that is."""
-        if path not in self.texts:
+        """Hash of the program as a compiler sees it, without comments; with them if it asks what compiler that is. The
+        name of a program has a hash of all of it, so that what devices share is read once."""
+        name = os.path.basename(path)
+        if name not in self.texts:
             with open(path) as f:
                 text = f.read()
             if not re.search(r"(?m)^\s*#\s*(el)?if.*\b(__|cl_)", text):
                 text = self.tools.run([self.tools.clang, "-E", "-P", "-x", "cl", *options_of(path), "-target",
                                        TRIPLES["spirv"], path])
-            self.texts[path] = hashlib.sha256(text.encode()).hexdigest()
-        return self.texts[path]
+            self.texts[name] = hashlib.sha256(text.encode()).hexdigest()
+        return self.texts[name]
 
     def file(self, path, target):
         kind = TARGETS[target][0]
@@ -204,11 +206,12 @@ class Cache:
         os.replace(f.name, file)
 
 
-def compiled(tools, cache, path, target):
-    """(the kernels of a program, whether they were in the cache); RuntimeError: it does not compile."""
+def compiled(tools, cache, path, target, only_kept=False):
+    """(the kernels of a program, whether they were in the cache); RuntimeError: it does not compile. None for kernels
+    that are not in the cache, where only_kept."""
     file = cache.file(path, target) if cache.folder else None
     kernels = cache.get(file) if file else None
-    if kernels is not None:
+    if kernels is not None or only_kept:
         return kernels, True
     kind = TARGETS[target][0]
     with tempfile.TemporaryDirectory() as folder:
