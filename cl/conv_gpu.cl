@@ -64,12 +64,12 @@ inline ACC element(const place s, const int4 shift, const int b_d, const int b_h
     return in ? v : (ACC)0;
 }
 
-/** Fetches elements `at` of rows m, m + STEP, ...; behind the last row that one again, whose sums nobody stores. */
-inline void fetch_a(ACC *next, __global const ACC *a, const int m, const int M, const int pitch, const int at,
-                    const int in) {
+/** Fetches one term of rows that lie `step` elements apart, the first at `row`; behind the last that one again, whose
+ *  sums nobody stores. `a` is at the term. */
+inline void fetch_a(ACC *next, __global const ACC *a, const int row, const int step, const int last, const int in) {
 #pragma unroll
     for (int s = 0; s < EACH(BM); s++) {
-        const ACC v = a[min(m + s * STEP, M - 1) * pitch + (in ? at : 0)];
+        const ACC v = a[min(row + s * step, last)];
         next[s] = in ? v : (ACC)0;
     }
 }
@@ -104,9 +104,10 @@ inline void multiply(ACC4 sum[RM][RN / 4], __local const ACC4 *as, __local const
     _Pragma("unroll") for (int r = 0; r < RM; r++)   \
         _Pragma("unroll") for (int s = 0; s < RN / 4; s++) sum[r][s] = (ACC4)(0)
 
-#define STORE_ONE(q, v)                                                                    \
-    if (col + q < cols)                                                                    \
-        STORE(c, (size_t)(row[q] + m) * c_plane + pixel[q], TAIL(v, (uint)(row[q] + m), pixel[q]));
+/* What column q of a quad becomes; a tail reads only what belongs to an output. */
+#define RESULT(q, v) (col + q < cols ? TAIL(v, (uint)(row[q] + m), pixel[q]) : (ACC)0)
+#define STORE_ONE(q, v) \
+    if (col + q < cols) STORE(c, (size_t)(row[q] + m) * c_plane + pixel[q], v)
 
 /** phases: 16 numbers of each: the first of its taps, their number, its pixels along each axis; where the first of
  *  them lies in the plane of c, and how far apart they are along each axis, in elements. Pixel j of a phase is pixel
@@ -135,6 +136,7 @@ KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases), OUT(c)
         at[q].image = AT(b, ((size_t)image * groups + g) * channels * b_plane);
     }
     __global const ACC *w = AT(a, g * a_group);
+    const int a_row = min(m0 + item / BK, M) * a_m;
     /* the term that this item fetches of `a`, and of which it is the one to tell the shift */
     const int n = max(n_taps, 1), next_channel = BK / n, next_tap = BK % n;
     int k = item % BK, channel = k / n, tap = k % n;
@@ -154,7 +156,7 @@ KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases), OUT(c)
         if (item < BK)
             shifts[item] = (int4)(channel * b_plane + (t.x * b_h + t.y) * b_w + t.z, t.x, k < K ? t.y : FAR, t.z);
         barrier(CLK_LOCAL_MEM_FENCE);
-        fetch_a(next_a, w, m0 + item / BK, M, a_m, channel * a_c + t.w, k < K);
+        fetch_a(next_a, w + (k < K ? channel * a_c + t.w : 0), a_row, STEP * a_m, (M - 1) * a_m, k < K);
 #pragma unroll
         for (int r = 0; r < BK / B_STEP; r++) {
             const int4 shift = shifts[first_row + r * B_STEP];
@@ -168,6 +170,7 @@ KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases), OUT(c)
         if (k0 >= 0) multiply(sum, as, bs, item);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
+    const int in_quads = n_phases == 1 && pixels % 4 == 0 && c_off % 4 == 0; /* aligned, all or none of four */
 #pragma unroll
     for (int s = 0; s < RN / 4; s++) {
         const int col = col0 + 4 * (item % GX + GX * s);
@@ -191,11 +194,16 @@ KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases), OUT(c)
             const int m = m0 + 4 * (item / GX + GY * (r / 4)) + r % 4;
             if (m >= M) continue;
             const ACC start = has_bias ? LOAD(bias, g * M + m) : (ACC)0;
-            const ACC4 v = sum[r][s] + start;
-            STORE_ONE(0, v.x)
-            STORE_ONE(1, v.y)
-            STORE_ONE(2, v.z)
-            STORE_ONE(3, v.w)
+            ACC4 v = sum[r][s] + start;
+            v = (ACC4)(RESULT(0, v.x), RESULT(1, v.y), RESULT(2, v.z), RESULT(3, v.w));
+            if (in_quads) {
+                if (col < cols) *(__global ACC4 *)AT(c, (size_t)(row[0] + m) * c_plane + pixel[0]) = v;
+            } else {
+                STORE_ONE(0, v.x);
+                STORE_ONE(1, v.y);
+                STORE_ONE(2, v.z);
+                STORE_ONE(3, v.w);
+            }
         }
     }
 }
@@ -224,6 +232,7 @@ KERNEL filter(IN(a), IN(b), IN_T(int, taps), OUT(c), const int groups, const int
     z -= image * p_d;
     const int lines = BK / p_w, deep = lines / p_h;
     const int next_x = BK - lines * p_w, next_y = lines - deep * p_h, next_z = deep % p_d, next_image = deep / p_d;
+    const int a_row = min(m0 + item / BK, M) * pixels;
     ACC next_a[EACH(BM)], next_b[EACH(BN)];
     ACC4 sum[RM][RN / 4];
     CLEAR(sum);
@@ -234,7 +243,8 @@ KERNEL filter(IN(a), IN(b), IN_T(int, taps), OUT(c), const int groups, const int
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         const size_t picture = (size_t)clamp(image, 0, max(images - 1, 0)) * groups + g;
-        fetch_a(next_a, AT(a, picture * M * pixels), m0 + item / BK, M, pixels, (z * p_h + y) * p_w + x, k < k_end);
+        fetch_a(next_a, AT(a, picture * M * pixels + (k < k_end ? (z * p_h + y) * p_w + x : 0)), a_row, STEP * pixels,
+                (M - 1) * pixels, k < k_end);
         place at;
         at.z = z * step_d - pad_d;
         at.y = y * step_h - pad_h;
@@ -256,6 +266,7 @@ KERNEL filter(IN(a), IN(b), IN_T(int, taps), OUT(c), const int groups, const int
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     const size_t row0 = ((size_t)part * groups + g) * M;
+    const int in_quads = cols % 4 == 0 && c_off % 4 == 0;
 #pragma unroll
     for (int r = 0; r < RM; r++) {
         const int m = m0 + 4 * (item / GX + GY * (r / 4)) + r % 4;
@@ -264,6 +275,10 @@ KERNEL filter(IN(a), IN(b), IN_T(int, taps), OUT(c), const int groups, const int
         for (int s = 0; s < RN / 4; s++) {
             const int col = col0 + 4 * (item % GX + GX * s);
             const size_t to = (row0 + m) * cols + col;
+            if (in_quads) {
+                if (col < cols) *(__global ACC4 *)AT(c, to) = sum[r][s];
+                continue;
+            }
             if (col < cols) STORE(c, to, sum[r][s].x);
             if (col + 1 < cols) STORE(c, to + 1, sum[r][s].y);
             if (col + 2 < cols) STORE(c, to + 2, sum[r][s].z);

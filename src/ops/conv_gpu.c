@@ -7,13 +7,29 @@ enum { N_TILES = 8, PAD = 4 /* what the kernel adds to a row in local memory */ 
 
 typedef struct tile {
     int bm, bn, rm, rn, bk; /* outputs of a work-group, of a work-item; terms in local memory */
-    double speed;           /* of multiply-adds, by the local memory that each takes; 1: the largest tile */
+    double speed, speed64;  /* of multiply-adds, the largest tile's being 1; with waves of 64 */
 } tile;
 
-/* The last is one work-item, for devices that take no groups. */
+/* Why these. For RM x RN multiply-adds an item reads RM + RN words of local memory, in vectors of four: 4 x 4 takes two
+ * reads for 16, 8 x 4 three for 32, 8 x 8 four for 64. Local memory gives a compute unit some 128 bytes a cycle. NVIDIA
+ * and RDNA, where a read by many lanes of one vector is one read, need half to three quarters of that at 4 x 4 and less
+ * than half at 8 x 8; a wave of 64 of GCN takes 8 cycles for each read, so 4 x 4 is bound by them and, with the packed
+ * multiply-adds of CDNA, 8 x 4 is too.
+ *
+ * What it costs, by the compilers of docs/offline.md, in registers an item and waves a scheduler:
+ *   block, items      sm_80 (of 16)      gfx1030 (of 16)   gfx90a (of 8)    local memory
+ *   4 x 4, 256         96: 4 waves        81: 10            74: 6           9.0 KiB
+ *   8 x 4, 256        100: 4              90: 10            89: 5           6.5 KiB
+ *   8 x 8, 256        165: 2             123: 8            124: 4           8.5 KiB
+ * Two waves of 8 x 8 have 64 independent sums each, enough for the latency of arithmetic; the loads of the next tile
+ * have the time of 512 multiply-adds an item, some 1000 cycles of the two waves. Local memory does not bound any.
+ * Layers with few outputs take small tiles, which read more from global memory, so that every compute unit has work:
+ * 32 x 32 is one wave of 64, 8 x 128 is for up to eight channels: first layers, their gradients, groups.
+ * The last is one work-item, for devices that take no groups. */
 static const tile tiles[N_TILES] = {
-    {64, 64, 4, 4, 16, 0.7}, {128, 128, 8, 8, 8, 1.0}, {128, 64, 8, 4, 8, 0.85}, {64, 64, 8, 8, 8, 0.6},
-    {32, 128, 8, 4, 8, 0.6}, {32, 32, 4, 4, 16, 0.4}, {8, 128, 4, 4, 8, 0.3}, {4, 4, 4, 4, 1, 0.01},
+    {64, 64, 4, 4, 16, 0.7, 0.5}, {128, 128, 8, 8, 8, 1.0, 1.0}, {128, 64, 8, 4, 8, 0.85, 0.7},
+    {64, 64, 8, 8, 8, 0.6, 0.6}, {32, 128, 8, 4, 8, 0.6, 0.5}, {32, 32, 4, 4, 16, 0.4, 0.35},
+    {8, 128, 4, 4, 8, 0.3, 0.25}, {4, 4, 4, 4, 1, 0.01, 0.01},
 };
 
 const clg_knob clg_conv_gpu_knobs[] = {
@@ -31,11 +47,15 @@ static bool fits(const tile *t, const clg_device_caps *caps, size_t elem) {
         (size_t)(t->bk * (t->bm + t->bn + 2 * PAD)) * elem + table <= caps->local_mem;
 }
 
-/* Whether the sums of an item leave room in the registers: 64 words of some 128 (two groups of 256 a compute unit of 64
- * Ki registers); where waves have 16 items or fewer 16 sums, as a thread there has 4 KiB of registers for its items. */
+/* Where waves have 16 items or fewer, a thread has 4 KiB of registers for 8 to 32 items. */
+static bool few_registers(const clg_device_caps *caps) { return caps->wave > 0 && caps->wave <= 16; }
+
+/* Whether what an item holds, its sums and the elements on their way, leaves room in the registers: 64 words of sums of
+ * some 128 registers; else 16 sums, and 48 words in all. */
 static bool suits(const tile *t, const clg_device_caps *caps, size_t elem) {
-    const size_t sums = (size_t)(t->rm * t->rn);
-    return caps->wave > 0 && caps->wave <= 16 ? sums <= 16 : sums * elem <= 64 * sizeof(float);
+    const size_t words = elem / sizeof(float), sums = (size_t)(t->rm * t->rn);
+    const size_t fetched = (size_t)((t->bm + t->bn) * t->bk / items_of(t));
+    return few_registers(caps) ? sums <= 16 && (sums + fetched) * words <= 48 : sums * words <= 64;
 }
 
 /* The tile with the least time for `batch` products of M x cols: rounds of tiles over the compute units. */
@@ -47,12 +67,13 @@ static tile choose_tile(clg_emit *e, clg_dtype type, int64_t M, int64_t cols, in
     double best_time = 0;
     for (int i = 0; i < N_TILES - 1; i++) {
         tile t = tiles[i];
-        if (depth > 0) t.bk = depth;
+        if (depth > 0 || few_registers(caps)) t.bk = depth > 0 ? depth : 8;
         if (knob >= 0 ? i != knob : !suits(&t, caps, elem)) continue;
         if (!fits(&t, caps, elem)) t.bk = 8;
         if (!fits(&t, caps, elem)) continue;
         const int64_t groups = clg_div_up(M, t.bm) * clg_div_up(cols, t.bn) * batch;
-        const double time = (double)clg_div_up(groups, caps->compute_units) * t.bm * t.bn / t.speed;
+        const double speed = caps->wave >= 64 ? t.speed64 : t.speed;
+        const double time = (double)clg_div_up(groups, caps->compute_units) * t.bm * t.bn / speed;
         if (best_time > 0 && time >= best_time) continue;
         best = t;
         best_time = time;
