@@ -8,7 +8,8 @@
  * several to a group so that it has 128 items at least. 256 items with at most 16 KiB of local memory (f32 3 x 3: 5
  * KiB) leave room for 4 groups on all targets: 64 KiB of a compute unit of AMD and of a sub-slice of Intel, 64 KiB and
  * 1024 items of a multiprocessor of Turing. Four outputs of an item read 6 rows of a 3 x 3 window instead of 12, for
- * 6 + 4 registers; more would leave the items of small planes without work. */
+ * 6 + 4 registers; more would leave the items of small planes without work. At a stride of 2 neighbours share
+ * little, and two outputs an item keep the tile in the budget. */
 #include "ops/conv_shape.h"
 
 enum { MODE_FORWARD, MODE_DATA, MODE_FILTER };
@@ -103,8 +104,8 @@ static bool choose_tile(const clg_device *d, const clg_conv_geom *g, const passe
     const clg_device_caps *caps = clg_device_get_caps(d);
     const int64_t limit = clg_min64(MAX_ITEMS, (int64_t)(caps->max_group < caps->max_item[0] ? caps->max_group
                                                                                              : caps->max_item[0]));
-    const int64_t phases = p->mode == MODE_DATA ? g->stride[AXIS_H] * g->stride[AXIS_W] : 1;
-    t->r = clg_min64(r > 0 ? r : clg_max64(1, 8 / clg_max64(2, phases)), power_up(p->cells[0]));
+    const int64_t h = g->stride[AXIS_H], by_stride = p->mode == MODE_DATA ? clg_div_up(h * g->stride[AXIS_W], 2) : h;
+    t->r = clg_min64(r > 0 ? r : clg_max64(1, 4 / by_stride), power_up(p->cells[0]));
     t->cols = choose_cols(p, limit);
     const int64_t rows = clg_div_up(p->cells[0], t->r), strips = clg_div_up(rows, limit / t->cols);
     t->rows = clg_div_up(rows, strips);

@@ -2,7 +2,7 @@
  *
  * cpu  work-group of one; each work-item walks a chunk of the innermost axis in vectors of 16. Axes along which all
  *      operands run on evenly are merged, so that mostly one axis is left; else rows, their starts found by div/mod.
- * gpu  one work-item an element; operands that are stretched are found by div/mod.
+ * gpu  codegen_gpu.c
  * Contraction to fma is off: a fused kernel gives the bits of separate ones. */
 #include "plan/codegen.h"
 
@@ -11,10 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    GPU_GROUP = 256,
-    CHUNK = 4096, /* elements that are worth a work-item of class cpu */
-};
+enum { CHUNK = 4096 }; /* elements that are worth a work-item of class cpu */
 
 /* --- outputs and axes --- */
 
@@ -70,8 +67,7 @@ static void axis_args(clg_gen *g, bool wide) {
             if (g->loads[i].stride[d] != 0) clg_gen_size_arg(g, wide, "s%d_%d", i, d, g->loads[i].stride[d]);
 }
 
-/* Index of a strided load: the sum of axis times stride over axes 0 .. axes - 1. */
-static void write_index(const clg_gen *g, clg_str *out, int l, int axes, const char *type) {
+void clg_gen_index(const clg_gen *g, clg_str *out, int l, int axes, const char *type) {
     bool any = false;
     for (int d = 0; d < axes; d++) {
         if (g->loads[l].stride[d] == 0) continue;
@@ -81,49 +77,12 @@ static void write_index(const clg_gen *g, clg_str *out, int l, int axes, const c
     if (!any) clg_str_add(out, "0");
 }
 
-/* The axes 0 .. axes - 1 of the position q<axes - 1>: q of an axis counts the outer ones with it. One division each: of
- * a division beside a remainder LLVM makes a "freeze", which Oclgrind 21.10 does not know. */
-static void write_axes(clg_str *out, int axes, const char *type, const char *indent) {
+/* One division each: of a division beside a remainder LLVM makes a "freeze", which Oclgrind 21.10 does not know. */
+void clg_gen_axes(clg_str *out, int axes, const char *type, const char *indent) {
     for (int d = axes - 1; d > 0; d--)
         clg_str_printf(out, "%sconst %s q%d = q%d / (%s)d%d, i%d = q%d - q%d * (%s)d%d;\n", indent, type, d - 1, d,
                        type, d, d, d, d - 1, type, d);
     clg_str_printf(out, "%sconst %s i0 = q0;\n", indent, type);
-}
-
-/* --- class gpu --- */
-
-static void write_gpu(clg_gen *g, clg_str *out, bool wide) {
-    const char *type = wide ? "ulong" : "uint";
-    bool strided = false;
-    for (int i = 0; i < g->n_loads; i++) strided |= g->loads[i].pattern == CLG_GEN_STRIDED;
-    clg_str_add(out, "    const size_t i = get_global_id(0);\n    if (i >= (size_t)n) return;\n");
-    if (strided) {
-        clg_str_printf(out, "    const %s q%d = (%s)i;\n", type, g->n_dims - 1, type);
-        write_axes(out, g->n_dims, type, "    ");
-    }
-    for (int i = 0; i < g->n_loads; i++) {
-        const clg_gen_load *l = &g->loads[i];
-        const clg_dtype t = clg_gen_load_dtype(g, i);
-        clg_str_printf(out, "    const %s x%d = ew_get_%s(AT(p%d, ", clg_gen_value_type(g, t), i, clg_dtype_name(t),
-                       l->pointer);
-        if (l->pattern == CLG_GEN_STRIDED) write_index(g, out, i, g->n_dims, type);
-        else clg_str_add(out, l->pattern == CLG_GEN_FULL ? "i" : "0");
-        clg_str_add(out, "));\n");
-    }
-    clg_gen_nodes(g, out, "    ");
-    for (int i = 0; i < g->u->n_nodes; i++) {
-        const clg_tensor *t = g->u->nodes[i]->out[0];
-        if (clg_gen_stores(g, g->u->nodes[i]))
-            clg_str_printf(out, "    ew_put_%s(AT(p%d, i), v%d);\n", clg_dtype_name(t->dtype),
-                           clg_gen_pointer_of(g, t->id), i);
-    }
-}
-
-static void launch_gpu(clg_gen *g, clg_step *s) {
-    size_t group = GPU_GROUP;
-    while (group > 1 && (group > g->p->caps->max_group || group > g->p->caps->max_item[0])) group /= 2;
-    s->local[0] = group;
-    s->global[0] = ((size_t)g->elems + group - 1) / group * group;
 }
 
 /* --- class cpu --- */
@@ -199,11 +158,11 @@ static void write_cpu(clg_gen *g, clg_str *out) {
                      "    const long safe = chunk >= n ? last * n - 16 : -1;\n"
                      "    for (long row = first; row < last; row++) {\n");
     clg_str_printf(out, "        const long q%d = row;\n", g->n_dims - 2);
-    write_axes(out, g->n_dims - 1, "long", "        ");
+    clg_gen_axes(out, g->n_dims - 1, "long", "        ");
     for (int i = 0; i < g->n_loads; i++) {
         if (g->loads[i].pattern != CLG_GEN_STRIDED || level_of(g, i) == ONCE) continue;
         clg_str_printf(out, "        const long b%d = ", i);
-        write_index(g, out, i, g->n_dims - 1, "long");
+        clg_gen_index(g, out, i, g->n_dims - 1, "long");
         clg_str_add(out, ";\n");
     }
     write_loads(g, out, ROW, true, "        ");
@@ -235,14 +194,14 @@ static void cpu_sizes(clg_gen *g, clg_step *s) {
 static void write_kernel(clg_gen *g, clg_step *s) {
     clg_str body = { 0 };
     const bool wide = g->elems > INT32_MAX;
-    if (g->gpu) write_gpu(g, &body, wide); /* before the parameters: it finds the numbers */
+    if (g->gpu) clg_gen_body_gpu(g, &body, wide); /* before the parameters: it finds the numbers */
     else write_cpu(g, &body);
     clg_str_add(&g->text, "(");
     clg_gen_pointer_args(g);
     for (int i = 0; i < 3; i++) s->global[i] = s->local[i] = 1;
     if (g->gpu) {
         clg_gen_size_arg(g, wide, "n", 0, 0, g->elems);
-        launch_gpu(g, s);
+        clg_gen_launch_gpu(g, s);
     } else cpu_sizes(g, s);
     const int n_args = g->n_args;
     axis_args(g, wide);

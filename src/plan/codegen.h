@@ -1,5 +1,5 @@
-/* What the generators of kernel text share: kernels of elementwise units (codegen.c) and tails of other kernels
- * (tail.c). Operands and the text of nodes are in codegen_nodes.c. */
+/* What the generators of kernel text share: kernels of elementwise units (codegen.c, codegen_gpu.c) and tails of
+ * other kernels (tail.c). Operands and the text of nodes are in codegen_nodes.c. */
 #ifndef CLG_PLAN_CODEGEN_H_
 #define CLG_PLAN_CODEGEN_H_
 
@@ -39,6 +39,7 @@ typedef struct clg_gen {
     int      given;         /* the root whose elements the tail of a kernel is given; -1: none */
     const char *prefix;     /* of the names of arguments */
     bool     gpu;           /* the text is of one element, not of a vector of 16 */
+    bool     quads;         /* class gpu: a work-item computes four elements, one after the other */
     int      n_dims;
     int64_t  dim[CLG_MAX_DIMS], elems;
     clg_gen_pointer ptr[CLG_GEN_POINTERS];
@@ -75,5 +76,19 @@ clg_dtype   clg_gen_load_dtype(const clg_gen *g, int load);
 /** "const T v0 = ...;" for each node: the result, as a store and a load would leave it. Operands are x<load>, v<node>,
  *  numbers, and `given`. Finds the numbers. */
 void clg_gen_nodes(clg_gen *g, clg_str *out, const char *indent);
+
+/** Index of a strided load: the sum of axis times stride over axes 0 .. axes - 1; type: what is computed in. */
+void clg_gen_index(const clg_gen *g, clg_str *out, int load, int axes, const char *type);
+
+/** Writes the axes i0 .. i<axes - 1> of the position q<axes - 1>: q of an axis counts the outer ones with it. */
+void clg_gen_axes(clg_str *out, int axes, const char *type, const char *indent);
+
+/* --- class gpu (codegen_gpu.c) --- */
+
+/** The body of an elementwise kernel; wide: positions need 64 bits. Finds the numbers. */
+void clg_gen_body_gpu(clg_gen *g, clg_str *out, bool wide);
+
+/** Sizes of the launch, once the body is written. */
+void clg_gen_launch_gpu(const clg_gen *g, clg_step *s);
 
 #endif /* CLG_PLAN_CODEGEN_H_ */
