@@ -11,7 +11,7 @@ Test(bench, one_file, .init = set_up, .fini = tear_down) {
     json_t *file = json_load_file("b.json", 0, NULL);
     cr_assert_not_null(file);
     cr_expect_not_null(strstr(text(file, "clgrad"), "0."));
-    cr_expect_str_eq(json_string_value(json_array_get(json_object_get(file, "command"), 3)), "device,latency");
+    cr_expect_str_eq(json_string_value(json_array_get(json_object_get(part(file, 1), "command"), 2)), "ref");
     cr_expect_gt(json_integer_value(json_object_get(json_object_get(file, "host"), "cores")), 0);
     cr_expect_eq(json_array_size(json_object_get(file, "parts")), 2);
     cr_expect_str_eq(text(part(file, 0), "part"), "device");
@@ -22,6 +22,21 @@ Test(bench, one_file, .init = set_up, .fini = tear_down) {
     cr_expect(json_number_value(json_object_get(row, "seconds")) >= json_number_value(json_object_get(row, "best")));
     cr_expect(json_is_real(json_object_get(row, "spread")), "what is measured tells how far it can be believed");
     json_decref(file);
+}
+
+/* A part is measured anew, and the others stay, if they are of the same device. */
+Test(bench, parts_are_added, .init = set_up, .fini = tear_down) {
+    expect_run(0, "bench --part device --device ref --out b.json");
+    expect_run(0, "bench --part device,peak --budget 1s --device ref --out b.json --add");
+    expect_run(0, "bench --part device --device ref --out b.json --add");
+    json_t *file = json_load_file("b.json", 0, NULL);
+    cr_assert_eq(json_array_size(json_object_get(file, "parts")), 2);
+    cr_expect_str_eq(text(part(file, 0), "part"), "peak");
+    json_decref(file);
+    expect_run(4, "bench --part device --out b.json --add");
+    cr_expect(file_has("err", "give another --out"));
+    expect_run(4, "bench --part device --out out --add");
+    cr_expect(file_has("err", "no file of clgrad bench"));
 }
 
 /* The programs are looked for in $PATH last; here they are a script that says something and fails. */

@@ -55,8 +55,7 @@ typedef struct request {
     bool        all;
     const char *part, *device, *out, *budget_text;
     double      budget, weights; /* of all parts that are wanted */
-    int         argc;
-    char      **argv;
+    bool        add;
 } request;
 
 /* --- finding the programs --- */
@@ -153,9 +152,15 @@ static void last_message(FILE *f, char *text, size_t size) {
     }
 }
 
+static json_t *words(char *const *argv) {
+    json_t *all = json_array();
+    for (; *argv; argv++) json_array_append_new(all, json_string(*argv));
+    return all;
+}
+
 static json_t *run_part(const request *r, const struct part *p) {
     char path[4096], seconds[32], message[512] = "it could not be started", device[] = "--device", json[] = "--json";
-    char dash[] = "-", option[] = "--seconds";
+    char dash[] = "-", option[] = "--seconds", when[32];
     char *argv[MAX_ARGS] = {path};
     int n = 1;
     child c = {.from = -1};
@@ -163,11 +168,13 @@ static json_t *run_part(const request *r, const struct part *p) {
     double each = p->rows ? share / p->rows : 0;
     each = each < p->least ? p->least : each > p->most ? p->most : each;
     json_t *rows = json_array();
+    const time_t now = time(NULL);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
     find_program(p->program, path, sizeof path);
     for (int i = 0; i < 5 && p->arg[i]; i++) argv[n++] = (char *)p->arg[i]; /* posix_spawn() changes nothing */
     if (r->device) argv[n++] = device, argv[n++] = (char *)r->device;
     if (p->rows) snprintf(seconds, sizeof seconds, "%.4f", each), argv[n++] = option, argv[n++] = seconds;
-    argv[n++] = json, argv[n] = dash;
+    argv[n++] = json, argv[n++] = dash, argv[n] = NULL;
     bool ok = start(&c, argv);
     if (ok) {
         follow(&c, share > 10 ? share : 10, rows);
@@ -179,28 +186,24 @@ static json_t *run_part(const request *r, const struct part *p) {
     fprintf(stderr, "clgrad: bench: %-8s %4d results in %.0f s%s%s\n", p->name, (int)json_array_size(rows),
             clg_tool_now() - begin, c.stopped ? ", stopped: its time was over" : ok ? "" : ", failed: ",
             c.stopped || ok ? "" : message);
-    return json_pack("{s:s, s:s, s:f, s:f, s:b, s:b, s:s, s:o}", "part", p->name, "program", p->program, "seconds",
-                     clg_tool_now() - begin, "seconds_a_row", each, "ok", ok, "stopped", c.stopped, "message",
-                     ok ? "" : message, "results", rows);
+    argv[0] = (char *)p->program;
+    return json_pack("{s:s, s:s, s:o, s:f, s:f, s:b, s:b, s:s, s:o}", "part", p->name, "made", when, "command",
+                     words(argv), "seconds", clg_tool_now() - begin, "seconds_a_row", each, "ok", ok, "stopped",
+                     c.stopped, "message", ok ? "" : message, "results", rows);
 }
 
 /* --- the file --- */
 
 static int write_file(const char *path, const json_t *all) {
-    char *text = json_dumps(all, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+    char *text = json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
     if (!text) return clg_tool_error(CLG_EXIT_FAILED, "bench: out of memory");
     const int code = clg_tool_replace("bench", path, text, strlen(text));
     free(text);
     return code;
 }
 
-static bool is_wanted(const request *r, const char *name) { return r->all || clg_opt_lists(r->part, name); }
-
-static json_t *command_line(const request *r) {
-    json_t *words = json_array();
-    json_array_append_new(words, json_string("clgrad"));
-    for (int i = 0; i < r->argc; i++) json_array_append_new(words, json_string(r->argv[i]));
-    return words;
+static bool is_wanted(const request *r, const char *name) {
+    return r->all || (r->part && clg_opt_lists(r->part, name));
 }
 
 /* What an OpenCL device does not say of itself. No names: the file is meant to be sent in. */
@@ -211,25 +214,46 @@ static json_t *host(void) {
                      (json_int_t)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+/* A new file, or the present one, to which parts are added: of the same version and device, as it has one of each. */
+static int open_file(const request *r, json_t **all) {
+    const char *device = r->device ? r->device : "";
+    *all = r->add ? json_load_file(r->out, 0, NULL) : NULL;
+    if (!*all && (!r->add || access(r->out, F_OK) != 0)) {
+        *all = json_pack("{s:s, s:o, s:s, s:[]}", "clgrad", clg_version(), "host", host(), "device", device, "parts");
+        return *all ? CLG_EXIT_OK : clg_tool_error(CLG_EXIT_FAILED, "bench: out of memory");
+    }
+    const char *version = json_string_value(json_object_get(*all, "clgrad"));
+    const char *of = json_string_value(json_object_get(*all, "device"));
+    if (version && of && strcmp(version, clg_version()) == 0 && strcmp(of, device) == 0) return CLG_EXIT_OK;
+    if (!version || !of)
+        return clg_tool_error(CLG_EXIT_FILE, "bench: --add: %s is no file of clgrad bench", r->out);
+    return clg_tool_error(CLG_EXIT_FILE, "bench: --add: %s was made by clgrad %s with --device \"%s\", but this is "
+                          "clgrad %s with \"%s\": give another --out", r->out, version, of, clg_version(), device);
+}
+
+/* In the place of an older one of this name. */
+static void put_part(json_t *all, const char *name, json_t *part) {
+    json_t *list = json_object_get(all, "parts");
+    for (size_t i = json_array_size(list); i-- > 0;) {
+        const char *old = json_string_value(json_object_get(json_array_get(list, i), "part"));
+        if (old && strcmp(old, name) == 0) json_array_remove(list, i);
+    }
+    json_array_append_new(list, part);
+}
+
 static int run(const request *r) {
-    char when[32];
-    const time_t now = time(NULL);
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-    json_t *done = json_array();
-    for (int i = 0; i < N_PARTS; i++)
-        if (is_wanted(r, parts[i].name)) json_array_append_new(done, run_part(r, &parts[i]));
-    json_t *all = json_pack("{s:s, s:s, s:o, s:o, s:s, s:f, s:o}", "clgrad", clg_version(), "made", when, "command",
-                            command_line(r), "host", host(), "device", r->device ? r->device : "", "budget_seconds",
-                            r->budget, "parts", done);
-    if (!all) return clg_tool_error(CLG_EXIT_FAILED, "bench: out of memory");
-    const int code = write_file(r->out, all);
+    json_t *all = NULL;
+    int code = open_file(r, &all);
+    for (int i = 0; i < N_PARTS && code == CLG_EXIT_OK; i++)
+        if (is_wanted(r, parts[i].name)) put_part(all, parts[i].name, run_part(r, &parts[i]));
+    if (code == CLG_EXIT_OK) code = write_file(r->out, all);
     json_decref(all);
     if (code == CLG_EXIT_OK) fprintf(stderr, "clgrad: bench: %s is written\n", r->out);
     return code;
 }
 
 int clg_cmd_bench(int argc, char **argv) {
-    request r = {.out = "clgrad-bench.json", .budget_text = "10m", .part = "", .argc = argc, .argv = argv};
+    request r = {.out = "clgrad-bench.json", .budget_text = "10m"};
     const clg_opt options[] = {
         {CLG_OPT_TITLE, .help = "Options"},
         {CLG_OPT_FLAG, "all", NULL, &r.all, "all parts", .given = NULL},
@@ -237,6 +261,7 @@ int clg_cmd_bench(int argc, char **argv) {
          .given = NULL},
         {CLG_OPT_TEXT, "budget", "TIME", &r.budget_text, "for all parts together: 90s, 10m, 2h", .given = NULL},
         {CLG_OPT_TEXT, "out", "FILE", &r.out, "where the numbers go", .given = NULL},
+        {CLG_OPT_FLAG, "add", NULL, &r.add, "keep the other parts that are in FILE", .given = NULL},
         {CLG_OPT_TEXT, "device", "D", &r.device, "see clgrad devices\n(default $CLGRAD_DEVICE, else the best)",
          .given = NULL},
         {CLG_OPT_END}};
