@@ -145,6 +145,7 @@ static cl_int fill_caps(clg_device_row *row) {
         .max_alloc = max_alloc > CLG_BUFFER_SLACK ? (size_t)max_alloc - CLG_BUFFER_SLACK : 0,
         .align = align > 128 ? align : 128, .fp16 = info->fp16, .fp64 = info->fp64, .unified = info->unified_memory,
         .vector_f32 = (int)vector, .wave = wave_of(row->id),
+        .few_registers = info->type == CLG_DEVICE_GPU && clg_str_contains_nocase(row->vendor, "intel"),
     };
     return err;
 }

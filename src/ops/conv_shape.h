@@ -99,7 +99,7 @@ clg_status clg_conv_emit_bias(clg_emit *e, const clg_conv_geom *g, const clg_ten
  *  in () is (2, 3, 3, 2) for F(2 x 2) and (5/2, 5, 5, 7/4, 7/4, 10) for F(4 x 4), of which A^T makes 8 and 48. */
 #define CLG_CONV_WINO2 .inexact = true, .growth = 8 * 8 / 9.0
 #define CLG_CONV_WINO4 .inexact = true, .growth = 48 * 48 / 9.0
-extern const clg_knob clg_conv_wino_knobs[], clg_conv_direct_knobs[], clg_conv_bands_knobs[],
+extern const clg_knob clg_conv_wino_knobs[], clg_conv_wino_gpu_knobs[], clg_conv_direct_knobs[], clg_conv_bands_knobs[],
     clg_conv_gpu_knobs[];
 
 /* Implementations. cpu, bands: conv_direct.c, for the filter conv_filter.c, as channels; depthwise: conv_depthwise.c,
@@ -116,8 +116,11 @@ bool clg_conv_accept_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_gemm(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_pointwise(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_wino(const clg_node *n, const clg_device *d);
-bool clg_conv_accept_wino_gpu(const clg_node *n, const clg_device *d);
+bool clg_conv_accept_wino2_gpu(const clg_node *n, const clg_device *d);
+bool clg_conv_accept_wino4_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_wins_wino4(const clg_node *n, const clg_device *d);
+bool clg_conv_wins_wino2_gpu(const clg_node *n, const clg_device *d);
+bool clg_conv_wins_wino4_gpu(const clg_node *n, const clg_device *d);
 clg_status clg_conv_fwd_cpu(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_bands(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_gpu(clg_emit *e, const clg_node *n);

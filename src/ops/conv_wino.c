@@ -1,24 +1,15 @@
 /* Winograd's minimal filtering, F(2 x 2, 3 x 3) and F(4 x 4, 3 x 3), for conv and conv_bwd_data with stride 1 (Lavin &
  * Gray 2015, arXiv:1509.09308): fewer products for more, and larger, rounding errors. Backward-data is the same
  * convolution of gy by the filter rotated and transposed, with 2 - pad. Kernels: cl/conv_wino.cl. */
-#include "ops/conv_shape.h"
+#include "ops/conv_wino.h"
 
 enum { CACHE = 900 << 10 }; /* bytes that an item should keep: most of a core's second-level cache */
 
-/* A convolution x -> y as the kernels see it; channels are those of one group. */
-typedef struct wino {
-    const clg_tensor *x, *w, *b, *y; /* b: NULL for none */
-    int64_t M, P, XI;                /* sides of a tile of y and of x; points */
-    int64_t N, G, K, O, h, w_, y_h, y_w, pad_h, pad_w;
-    int64_t w_group, w_row, w_k, turn;
-    int64_t TY, TX, tiles;
-} wino;
-
-static wino geometry(const clg_node *n, int64_t M) {
+clg_wino clg_wino_geometry(const clg_node *n, int64_t M) {
     const clg_conv_geom g = clg_conv_geometry(n);
     const bool data = n->op == &clg_op_conv_bwd_data;
     const int64_t *from = data ? g.out : g.in, *to = data ? g.in : g.out;
-    wino s = { .x = n->in[0], .w = n->in[1], .b = data ? NULL : in_tensor(n, 2), .y = n->out[0], .M = M, .P = M + 2,
+    clg_wino s = { .x = n->in[0], .w = n->in[1], .b = data ? NULL : in_tensor(n, 2), .y = n->out[0], .M = M, .P = M + 2,
                .N = g.N, .G = g.G, .K = data ? g.Og : g.Cg, .O = data ? g.Cg : g.Og, .h = from[1], .w_ = from[2],
                .y_h = to[1], .y_w = to[2], .pad_h = data ? 2 - g.pad[1] : g.pad[1],
                .pad_w = data ? 2 - g.pad[2] : g.pad[2], .w_group = g.Og * g.Cg * 9,
@@ -37,7 +28,7 @@ bool clg_conv_accept_wino(const clg_node *n, const clg_device *d) {
         return false;
     for (int a = 1; a < 3; a++)
         if (g.k[a] != 3 || g.stride[a] != 1 || g.dil[a] != 1) return false;
-    return g.I > 0 && g.Q > 0 && geometry(n, 2).tiles < INT32_MAX - 64;
+    return g.I > 0 && g.Q > 0 && clg_wino_geometry(n, 2).tiles < INT32_MAX - 64;
 }
 
 /* Where F(4 x 4) wins over direct sums on class cpu: channels, of x and of y, to share the transforms of a tile among,
@@ -45,7 +36,7 @@ bool clg_conv_accept_wino(const clg_node *n, const clg_device *d) {
  * tuner. */
 bool clg_conv_wins_wino4(const clg_node *n, const clg_device *d) {
     (void)d;
-    const wino s = geometry(n, 4);
+    const clg_wino s = clg_wino_geometry(n, 4);
     return s.K >= 16 && s.O >= 8 && s.tiles >= 32;
 }
 
@@ -61,7 +52,7 @@ typedef struct tile { int mr, nv; } tile;
 static const tile tiles[] = { { 6, 4 }, { 8, 3 }, { 12, 2 }, { 16, 1 } };
 
 /* The register tile with the least work: products two a cycle, loads likewise, and what a tile costs besides. */
-static tile choose_tile(clg_emit *e, const wino *s) {
+static tile choose_tile(clg_emit *e, const clg_wino *s) {
     const int forced = clg_emit_knob(e, "tile");
     tile best = tiles[0];
     double least = 0;
@@ -90,11 +81,11 @@ typedef struct cut {
     int64_t has_bias;
 } cut;
 
-static int64_t region_size(const wino *s, const cut *c, int64_t channels) {
+static int64_t region_size(const clg_wino *s, const cut *c, int64_t channels) {
     return s->XI * (channels * 16 * c->t.nv + 16) + s->P * 16 * c->nc;
 }
 
-static cut choose_cut(clg_emit *e, const wino *s) {
+static cut choose_cut(clg_emit *e, const clg_wino *s) {
     cut c = { .t = choose_tile(e, s), .has_bias = s->b != NULL, .b = s->b ? s->b : s->w }; /* unread without bias */
     const int64_t units = clg_max64(1, clg_device_get_caps(clg_emit_device(e))->compute_units), TB = 16 * c.t.nv;
     const int mode = clg_emit_knob(e, "mode"), chunk = clg_emit_knob(e, "chunk");
@@ -119,7 +110,7 @@ static cut choose_cut(clg_emit *e, const wino *s) {
 }
 
 /* U, by a launch of its own: it depends on the filter alone. */
-static clg_status emit_filters(clg_emit *e, const wino *s, cut *c) {
+static clg_status emit_filters(clg_emit *e, const clg_wino *s, cut *c) {
     const clg_tensor *w = s->w, *u;
     const int64_t K = s->K, O = s->O, kb = clg_div_up(K, 16), w_group = s->w_group, w_row = s->w_row, w_k = s->w_k;
     const int64_t turn = s->turn;
@@ -130,7 +121,7 @@ static clg_status emit_filters(clg_emit *e, const wino *s, cut *c) {
     });
 }
 
-static clg_status emit_fused(clg_emit *e, const wino *s, const cut *c) {
+static clg_status emit_fused(clg_emit *e, const clg_wino *s, const cut *c) {
     const clg_tensor *x = s->x, *y = s->y, *u = c->u, *b = c->b, *table = c->table, *v;
     const int64_t has_bias = c->has_bias, blocks = c->blocks, chunk = c->chunk;
     const int64_t size = clg_div_up(c->region + s->XI * chunk * c->t.mr * 16 * c->t.nv, 16) * 16 + 16;
@@ -143,7 +134,7 @@ static clg_status emit_fused(clg_emit *e, const wino *s, const cut *c) {
     });
 }
 
-static clg_status emit_staged(clg_emit *e, const wino *s, const cut *c) {
+static clg_status emit_staged(clg_emit *e, const clg_wino *s, const cut *c) {
     const clg_tensor *x = s->x, *y = s->y, *u = c->u, *b = c->b, *table = c->table;
     const int64_t has_bias = c->has_bias, blocks = c->blocks, chunk = c->chunk, TB = 16 * c->t.nv;
     const int64_t runs = clg_div_up(s->K, c->KG), rows = 2;
@@ -167,7 +158,7 @@ static clg_status emit_staged(clg_emit *e, const wino *s, const cut *c) {
 }
 
 static clg_status emit(clg_emit *e, const clg_node *n, int64_t M) {
-    const wino s = geometry(n, M);
+    const clg_wino s = clg_wino_geometry(n, M);
     if (s.tiles == 0) return CLG_OK; /* an empty batch */
     cut c = choose_cut(e, &s);
     CLG_TRY(emit_filters(e, &s, &c));
@@ -176,41 +167,3 @@ static clg_status emit(clg_emit *e, const clg_node *n, int64_t M) {
 
 clg_status clg_conv_wino2(clg_emit *e, const clg_node *n) { return emit(e, n, 2); }
 clg_status clg_conv_wino4(clg_emit *e, const clg_node *n) { return emit(e, n, 4); }
-
-/* --- class gpu --- */
-
-/* Side of the square work-group; 0: not even the smallest fits. */
-static int group_side(const clg_device *d, int64_t XI) {
-    const clg_device_caps *caps = clg_device_get_caps(d);
-    for (int side = 16; side >= 4; side /= 2)
-        if ((size_t)side * (size_t)side <= caps->max_group && (size_t)side <= caps->max_item[0] &&
-            (size_t)side <= caps->max_item[1] && 4 * (size_t)XI * 3 * (size_t)side * sizeof(float) <= caps->local_mem)
-            return side;
-    return 0;
-}
-
-bool clg_conv_accept_wino_gpu(const clg_node *n, const clg_device *d) {
-    return clg_conv_accept_wino(n, d) && group_side(d, 36) > 0;
-}
-
-static clg_status emit_gpu(clg_emit *e, const clg_node *n, int64_t side_of_tile) {
-    const wino s = geometry(n, side_of_tile);
-    if (s.tiles == 0) return CLG_OK; /* an empty batch */
-    const int side = group_side(clg_emit_device(e), s.XI);
-    const clg_tensor *x = s.x, *w = s.w, *b = s.b ? s.b : s.w, *y = s.y; /* without bias b is not read */
-    const int64_t has_bias = s.b != NULL, K = s.K, O = s.O, h = s.h, width = s.w_, y_h = s.y_h, y_w = s.y_w;
-    const int64_t pad_h = s.pad_h, pad_w = s.pad_w, TY = s.TY, TX = s.TX, count = s.tiles;
-    const int64_t w_group = s.w_group, w_row = s.w_row, w_k = s.w_k, turn = s.turn;
-    return clg_emit_launch(e, &(clg_launch){
-        .kernel = "conv_wino_gpu.tiles", .options = clg_emit_options(e, "-DM=%d -DTS=%d", (int)s.M, side),
-        .global = { (size_t)(clg_div_up(count, side) * side), (size_t)(clg_div_up(O, 2 * side) * side), (size_t)s.G },
-        .local = { (size_t)side, (size_t)side, 1 },
-        .args = ARGS(IN(x), IN(w), IN(b), OUT(y), INT(has_bias), INT(K), INT(O), INT(h), INT(width), INT(y_h),
-                     INT(y_w), INT(pad_h), INT(pad_w), INT(TY), INT(TX), INT(count), LONG(w_group), INT(w_row),
-                     INT(w_k), INT(turn)),
-        .tail_cols = y_h * y_w,
-    });
-}
-
-clg_status clg_conv_wino2_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, 2); }
-clg_status clg_conv_wino4_gpu(clg_emit *e, const clg_node *n) { return emit_gpu(e, n, 4); }

@@ -36,7 +36,7 @@ static const tile *choose_tile(clg_emit *e, const clg_emit_gemm_params *p) {
     double best_time = 0;
     for (int i = 0; i < N_TILES; i++) {
         const tile *t = &tiles[i];
-        if (!fits(t, caps, elem)) continue;
+        if (!fits(t, caps, elem) || (caps->few_registers && t->rm * t->rn > 16)) continue; /* they would spill */
         const int64_t groups = div_up(p->m, t->bm) * div_up(p->n, t->bn) * p->batch;
         const double time = (double)div_up(groups, caps->compute_units) * t->bm * t->bn / t->speed;
         if (best_time > 0 && time >= best_time) continue;
