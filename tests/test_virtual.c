@@ -148,6 +148,37 @@ ParameterizedTest(int *which, virtual, profile, .timeout = 600) {
     clg_device_destroy(&ref);
 }
 
+/* --- which convolution --- */
+
+/* Many channels and pixels pay for Winograd's transforms, and for the launch that transforms the filters; few do not. */
+Test(virtual, winograd_by_rule) {
+    static const struct { int batch, channels, side; const char *impl; } cases[] = {
+        { 1, 16, 14, "conv.direct_gpu" }, { 1, 64, 7, "conv.direct_gpu" }, { 32, 512, 7, "conv.wino" },
+        { 1, 512, 14, "conv.wino2_gpu" }, { 32, 64, 56, "conv.wino4_gpu" }, { 32, 256, 28, "conv.wino4_gpu" },
+    };
+    static char report[1 << 14];
+    use_virtual("nvidia-turing");
+    clg_device *dev = clg_device_open("nvidia", NULL);
+    cr_assert_not_null(dev, "%s", clg_error());
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const int64_t channels = cases[i].channels, side = cases[i].side;
+        clg_store *store = clg_store_create(dev, 1);
+        clg_graph *g = clg_graph_create(dev, store);
+        clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(cases[i].batch, channels, side, side)),
+                   *w = clg_input(g, "w", CLG_F32, CLG_SHAPE(channels, channels, 3, 3));
+        clg_plan *plan = clg_compile(g, CLG_LIST(clg_conv(x, w, NULL, clg_conv_params(.pad = { 1, 1 }))), NULL);
+        cr_assert_not_null(plan, "%s", clg_error());
+        FILE *f = fmemopen(report, sizeof report, "w");
+        cr_assert_eq(clg_plan_report(plan, CLG_REPORT_TEXT, f), CLG_OK, "%s", clg_error());
+        fclose(f);
+        cr_expect(strstr(report, cases[i].impl), "case %zu: not %s:\n%s", i, cases[i].impl, report);
+        clg_plan_destroy(&plan);
+        clg_graph_destroy(&g);
+        clg_store_destroy(&store);
+    }
+    clg_device_destroy(&dev);
+}
+
 /* --- several at once --- */
 
 static const char *found(const char *which) {
