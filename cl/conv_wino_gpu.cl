@@ -71,7 +71,7 @@ typedef struct tile_at {
     uint lines, columns;
 } tile_at;
 
-inline tile_at find_tile(const int tile, const int count, const long image, const int h, const int width,
+INLINE tile_at find_tile(const int tile, const int count, const long image, const int h, const int width,
                          const int pad_h, const int pad_w, const int TY, const int TX) {
     const int line = tile / TX % TY * M - pad_h, column = tile % TX * M - pad_w;
     tile_at t = { (long)(tile / TX / TY) * image + (long)line * width + column, 0, 0 };
@@ -85,7 +85,7 @@ inline tile_at find_tile(const int tile, const int count, const long image, cons
 }
 
 /** V = B^T d B of one tile, to `to` with TB words from point to point. */
-inline void transform(__local ACC *to, __global const T *x, const tile_at at, const int width, const bool in) {
+INLINE void transform(__local ACC *to, __global const T *x, const tile_at at, const int width, const bool in) {
     ACC t[P][P], d[P], q[P];
 #pragma unroll
     for (int j = 0; j < P; j++) {
@@ -105,7 +105,7 @@ inline void transform(__local ACC *to, __global const T *x, const tile_at at, co
 }
 
 /** y of one tile and channel, from products that lie TB LR XR words apart. */
-inline void transform_back(ACC result[M][M], __local const ACC *from) {
+INLINE void transform_back(ACC result[M][M], __local const ACC *from) {
     ACC t[M][P], c[P], q[M];
 #pragma unroll
     for (int j = 0; j < P; j++) {
@@ -121,7 +121,7 @@ inline void transform_back(ACC result[M][M], __local const ACC *from) {
 
 /** An item's products of the tiles and filters in local memory. Its tiles, and its channels, lie in vectors of four, LT
  *  and LR vectors apart: so neighbours read neighbouring vectors, without bank conflicts. */
-inline void multiply(ACC4 sum[RR][RT / 4], __local const ACC4 *vs, __local const ACC4 *us) {
+INLINE void multiply(ACC4 sum[RR][RT / 4], __local const ACC4 *vs, __local const ACC4 *us) {
 #pragma unroll
     for (int k = 0; k < BK; k++) {
         ACC4 v[RT / 4];
