@@ -9,6 +9,7 @@
  * Tiles are numbered through all images, t = (n TY + ty) TX + tx. src/ops/conv_wino_gpu.c chooses the blocks and says
  * why. */
 #include "conv_wino.clh"
+#include "narrow.clh"
 
 #ifndef LT /* work-items along the tiles, along the channels */
 #define LT 2
@@ -141,9 +142,9 @@ INLINE void multiply(ACC4 sum[RR][RT / 4], __local const ACC4 *vs, __local const
     }
 }
 
-KERNEL tiles(IN(x), IN(u), IN(b), OUT(y), const int has_bias, const int K, const int O, const int h, const int width,
-             const int y_h, const int y_w, const int pad_h, const int pad_w, const int TY, const int TX,
-             const int count TAIL_ARGS) {
+NARROW_KERNEL tiles(IN(x), IN(u), IN(b), OUT(y), const int has_bias, const int K, const int O, const int h,
+                    const int width, const int y_h, const int y_w, const int pad_h, const int pad_w, const int TY,
+                    const int TX, const int count TAIL_ARGS) {
     __local ACC4 area[AREA / 4];
     __local ACC *const words = (__local ACC *)area;
     const int item = get_local_id(0), point = item / (LT * LR), lt = item % LT, lr = item / LT % LR;

@@ -1,14 +1,25 @@
 /* Matrix products c[z] = op(a[z]) op(b[z]), row-major, z = get_global_id(2) a batch index, for class gpu. Host side:
  * src/ops/gemm_gpu.c. Tiles of the operands go through local memory, outputs stay in registers (Volkov, Demmel, 2008).
  *
- * Why these sizes: a work-item reads RM + RN elements of local memory for RM * RN multiply-adds; 8 x 8 leaves local
- * memory half idle at 32 banks beside 128 lanes, 4 x 4 just keeps up. From global memory a tile of 128 x 128 takes a
- * byte for 32 operations, 64 x 64 for 16. 128 x 128 is 256 work-items (8 waves of 32, 4 of 64) with some 110 registers
- * and 17 KiB: two such groups share a compute unit of 64 Ki registers, and one fits 32 KiB of local memory. 64 x 64
- * wants half the registers and 9 KiB, so four or more groups hide each other's loads; 32 x 32 is one wave of 64, for
- * products that would leave compute units without work. Every element of c has one writer, and is a sum in the order
- * of k. */
-#include "clg.clh"
+ * Why these sizes: a work-item reads RM + RN elements of local memory for RM * RN multiply-adds: 1/4 at 8 x 8, 3/8 at
+ * 8 x 4, 1/2 at 4 x 4. Where 64 lanes multiply beside 32 banks (AMD, NVIDIA's sm_80), 1/2 just keeps up; beside 128 lanes
+ * (sm_86) only 1/4 does. From global memory a tile of 128 x 128 takes a byte for 32 operations, 64 x 64 for 16.
+ *
+ *   tile       sums   items  waves of 64, 32   local   registers and groups a compute unit: sm_80   gfx90a
+ *   128 x 128  8 x 8  256    4, 8              17 K    145, 1                                       126, 3
+ *   128 x 64   8 x 4  256    4, 8              13 K     77, 3                                        78, 5
+ *   64 x 64    4 x 4  256    4, 8               9 K     64, 4                                        60, 7
+ *   32 x 32    4 x 4   64    1, 2               5 K     70, 14                                       70, 14
+ *   16 x 16    4 x 4   16    1, 1 (not full)    3 K    127, 16                                       64, 25
+ *
+ * One group of 8 warps can do here: the next tiles come from global memory into registers while the present ones are
+ * multiplied, and 64 sums an item are independent of each other. 32 x 32 is one wave of 64, for products that would
+ * leave compute units without work; 16 x 16 fills half a wave of 32 and a quarter of one of 64.
+ *
+ * On Intel the sums of 8 to 32 items share one register file (device.h: registers): at its narrowest, which NARROW asks
+ * for, 8 x 8 sums and their operands just spill, 8 x 4 fit: those are the default. Every element of c has one writer,
+ * and is a sum in the order of k. */
+#include "narrow.clh"
 
 #ifndef BM
 #define BM 64
@@ -82,7 +93,7 @@ inline void put(__local ACC4 *tile, const ACC4 *from, const int side, const bool
 /** BM x BN outputs a work-group, RM x RN a work-item, in blocks of 4 x 4 that lie GY and GX blocks apart: so neighbours
  *  read neighbouring vectors of local memory, without bank conflicts. The next tiles are fetched into registers while
  *  the present ones are multiplied. VEC: pitches, offsets and sizes are multiples of 4, so that quads are vectors. */
-KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long lda, const long ldb,
+NARROW_KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long lda, const long ldb,
                 const long ldc, const long a_stride, const long b_stride, const long c_stride, const long a_begin,
                 const long b_begin, const long c_begin TAIL_ARGS) {
     __local ACC4 sa[BK * PITCH(BM) / 4], sb[BK * PITCH(BN) / 4];

@@ -13,7 +13,7 @@ TARGETS = {  # name: kind, profile of tests/offline/driver.c, whether it has dou
     "gfx900": ("amd", "amd64", True), "gfx90a": ("amd", "amd64", True), "gfx1030": ("amd", "amd", True),
     "gfx1100": ("amd", "amd", True), "sm_75": ("nvidia", "nvidia", True), "sm_80": ("nvidia", "nvidia", True),
     "skl": ("intel", "intel", True), "tgllp": ("intel", "intel", False), "dg2": ("intel", "intel", False),
-    "pvc": ("intel", "intel", True), "spirv": ("spirv", "intel", True),
+    "pvc": ("intel", "intel16", True), "spirv": ("spirv", "intel", True),
 }
 TRIPLES = {"amd": "amdgcn-amd-amdhsa", "nvidia": "nvptx64-unknown-nvidiacl", "spirv": "spir64-unknown-unknown"}
 # The native functions of PTX crash clang with libclc's bitcode: a fault of this route, not of NVIDIA's driver.

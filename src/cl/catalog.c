@@ -100,6 +100,27 @@ static bool says_subgroups(cl_device_id id, const char *extensions) {
     return clGetDeviceInfo(id, MAX_NUM_SUB_GROUPS, sizeof most, &most, NULL) == CL_SUCCESS && most > 0;
 }
 
+/* The narrowest sub-group that cl_intel_required_subgroup_size offers; 0: none. */
+static int narrow_of(cl_device_id id, const char *extensions) {
+    enum { SUB_GROUP_SIZES_INTEL = 0x4108 };
+    size_t sizes[16], bytes = 0;
+    int narrow = 0;
+    if (!has_word(extensions, "cl_intel_required_subgroup_size") ||
+        clGetDeviceInfo(id, SUB_GROUP_SIZES_INTEL, sizeof sizes, sizes, &bytes) != CL_SUCCESS)
+        return 0;
+    for (size_t i = 0; i < bytes / sizeof *sizes; i++)
+        if (narrow == 0 || sizes[i] < (size_t)narrow) narrow = (int)sizes[i];
+    return narrow;
+}
+
+/* Registers of a work-item. AMD and NVIDIA count them for each: up to 256 and 255, some for addresses. Intel's threads
+ * have a file of 4 KiB (Gen9 to Xe-HPG; 8 to 16 items) or 8 KiB (Xe-HPC; 16 to 32), of which the compiler keeps a
+ * part: 112 of 128 are left to each of the fewest. Arm's have 64; of others nothing is known: they are taken for such. */
+static int registers_of(const char *vendor, int narrow) {
+    if (strstr(vendor, "Advanced Micro") || strstr(vendor, "AMD") || strstr(vendor, "NVIDIA")) return 240;
+    return narrow > 0 ? 112 : 64;
+}
+
 /* What the device can do. */
 static cl_int fill_caps(clg_device_row *row) {
     cl_int err = CL_SUCCESS;
@@ -139,13 +160,14 @@ static cl_int fill_caps(clg_device_row *row) {
     info->unified_memory = unified == CL_TRUE;
     row->clock_mhz = (int)mhz;
     const size_t align = align_bits / 8;
+    const int narrow = narrow_of(row->id, extensions);
     row->caps = (clg_device_caps){
         .cls = info->type == CLG_DEVICE_CPU ? CLG_CLASS_CPU : CLG_CLASS_GPU, .compute_units = (int)units,
         .max_group = group, .max_item = { item[0], item[1], item[2] }, .local_mem = (size_t)local,
         .max_alloc = max_alloc > CLG_BUFFER_SLACK ? (size_t)max_alloc - CLG_BUFFER_SLACK : 0,
         .align = align > 128 ? align : 128, .fp16 = info->fp16, .fp64 = info->fp64, .unified = info->unified_memory,
-        .vector_f32 = (int)vector, .wave = wave_of(row->id),
-        .few_registers = info->type == CLG_DEVICE_GPU && clg_str_contains_nocase(row->vendor, "intel"),
+        .vector_f32 = (int)vector, .wave = wave_of(row->id), .narrow = narrow,
+        .registers = registers_of(row->vendor, narrow),
     };
     return err;
 }

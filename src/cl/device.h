@@ -20,7 +20,8 @@ typedef struct clg_device_caps {
     bool   profiling;
     int    vector_f32;             /* floats in a vector register; 0: unknown */
     int    wave;                   /* work-items that run in step on class gpu; 0: unknown */
-    bool   few_registers;          /* 64 of 32 bits a work-item, where AMD and NVIDIA have 256: kernels hold less there */
+    int    narrow;                 /* fewest work-items in step that a kernel may ask for (Intel); 0: it may not */
+    int    registers;              /* of 32 bits that a work-item on class gpu can fill without spilling */
 } clg_device_caps;
 
 const clg_device_caps *clg_device_get_caps(const clg_device *d);

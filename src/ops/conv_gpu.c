@@ -47,8 +47,8 @@ static bool fits(const tile *t, const clg_device_caps *caps, size_t elem) {
         (size_t)(t->bk * (t->bm + t->bn + 2 * PAD)) * elem + table <= caps->local_mem;
 }
 
-/* Where waves have 16 items or fewer, a thread has 4 KiB of registers for 8 to 32 items. */
-static bool few_registers(const clg_device_caps *caps) { return caps->wave > 0 && caps->wave <= 16; }
+/* Of Intel, where a thread has 4 or 8 KiB of registers for 8 to 32 items. */
+static bool few_registers(const clg_device_caps *caps) { return caps->registers < 128; }
 
 /* Whether what an item holds, its sums and the elements on their way, leaves room in the registers: 64 words of sums of
  * some 128 registers; else 16 sums, and 48 words in all. */
@@ -82,8 +82,9 @@ static tile choose_tile(clg_emit *e, clg_dtype type, int64_t M, int64_t cols, in
 }
 
 static const char *tile_options(clg_emit *e, const tile *t, const clg_conv_geom *g) {
-    return clg_emit_options(e, "-DBM=%d -DBN=%d -DRM=%d -DRN=%d -DBK=%d -DAXES=%d", t->bm, t->bn, t->rm, t->rn, t->bk,
-                            g->in[0] == 1 && g->out[0] == 1 && g->k[0] == 1 ? 2 : 3);
+    return clg_emit_options(e, "-DBM=%d -DBN=%d -DRM=%d -DRN=%d -DBK=%d -DAXES=%d -DNARROW=%d", t->bm, t->bn, t->rm,
+                            t->rn, t->bk, g->in[0] == 1 && g->out[0] == 1 && g->k[0] == 1 ? 2 : 3,
+                            clg_device_get_caps(clg_emit_device(e))->narrow);
 }
 
 /* --- phases --- */

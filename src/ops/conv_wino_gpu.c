@@ -9,7 +9,7 @@
  * over what of the last waves of a group works, and what of the last round of groups. Registers: 8 x 8 keeps 64 sums and
  * some 40 more, so two groups of 256 share 64 Ki registers (NVIDIA), two waves a SIMD those of AMD's gfx9, nine those of
  * gfx10; local memory is 16 KiB for F(2 x 2), 27 KiB for F(4 x 4) with 288 items, so two groups of either fit too. Where
- * an item has few registers (Intel: 64 in step with 15 others) 4 x 4 is all that does not spill. */
+ * an item has few registers (Intel) 4 x 4 is all that does not spill. */
 #include "ops/conv_wino.h"
 
 #include <math.h>
@@ -26,6 +26,8 @@ const clg_knob clg_conv_wino_gpu_knobs[] = {
     { "block", 1 + N_BLOCKS, { -1, 0, 1, 2, 3, 4, 5, 6, 7 } },
     { 0 },
 };
+
+static bool few_registers(const clg_device_caps *caps) { return caps->registers < 128; }
 
 /* As the kernel has it: what comes in, or what goes out, the latter a number of channels of each item at a time. */
 static size_t local_words(const block *b, int64_t XI) {
@@ -57,7 +59,7 @@ static const block *choose_block(const clg_wino *s, const clg_device_caps *caps,
     const block *best = NULL;
     for (int i = 0; i < N_BLOCKS; i++) {
         const block *b = &blocks[i];
-        if (!fits(b, caps, s->XI) || (caps->few_registers && b->side == 8)) continue;
+        if (!fits(b, caps, s->XI) || (few_registers(caps) && b->side == 8)) continue;
         const double c = block_cost(s, b, caps);
         if (best && c >= *cost) continue;
         best = b;
@@ -87,7 +89,7 @@ static double direct_tiles(const clg_wino *s, const clg_device_caps *caps, int s
 }
 
 static double direct_cost(const clg_wino *s, const clg_device_caps *caps) {
-    const double large = direct_tiles(s, caps, 64, caps->few_registers ? 1.6 : 1.2);
+    const double large = direct_tiles(s, caps, 64, few_registers(caps) ? 1.6 : 1.2);
     return fmin(large, fmin(direct_tiles(s, caps, 32, 1.7), direct_tiles(s, caps, 16, 2.5)));
 }
 
@@ -126,8 +128,8 @@ static clg_status emit(clg_emit *e, const clg_node *n, int64_t M) {
     const int64_t has_bias = s.b != NULL, K = s.K, O = s.O, h = s.h, width = s.w_, y_h = s.y_h, y_w = s.y_w;
     const int64_t pad_h = s.pad_h, pad_w = s.pad_w, TY = s.TY, TX = s.TX, count = s.tiles;
     const int64_t w_group = s.w_group, w_row = s.w_row, w_k = s.w_k, turn = s.turn;
-    const char *options = clg_emit_options(e, "-DM=%d -DLT=%d -DLR=%d -DRT=%d -DRR=%d", (int)s.M, c->lt, c->lr, c->side,
-                                           c->side);
+    const char *options = clg_emit_options(e, "-DM=%d -DLT=%d -DLR=%d -DRT=%d -DRR=%d -DNARROW=%d", (int)s.M, c->lt,
+                                           c->lr, c->side, c->side, caps->narrow);
     const size_t items = (size_t)(s.XI * c->lt * c->lr);
     CLG_TRY(clg_emit_launch(e, &(clg_launch){
         .kernel = "conv_wino_gpu.filters", .options = options,

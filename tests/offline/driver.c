@@ -18,6 +18,7 @@ typedef struct profile {
     const char *name, *device, *vendor, *extensions;
     cl_device_type type;
     cl_uint  units, wave, wave_query; /* of wave: the vendor's query; 0: none */
+    cl_uint  narrow; /* the smallest of Intel's sub-groups; 0: no such extension */
     size_t   group;
     cl_ulong local;
     cl_bool  unified;
@@ -25,14 +26,18 @@ typedef struct profile {
 
 static const profile profiles[] = {
     {"amd", "gfx1030", "Advanced Micro Devices, Inc.", "cl_khr_fp64 cl_khr_fp16 cl_khr_subgroups",
-     CL_DEVICE_TYPE_GPU, 36, 32, 0x4043, 256, 65536, CL_FALSE},
+     CL_DEVICE_TYPE_GPU, 36, 32, 0x4043, 0, 256, 65536, CL_FALSE},
     {"amd64", "gfx90a", "Advanced Micro Devices, Inc.", "cl_khr_fp64 cl_khr_fp16 cl_khr_subgroups",
-     CL_DEVICE_TYPE_GPU, 104, 64, 0x4043, 256, 65536, CL_FALSE},
-    {"nvidia", "NVIDIA A100", "NVIDIA Corporation", "cl_khr_fp64", CL_DEVICE_TYPE_GPU, 108, 32, 0x4003, 1024, 49152,
-     CL_FALSE},
-    {"intel", "Intel(R) Iris(R) Xe Graphics", "Intel(R) Corporation", "cl_khr_fp16 cl_khr_fp64 cl_khr_subgroups",
-     CL_DEVICE_TYPE_GPU, 96, 16, 0x1067, 512, 65536, CL_TRUE},
-    {"cpu", "CPU", "-", "cl_khr_fp64", CL_DEVICE_TYPE_CPU, 8, 0, 0, 4096, 1 << 20, CL_TRUE},
+     CL_DEVICE_TYPE_GPU, 104, 64, 0x4043, 0, 256, 65536, CL_FALSE},
+    {"nvidia", "NVIDIA A100", "NVIDIA Corporation", "cl_khr_fp64", CL_DEVICE_TYPE_GPU, 108, 32, 0x4003, 0, 1024,
+     49152, CL_FALSE},
+    {"intel", "Intel(R) Iris(R) Xe Graphics", "Intel(R) Corporation",
+     "cl_khr_fp16 cl_khr_fp64 cl_khr_subgroups cl_intel_required_subgroup_size", CL_DEVICE_TYPE_GPU, 96, 16, 0x1067, 8,
+     512, 65536, CL_TRUE},
+    {"intel16", "Intel(R) Data Center GPU Max 1550", "Intel(R) Corporation",
+     "cl_khr_fp16 cl_khr_fp64 cl_khr_subgroups cl_intel_required_subgroup_size", CL_DEVICE_TYPE_GPU, 512, 16, 0x1067,
+     16, 1024, 65536, CL_FALSE},
+    {"cpu", "CPU", "-", "cl_khr_fp64", CL_DEVICE_TYPE_CPU, 8, 0, 0, 0, 4096, 1 << 20, CL_TRUE},
 };
 enum { N_PROFILES = sizeof profiles / sizeof profiles[0] };
 
@@ -81,6 +86,10 @@ cl_int clGetDeviceInfo(cl_device_id d, cl_device_info what, size_t size, void *t
     if (shown->wave_query && what == shown->wave_query)
         return what == 0x1067 ? TELL(size_t, shown->wave) : TELL(cl_uint, shown->wave);
     switch (what) {
+    case 0x4108: { /* CL_DEVICE_SUB_GROUP_SIZES_INTEL */
+        const size_t sizes[2] = {shown->narrow, 2 * shown->narrow};
+        return shown->narrow ? answer(sizes, sizeof sizes, size, to, out) : CL_INVALID_VALUE;
+    }
     case CL_DEVICE_NAME: return answer_text(shown->device, size, to, out);
     case CL_DEVICE_VENDOR: return answer_text(shown->vendor, size, to, out);
     case CL_DEVICE_VERSION: return answer_text("OpenCL 1.2", size, to, out);

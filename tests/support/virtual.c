@@ -110,6 +110,8 @@ static cl_int CL_API_CALL get_device_ids(cl_platform_id p, cl_device_type type, 
     return fit > 0 ? CL_SUCCESS : CL_DEVICE_NOT_FOUND;
 }
 
+static bool is_intel(const virtual_spec *s) { return strstr(s->vendor, "Intel") != NULL; }
+
 static cl_int device_text(const virtual_spec *s, cl_device_info what, size_t size, void *to, size_t *out) {
     char text[256];
     switch (what) {
@@ -124,8 +126,9 @@ static cl_int device_text(const virtual_spec *s, cl_device_info what, size_t siz
         return answer_text(text, size, to, out);
     default: /* CL_DEVICE_EXTENSIONS */
         snprintf(text, sizeof text, "cl_khr_byte_addressable_store cl_khr_global_int32_base_atomics "
-                 "cl_khr_local_int32_base_atomics%s%s%s", s->fp64 ? " cl_khr_fp64" : "", s->fp16 ? " cl_khr_fp16" : "",
-                 s->subgroups ? " cl_khr_subgroups" : "");
+                 "cl_khr_local_int32_base_atomics%s%s%s%s", s->fp64 ? " cl_khr_fp64" : "",
+                 s->fp16 ? " cl_khr_fp16" : "", s->subgroups ? " cl_khr_subgroups" : "",
+                 is_intel(s) ? " cl_intel_required_subgroup_size" : "");
         return answer_text(text, size, to, out);
     }
 }
@@ -146,12 +149,14 @@ static cl_int CL_API_CALL get_device_info(cl_device_id d, cl_device_info what, s
     const cl_bool no = CL_FALSE;
     const cl_uint one = 1, bits = s ? s->align * 8 : 0;
     const cl_device_fp_config none = 0;
+    static const size_t sub_groups[] = { 8, 16, 32 };
     const cl_bool unified = s && s->unified, images = s && s->image > 0;
 #define IS(value) answer(&(value), sizeof(value), size, to, out)
     if (!s) return virtual_next->clGetDeviceInfo(d, what, size, to, out);
     switch (what) {
     case CL_DEVICE_NAME: case CL_DEVICE_VENDOR: case CL_DRIVER_VERSION: case CL_DEVICE_VERSION:
     case CL_DEVICE_OPENCL_C_VERSION: case CL_DEVICE_EXTENSIONS: return device_text(s, what, size, to, out);
+    case 0x4108: return is_intel(s) ? IS(sub_groups) : CL_INVALID_VALUE;
     case 0x4003: case 0x4043: case CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_MULTIPLE:
         return device_wave(s, what, size, to, out);
     case CL_DEVICE_TYPE:                return IS(s->type);
