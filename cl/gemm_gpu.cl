@@ -14,7 +14,8 @@
  *
  * One group of 8 warps can do here: the next tiles come from global memory into registers while the present ones are
  * multiplied, and 64 sums an item are independent of each other. 32 x 32 is one wave of 64, for products that would
- * leave compute units without work; 16 x 16 fills half a wave of 32 and a quarter of one of 64.
+ * leave compute units without work; 16 x 16, a wave that is not full and fetches 4 quads an item, is for devices with
+ * groups below 64 items (scratch of 144 bytes on gfx1030).
  *
  * On Intel the sums of 8 to 32 items share one register file (device.h: registers): at its narrowest, which NARROW asks
  * for, 8 x 8 sums and their operands just spill, 8 x 4 fit: those are the default. Every element of c has one writer,

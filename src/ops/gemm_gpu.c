@@ -13,7 +13,7 @@ typedef struct tile {
 /* The last is one work-item, for devices that take no groups. */
 static const tile tiles[N_TILES] = {
     {64, 64, 4, 4, 0.7}, {128, 128, 8, 8, 1.0}, {128, 64, 8, 4, 0.85}, {64, 128, 4, 8, 0.85}, {32, 32, 4, 4, 0.4},
-    {16, 16, 4, 4, 0.22}, {4, 4, 4, 4, 0},
+    {16, 16, 4, 4, 0.1}, {4, 4, 4, 4, 0},
 };
 
 const clg_knob clg_gemm_gpu_knobs[] = {
