@@ -113,11 +113,11 @@ inline void multiply(ACC4 sum[RM][RN / 4], __local const ACC4 *as, __local const
  *  them lies in the plane of c, and how far apart they are along each axis, in elements. Pixel j of a phase is pixel
  *  j step - pad of b's plane, whose sizes are b_; shifted by a tap, (z, y, x, index in w), it is what that tap is
  *  multiplied with. Index in w: g a_group + m a_m + channel a_c. */
-NARROW_KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases), OUT(c), const int has_bias, const int
-                     groups, const int M, const int channels, const int images, const int n_phases, const long a_group,
-                     const int a_m, const int a_c, const int b_d, const int b_h, const int b_w, const int step_d, const
-                     int step_h, const int step_w, const int pad_d, const int pad_h, const int pad_w, const int c_plane
-                     TAIL_ARGS) {
+NARROW_KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases), OUT(c), const int has_bias,
+                     const int groups, const int M, const int channels, const int images, const int n_phases,
+                     const long a_group, const int a_m, const int a_c, const int b_d, const int b_h, const int b_w,
+                     const int step_d, const int step_h, const int step_w, const int pad_d, const int pad_h,
+                     const int pad_w, const int c_plane TAIL_ARGS) {
     __local ACC4 as[BK * PITCH(BM) / 4], bs[BK * PITCH(BN) / 4];
     __local int4 shifts[BK]; /* of the terms */
     const int item = get_local_id(0), g = get_group_id(2), m0 = get_group_id(1) * BM;
@@ -211,10 +211,10 @@ NARROW_KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases),
 
 /** The k axis may be cut into parts that conv_bwd.sum_parts adds in order. Output pixel p of the plane p_ is pixel
  *  p step - pad of b's plane; taps: (z, y, x, index in w). */
-NARROW_KERNEL filter(IN(a), IN(b), IN_T(int, taps), OUT(c), const int groups, const int M, const int channels, const
-                     int n_taps, const int images, const int parts, const int b_d, const int b_h, const int b_w, const
-                     int p_d, const int p_h, const int p_w, const int step_d, const int step_h, const int step_w, const
-                     int pad_d, const int pad_h, const int pad_w) {
+NARROW_KERNEL filter(IN(a), IN(b), IN_T(int, taps), OUT(c), const int groups, const int M, const int channels,
+                     const int n_taps, const int images, const int parts, const int b_d, const int b_h,
+                     const int b_w, const int p_d, const int p_h, const int p_w, const int step_d, const int step_h,
+                     const int step_w, const int pad_d, const int pad_h, const int pad_w) {
     __local ACC4 as[BK * PITCH(BM) / 4], bs[BK * PITCH(BN) / 4];
     __local int4 shifts[BN]; /* of the columns */
     const int item = get_local_id(0), g = (int)get_group_id(2) % groups, part = (int)get_group_id(2) / groups;
