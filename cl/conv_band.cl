@@ -9,7 +9,8 @@
 #include "conv_pad.clh"
 #include "conv_tile.clh"
 
-/* Asks for `n` elements from x on to come into the cache, where the compiler can. NO_PREFETCH: of Oclgrind, which fails. */
+/* Asks for `n` elements from x on to come into the cache, where the compiler can. NO_PREFETCH: of Oclgrind, which
+ * fails. */
 inline void want(__global const T *x, int n) {
 #if defined(__has_builtin) && !defined(NO_PREFETCH)
 #if __has_builtin(__builtin_prefetch)

@@ -2,8 +2,8 @@
  * src/ops/gemm_gpu.c. Tiles of the operands go through local memory, outputs stay in registers (Volkov, Demmel, 2008).
  *
  * Why these sizes: a work-item reads RM + RN elements of local memory for RM * RN multiply-adds: 1/4 at 8 x 8, 3/8 at
- * 8 x 4, 1/2 at 4 x 4. Where 64 lanes multiply beside 32 banks (AMD, NVIDIA's sm_80), 1/2 just keeps up; beside 128 lanes
- * (sm_86) only 1/4 does. From global memory a tile of 128 x 128 takes a byte for 32 operations, 64 x 64 for 16.
+ * 8 x 4, 1/2 at 4 x 4. Where 64 lanes multiply beside 32 banks (AMD, NVIDIA's sm_80), 1/2 just keeps up; beside 128
+ * lanes (sm_86) only 1/4 does. From global memory a tile of 128 x 128 takes a byte for 32 operations, 64 x 64 for 16.
  *
  *   tile       sums   items  waves of 64, 32   local   registers and groups a compute unit: sm_80   gfx90a
  *   128 x 128  8 x 8  256    4, 8              17 K    145, 1                                       126, 3

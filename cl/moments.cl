@@ -2,8 +2,8 @@
  *
  *   moments     mean = sum of x / n, var = sum of (x - mean)^2 / n, where nothing cancels, since a mean is taken off
  *               first. CPU: two sweeps, of which the second mostly finds the segment in a cache. GPU: one, 16
- *               elements at a time lie in registers, which gives their sum and their squares about their own mean, and such pairs
- *               are joined (Chan, Golub & LeVeque 1983)
+ *               elements at a time lie in registers, which gives their sum and their squares about their own mean, and
+ *               such pairs are joined (Chan, Golub & LeVeque 1983)
  *   comoments   s = sum of u, t = sum of u (x - mean)
  *
  *   ..._rows    CPU, K3 = 1: lanes along the columns; a work-item makes `per` segments

@@ -2,9 +2,9 @@
  * pool.cl, pool_bwd.cl; host side: src/ops/pool.c, src/ops/pool_bwd.c.
  *
  * Gradients gather: a cell adds what the windows that cover it give, in their order. Where windows lie in planes and
- * are evenly apart (_tiles) a work-group owns a tile of TILE_H x TILE_W cells of each of SLICES planes: first it makes of
- * each window that meets the tile what it gives, and, for max, to which cell, once, in local memory; then cells gather
- * from there. Else (_bwd) a cell finds out for itself. */
+ * are evenly apart (_tiles) a work-group owns a tile of TILE_H x TILE_W cells of each of SLICES planes: first it makes
+ * of each window that meets the tile what it gives, and, for max, to which cell, once, in local memory; then cells
+ * gather from there. Else (_bwd) a cell finds out for itself. */
 #include "pool.clh"
 
 /* Output i: its plane p and window zo, ro, o, the cells a, b, c of which it covers. */
