@@ -216,7 +216,8 @@ KERNEL moments_tree(IN(x), OUT(mean), OUT(var), const int n, PARTS, const ACC sc
     EACH_ROW(n) {
         ROW_OF_TEAM(n);
         GEOMETRY(o);
-        known all = { (ACC)0, (ACC)0, (ACC)0 };
+        known all;
+        all.count = all.sum = all.squares = 0;
         if (live && TEAM_BY_4(AT(x, 0), ACC, r2) && width % 4 == 0) {
             KNOW(ACC4, 4, VECTOR_AT, SPOT)
         } else if (live) {
@@ -237,7 +238,8 @@ KERNEL moments_tree(IN(x), OUT(mean), OUT(var), const int n, PARTS, const ACC sc
 KERNEL moments_items(IN(x), OUT(mean), OUT(var), const int n, PARTS, const ACC scale) {
     PART;
     ITEM;
-    known all = { (ACC)0, (ACC)0, (ACC)0 };
+    known all;
+    all.count = all.sum = all.squares = 0;
     KNOW(ACC, 1, LOAD, PLACE)
     STORE(mean, part + at, RESULT(all.sum, all.sum * scale));
     STORE(var, part + at, RESULT(all.squares, all.squares * scale));
