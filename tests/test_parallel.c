@@ -1,5 +1,5 @@
-/* Data parallel training: what is computed, on reference devices in f64, against one device; and the curves of one OpenCL
- * device and of its halves. What happens when a device is lost: test_lost.c. */
+/* Data parallel training: what is computed, on reference devices in f64, against one device; and the curves of one
+ * OpenCL device and of its halves. What happens when a device is lost: test_lost.c. */
 #include "support/opencl.h"
 #include "support/runs.h"
 

@@ -1,5 +1,5 @@
-/* Reports: what is put in stands there, escaped and without a link to the outside; the first failure is told; figures and
- * reports while allocations fail. */
+/* Reports: what is put in stands there, escaped and without a link to the outside; the first failure is told; figures
+ * and reports while allocations fail. */
 #include "support/drawing.h"
 #include "support/files.h"
 

@@ -150,7 +150,8 @@ ParameterizedTest(int *which, virtual, profile, .timeout = 600) {
 
 /* --- which convolution --- */
 
-/* Many channels and pixels pay for Winograd's transforms, and for the launch that transforms the filters; few do not. */
+/* Many channels and pixels pay for Winograd's transforms, and for the launch that transforms the filters; few do
+ * not. */
 Test(virtual, winograd_by_rule) {
     static const struct { int batch, channels, side; const char *impl; } cases[] = {
         { 1, 16, 14, "conv.direct_gpu" }, { 1, 64, 7, "conv.direct_gpu" }, { 32, 512, 7, "conv.wino" },

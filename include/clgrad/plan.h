@@ -54,8 +54,8 @@ CLG_API CLG_CHECK clg_status clg_write(clg_plan *plan, clg_tensor *input, const 
  *  In the first run an implementation may turn out to fail here, when its kernels are launched for the first time: the
  *  plan is then compiled again without it, one warning and clg_plan_report() say so, and the run gives what it gives
  *  with the next implementation. To that end the first run keeps copies of the params and states that it changes while
- *  it is enqueued. Errors: CLG_ERR_UNSUP if nothing else can be taken, CLG_ERR_NOMEM, CLG_ERR_DEVICE; after a first run that
- *  failed all params are as before, unless the device is lost. */
+ *  it is enqueued. Errors: CLG_ERR_UNSUP if nothing else can be taken, CLG_ERR_NOMEM, CLG_ERR_DEVICE; after a first run
+ *  that failed all params are as before, unless the device is lost. */
 CLG_API CLG_CHECK clg_status clg_run(clg_plan *plan);
 
 /** Waits for the runs so far and copies a target out. Reports errors that happened on the device.

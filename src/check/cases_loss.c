@@ -191,7 +191,7 @@ const clg_case clg_cases_loss[] = {
     SOFT(softmax, 40, CLG_CASE_SMALL), SOFT(log_softmax, 40, 0),
     {.op = "softmax", .text = "plain", .build = softmax_plain, .attr = &last, .k = 40, .flags = B | CLG_CASE_SMALL,
      .n_in = 1, .in = {{2, {4096, 1000}}}},
-    S(softmax, 60, last, CLG_CASE_SMALL, 2, (2, 9000)), S(log_softmax, 60, last, 0, 2, (3, 8200)), /* classes in parts */
+    S(softmax, 60, last, CLG_CASE_SMALL, 2, (2, 9000)), S(log_softmax, 60, last, 0, 2, (3, 8200)), /* in parts */
     {.op = "softmax", .text = "far", .build = far_softmax, .k = 200, .n_in = 1, .in = {{2, {7, 10}}}},
     {.op = "log_softmax", .text = "far", .build = far_log_softmax, .k = 60, .n_in = 1, .in = {{2, {7, 10}}}},
 

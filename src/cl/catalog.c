@@ -92,7 +92,8 @@ static int wave_of(cl_device_id id) {
     return 0;
 }
 
-/* Intel's CPU runtime names only its own extension; OpenCL 3.0 has a query (CL_DEVICE_MAX_NUM_SUB_GROUPS) and no word. */
+/* Intel's CPU runtime names only its own extension; OpenCL 3.0 has a query (CL_DEVICE_MAX_NUM_SUB_GROUPS) and no
+ * word. */
 static bool says_subgroups(cl_device_id id, const char *extensions) {
     enum { MAX_NUM_SUB_GROUPS = 0x105C };
     cl_uint most = 0;
@@ -115,7 +116,8 @@ static int narrow_of(cl_device_id id, const char *extensions) {
 
 /* Registers of a work-item. AMD and NVIDIA count them for each: up to 256 and 255, some for addresses. Intel's threads
  * have a file of 4 KiB (Gen9 to Xe-HPG; 8 to 16 items) or 8 KiB (Xe-HPC; 16 to 32), of which the compiler keeps a
- * part: 112 of 128 are left to each of the fewest. Arm's have 64; of others nothing is known: they are taken for such. */
+ * part: 112 of 128 are left to each of the fewest. Arm's have 64; of others nothing is known: they are taken for
+ * such. */
 static int registers_of(const char *vendor, int narrow) {
     if (strstr(vendor, "Advanced Micro") || strstr(vendor, "AMD") || strstr(vendor, "NVIDIA")) return 240;
     return narrow > 0 ? 112 : 64;

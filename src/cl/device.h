@@ -44,8 +44,8 @@ clg_status clg_device_check(const clg_device *d);
 
 /** Whether kernels may join numbers by the functions of sub-groups: the device says that it has them, and a trial, made
  *  when this is first asked, gave what the host computes (subgroup.c). Programs that use them have the option
- *  CLG_SUBGROUP_OPTION. CLGRAD_SUBGROUPS=no switches them off; a language that has them (CL1.2, CL2.0, CL3.0) is believed
- *  without a trial. */
+ *  CLG_SUBGROUP_OPTION. CLGRAD_SUBGROUPS=no switches them off; a language that has them (CL1.2, CL2.0, CL3.0) is
+ *  believed without a trial. */
 bool clg_device_has_subgroups(const clg_device *d);
 #define CLG_SUBGROUP_OPTION "-DSUBGROUP=1"
 

@@ -1,6 +1,7 @@
 /* GEMM through CLBlast; the only file that includes it. All calls hold the build lock: its program cache has a thread
- * race before 1.6.1. Its cache keeps contexts alive, so it is cleared when the last device that used it goes. Its kernels
- * are built when they are first wanted: a device on which that fails is remembered as long as the process lasts. */
+ * race before 1.6.1. Its cache keeps contexts alive, so it is cleared when the last device that used it goes. Its
+ * kernels are built when they are first wanted: a device on which that fails is remembered as long as the process
+ * lasts. */
 #include "cl/internal.h"
 
 #include <clblast_c.h>

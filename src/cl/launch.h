@@ -53,8 +53,8 @@ typedef struct clg_gemm {
 /** Sizes below int limits; not on "ref", nor where it is broken. */
 bool       clg_gemm_clblast_fits(const clg_device *d, const clg_gemm *g);
 
-/** Whether a call failed on this device for reasons of CLBlast's own, in this process: its kernels do not build, or want
- *  more than the device has. */
+/** Whether a call failed on this device for reasons of CLBlast's own, in this process: its kernels do not build, or
+ *  want more than the device has. */
 bool       clg_gemm_clblast_broken(const clg_device *d);
 extern const char clg_gemm_clblast_name[]; /* for messages */
 

@@ -19,7 +19,8 @@ static const char kernel_text[] =
     "    STORE(y, at + 2, (int)get_sub_group_local_id());\n"
     "    STORE(y, at + 3, (int)sub_group_reduce_add((float)v));\n"
     "    STORE(y, at + 4, (int)sub_group_reduce_max((float)v) + 100 * sub_group_reduce_min(v));\n"
-    "    STORE(y, at + 5, sub_group_broadcast(sub_group_scan_exclusive_add(v), 2) + (sub_group_any(v == 22) ? 1000 : 0));\n"
+    "    STORE(y, at + 5, sub_group_broadcast(sub_group_scan_exclusive_add(v), 2) + (sub_group_any(v == 22) "
+    "? 1000 : 0));\n"
     "}\n";
 
 typedef struct trial {
@@ -78,12 +79,15 @@ static const char *try_language(clg_device *d) {
     return why;
 }
 
-/* Leaves subgroup_std at the first language that works, or at NULL. CLGRAD_SUBGROUPS may name one, which is believed. */
+/* Leaves subgroup_std at the first language that works, or at NULL. CLGRAD_SUBGROUPS may name one, which is
+ * believed. */
 static bool find_language(clg_device *d) {
     static const char *const languages[] = { "CL1.2", "CL2.0", "CL3.0" };
     const char *const forced = getenv("CLGRAD_SUBGROUPS");
     clg_error_state before;
-    if (d->caps.ref || (forced && strcmp(forced, "no") == 0) || !d->row.info.subgroups || d->caps.max_group < N || d->caps.max_item[0] < N) return false;
+    const bool refused = forced && strcmp(forced, "no") == 0;
+    if (d->caps.ref || refused || !d->row.info.subgroups || d->caps.max_group < N || d->caps.max_item[0] < N)
+        return false;
     clg_error_save(&before);
     for (size_t i = 0; i < sizeof languages / sizeof languages[0]; i++) {
         if (forced && strcmp(forced, languages[i]) != 0) continue;

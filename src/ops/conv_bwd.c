@@ -146,7 +146,8 @@ static const clg_impl filter_impls[] = {
     { "conv_bwd_filter.channels", CLG_CLASS_CPU, clg_conv_accept_channels, clg_conv_filter_channels,
       clg_conv_filter_channels_knobs, false, clg_conv_prefers_channels },
     { "conv_bwd_filter.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_filter_cpu, NULL, false },
-    { "conv_bwd_filter.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_filter_gpu, clg_conv_gpu_knobs, false },
+    { "conv_bwd_filter.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_filter_gpu, clg_conv_gpu_knobs,
+      false },
     { "conv_bwd_filter.gemm", 0, clg_conv_accept_gemm, clg_conv_filter_gemm, NULL, false },
     { 0 },
 };

@@ -4,8 +4,8 @@
 
 #include "ops/conv_shape.h"
 
-/** A convolution x -> y with 3 x 3 taps and stride 1; channels are those of one group. Backward-data is the same of gy by
- *  the filter rotated and transposed, with 2 - pad. */
+/** A convolution x -> y with 3 x 3 taps and stride 1; channels are those of one group. Backward-data is the same of gy
+ *  by the filter rotated and transposed, with 2 - pad. */
 typedef struct clg_wino {
     const clg_tensor *x, *w, *b, *y; /* b: NULL for none */
     int64_t M, P, XI;                /* sides of a tile of y and of x; points */

@@ -1,22 +1,23 @@
 /* Winograd's filtering for class gpu (cl/conv_wino_gpu.cl), its blocks, and where it wins over direct sums.
  *
  * How blocks are chosen, in multiply-adds (no GPU was at hand: these are counts, and the tuner measures):
- *   products   one each; an item with 8 x 8 reads a quarter of a word of local memory for one, which 32 banks beside 128
- *              lanes just deliver; one with 4 x 4 half a word, which costs it 1.4
- *   transforms of x: what a tile of one channel takes, loads and index checks included, shared by the RB channels of the
- *              group; the copy of the filters: two for each word, shared by the tiles
+ *   products   one each; an item with 8 x 8 reads a quarter of a word of local memory for one, which 32 banks beside
+ *              128 lanes just deliver; one with 4 x 4 half a word, which costs it 1.4
+ *   inputs     transforms of x: what a tile of one channel takes, loads and index checks included, shared by the RB
+ *              channels of the group; the copy of the filters: two for each word, shared by the tiles
  *   results    three for each product that goes through local memory, shared by the K channels of x
- * over what of the last waves of a group works, and what of the last round of groups. Registers: 8 x 8 keeps 64 sums and
- * some 40 more, so two groups of 256 share 64 Ki registers (NVIDIA), two waves a SIMD those of AMD's gfx9, nine those of
- * gfx10; local memory is 16 KiB for F(2 x 2), 27 KiB for F(4 x 4) with 288 items, so two groups of either fit too. Where
- * an item has few registers (Intel) 4 x 4 is all that does not spill. */
+ * over what of the last waves of a group works, and what of the last round of groups. Registers: 8 x 8 keeps 64 sums
+ * and some 40 more, so two groups of 256 share 64 Ki registers (NVIDIA), two waves a SIMD those of AMD's gfx9, nine
+ * those of gfx10; local memory is 16 KiB for F(2 x 2), 27 KiB for F(4 x 4) with 288 items, so two groups of either fit
+ * too. Where an item has few registers (Intel) 4 x 4 is all that does not spill. */
 #include "ops/conv_wino.h"
 
 #include <math.h>
 
 enum { BK = 4, N_BLOCKS = 8 }; /* BK: of the kernel */
 
-typedef struct block { int lt, lr, side; } block; /* items along the tiles and the channels; tiles and channels of each */
+/* Items along the tiles and the channels; tiles and channels of each. */
+typedef struct block { int lt, lr, side; } block;
 
 static const block blocks[N_BLOCKS] = {
     { 4, 4, 8 }, { 2, 4, 8 }, { 3, 2, 8 }, { 2, 2, 8 }, { 4, 4, 4 }, { 2, 2, 4 }, { 1, 1, 8 }, { 1, 1, 4 },
@@ -93,8 +94,8 @@ static double direct_cost(const clg_wino *s, const clg_device_caps *caps) {
     return fmin(large, fmin(direct_tiles(s, caps, 32, 1.7), direct_tiles(s, caps, 16, 2.5)));
 }
 
-/* A quarter faster by the count, which leaves room for what it does not see, with the launch that transforms the filters
- * in training: 5 us of 128 multiply-adds a unit and ns. */
+/* A quarter faster by the count, which leaves room for what it does not see, with the launch that transforms the
+ * filters in training: 5 us of 128 multiply-adds a unit and ns. */
 static bool wins(const clg_node *n, const clg_device *d, int64_t M, double over) {
     const clg_device_caps *caps = clg_device_get_caps(d);
     const clg_wino s = clg_wino_geometry(n, M);

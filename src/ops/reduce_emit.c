@@ -5,7 +5,7 @@
 #include "ops/reduce.h"
 #include "ops/team.h"
 
-enum { MAX_PARTS = 256, SHORT = 32 /* GPU: shorter rows are a work-item's */, WIDE = 128 /* outputs of a wide block */ };
+enum { MAX_PARTS = 256, SHORT = 32, WIDE = 128 }; /* GPU: shorter rows are a work-item's; outputs of a wide block */
 
 /** One launch over x in merged form. */
 typedef struct pass {
@@ -62,8 +62,8 @@ static clg_status launch(clg_emit *e, const pass *p, const char *kernel, int64_t
                          INT(row_part), INT(col_part), FLOAT(scale) }; /* the rest is zero, which is the end */
     if (per > 0) args[12] = (clg_arg)INT(per);
     return clg_emit_launch(e, &(clg_launch){ .kernel = kernel, .options = p->options, .args = args,
-                                             .global = { (size_t)items, (size_t)p->cut.parts[0], (size_t)p->cut.parts[1] },
-                                             .local = { local, 1, 1 } });
+                                             .global = { (size_t)items, (size_t)p->cut.parts[0],
+                                                         (size_t)p->cut.parts[1] }, .local = { local, 1, 1 } });
 }
 
 /** How a class of devices does it: what it cuts, and the launch of a pass that is cut. */
@@ -123,7 +123,8 @@ static clg_status emit_join(clg_emit *e, const clg_node *n, const way *w) {
     const char *const plain = clg_emit_options(e, "-DT=%s%s", type, join_of(n->op));
     const clg_reduce_form g = form_of(n);
     pass last = { .x = n->in[0], .y = n->out[0], .g = g,
-                  .cut = { g.dim[R0] * g.dim[R1], g.dim[R2], { 1, 1 } }, .scale = 1.0 / (double)larger(g.length, 1), .options = plain };
+                  .cut = { g.dim[R0] * g.dim[R1], g.dim[R2], { 1, 1 } }, .scale = 1.0 / (double)larger(g.length, 1),
+                  .options = plain };
     last.may_join = is_word(in_dtype(n, 0)) && n->op != &clg_op_prod;
     if (g.segments == 0) return CLG_OK;
     pass first = last;

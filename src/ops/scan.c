@@ -81,7 +81,8 @@ static clg_status launch(clg_emit *e, const pass *p, bool gpu) {
     if (!gpu) args[i] = (clg_arg)INT(per);
     return clg_emit_launch(e, &(clg_launch){
         .kernel = tree ? "scan.tree" : gpu ? "scan.items" : inner > 1 ? "scan.cols" : "scan.rows",
-        .options = tree ? clg_team_options(e, &team, p->options) : p->options, .global = { (size_t)items, 1, 1 }, .local = { (size_t)group, 1, 1 }, .args = args });
+        .options = tree ? clg_team_options(e, &team, p->options) : p->options, .global = { (size_t)items, 1, 1 },
+        .local = { (size_t)group, 1, 1 }, .args = args });
 }
 
 /** How many parts: so many that there are about `want` units of work, of at least `least` elements each. */

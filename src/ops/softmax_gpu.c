@@ -31,7 +31,8 @@ clg_status clg_softmax_emit_gpu(clg_emit *e, const clg_tensor *x, const clg_tens
     const clg_team t = clg_team_of(clg_emit_device(e), n * parts, part_len, x->dtype == CLG_F32);
     const clg_tensor *const known = parts > 1 ? clg_emit_scratch(e, x->dtype, CLG_SHAPE(parts, 2, n)) : NULL;
     const clg_tensor *y = parts > 1 ? known : out;
-    const char *const all = clg_team_options(e, &t, parts > 1 ? clg_emit_options(e, "%s -DPARTIAL=1", options) : options);
+    const char *const all = clg_team_options(e, &t, parts > 1 ? clg_emit_options(e, "%s -DPARTIAL=1", options)
+                                                                 : options);
     CLG_TRY(clg_emit_launch(e, &(clg_launch){
         .kernel = "softmax.tree", .options = all, .local = { (size_t)t.group, 1, 1 },
         .global = { (size_t)clg_team_items(&t, n), (size_t)parts, 1 },

@@ -1,7 +1,7 @@
-/* Sweeps of faults: a job is run again and again, and each time another OpenCL call, or another allocation, of it fails.
- * Whatever fails, the job must return a clean status with a message, or the right result where a call is optional;
- * nothing may leak, and a run after it must work. Jobs run in child processes, a batch each, so that a crash is told
- * with the number and name of the call. */
+/* Sweeps of faults: a job is run again and again, and each time another OpenCL call, or another allocation, of it
+ * fails. Whatever fails, the job must return a clean status with a message, or the right result where a call is
+ * optional; nothing may leak, and a run after it must work. Jobs run in child processes, a batch each, so that a crash
+ * is told with the number and name of the call. */
 #ifndef CLG_TEST_SWEEP_H_
 #define CLG_TEST_SWEEP_H_
 
