@@ -17,6 +17,12 @@ import argparse, concurrent.futures, glob, json, os, re, subprocess, sys, tempfi
 from offline_compilers import LOCAL_LIMIT, TARGETS, Cache, Missing, Tools, compiled, group_of, options_of, waves
 
 
+def has_double(path):
+    """Of f64 tensors: for devices that have the type. Generated kernels tell by their operands."""
+    with open(path, encoding="utf-8") as f:
+        return "-DCLG_F64" in options_of(path) or "_T(double, " in f.read()
+
+
 def sample(paths, each, files):
     """At most `each` programs of a file of kernels, evenly spread."""
     by_file = {}
@@ -194,7 +200,7 @@ def write_programs(exe, folder, a):
         paths = glob.glob(os.path.join(folder, profile, "*.cl"))
         for t in a.targets:
             if TARGETS[t][1] == profile:
-                can = [p for p in paths if TARGETS[t][2] or "-DCLG_F64" not in options_of(p)]
+                can = [p for p in paths if TARGETS[t][2] or not has_double(p)]
                 programs[t] = len(can)
                 work += [(p, t) for p in sample(can, a.each, tuple(filter(None, a.files.split(","))))]
     return programs, work

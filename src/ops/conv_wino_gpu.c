@@ -39,6 +39,7 @@ static size_t local_words(const block *b, int64_t XI) {
 
 static bool fits(const block *b, const clg_device_caps *caps, int64_t XI) {
     const size_t items = (size_t)(XI * b->lt * b->lr);
+    if (b->side == 8 && items > 384) return false; /* of 64 Ki registers on NVIDIA each takes 168 */
     return items <= caps->max_group && items <= caps->max_item[0] &&
         local_words(b, XI) * sizeof(float) <= caps->local_mem;
 }
