@@ -16,7 +16,6 @@
  *
  * Backward-data with a stride s makes the pixels of each residue modulo s by themselves, from the taps that meet them:
  * a phase, which is a convolution with stride 1 and no zeros to multiply. All phases share one launch. */
-#include "narrow.clh"
 
 #ifndef BM
 #define BM 64
@@ -30,6 +29,7 @@
 #ifndef RN
 #define RN 4
 #endif
+#include "block.clh"
 #ifndef BK
 #define BK 8
 #endif
@@ -44,6 +44,7 @@
 #define EACH(side) ((side) / STEP)          /* of them, elements of an item */
 #define B_STEP (ITEMS > BN ? ITEMS / BN : 1) /* terms of b that `planes` fetches at a time, each along BN columns */
 #define B_COLS (ITEMS > BN ? 1 : BN / ITEMS)
+#define MULTIPLY block_multiply(sum, BK, as + item / GX, PITCH(BM) / 4, GY, bs + item % GX, PITCH(BN) / 4, GX)
 #define FAR INT_MIN                         /* outside of every plane, whatever is added to it */
 
 /** A pixel of an image: index in the plane, and coordinates that tell whether a shifted one is still inside. */
@@ -74,35 +75,10 @@ inline void fetch_a(ACC *next, __global const ACC *a, const int row, const int s
     }
 }
 
-inline void multiply(ACC4 sum[RM][RN / 4], __local const ACC4 *as, __local const ACC4 *bs, const int item) {
-    const int lx = item % GX, ly = item / GX;
-#pragma unroll
-    for (int k = 0; k < BK; k++) {
-        ACC4 bv[RN / 4];
-#pragma unroll
-        for (int s = 0; s < RN / 4; s++) bv[s] = bs[k * PITCH(BN) / 4 + lx + GX * s];
-#pragma unroll
-        for (int r = 0; r < RM / 4; r++) {
-            const ACC4 av = as[k * PITCH(BM) / 4 + ly + GY * r];
-#pragma unroll
-            for (int s = 0; s < RN / 4; s++) {
-                sum[4 * r][s] = fma((ACC4)(av.x), bv[s], sum[4 * r][s]);
-                sum[4 * r + 1][s] = fma((ACC4)(av.y), bv[s], sum[4 * r + 1][s]);
-                sum[4 * r + 2][s] = fma((ACC4)(av.z), bv[s], sum[4 * r + 2][s]);
-                sum[4 * r + 3][s] = fma((ACC4)(av.w), bv[s], sum[4 * r + 3][s]);
-            }
-        }
-    }
-}
-
 /** Stores what an item fetched of its term: all its elements of a tile of so many rows. */
 #define PUT(tile, from, side)                                \
     _Pragma("unroll") for (int s = 0; s < EACH(side); s++)   \
         ((__local ACC *)tile)[item % BK * PITCH(side) + item / BK + s * STEP] = from[s]
-
-#define CLEAR(sum)                                   \
-    _Pragma("unroll") for (int r = 0; r < RM; r++)   \
-        _Pragma("unroll") for (int s = 0; s < RN / 4; s++) sum[r][s] = (ACC4)(0)
 
 /* What column q of a quad becomes; a tail reads only what belongs to an output. */
 #define RESULT(q, v) (col + q < cols ? TAIL(v, (uint)(row[q] + m), pixel[q]) : (ACC)0)
@@ -113,7 +89,7 @@ inline void multiply(ACC4 sum[RM][RN / 4], __local const ACC4 *as, __local const
  *  them lies in the plane of c, and how far apart they are along each axis, in elements. Pixel j of a phase is pixel
  *  j step - pad of b's plane, whose sizes are b_; shifted by a tap, (z, y, x, index in w), it is what that tap is
  *  multiplied with. Index in w: g a_group + m a_m + channel a_c. */
-NARROW_KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases), OUT(c), const int has_bias,
+BLOCK_KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases), OUT(c), const int has_bias,
                      const int groups, const int M, const int channels, const int images, const int n_phases,
                      const long a_group, const int a_m, const int a_c, const int b_d, const int b_h, const int b_w,
                      const int step_d, const int step_h, const int step_w, const int pad_d, const int pad_h,
@@ -143,7 +119,7 @@ NARROW_KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases),
     int k = item % BK, channel = k / n, tap = k % n;
     ACC next_a[EACH(BM)], next_b[B_COLS][BK / B_STEP];
     ACC4 sum[RM][RN / 4];
-    CLEAR(sum);
+    BLOCK_CLEAR(sum);
     for (int k0 = -BK; k0 < K; k0 += BK) {
         const int4 t = vload4(phase[0] + tap, AT(taps, 0));
         if (k0 >= 0) {
@@ -168,7 +144,7 @@ NARROW_KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases),
         tap += next_tap;
         channel += next_channel + (tap >= n);
         tap -= tap >= n ? n : 0;
-        if (k0 >= 0) multiply(sum, as, bs, item);
+        if (k0 >= 0) MULTIPLY;
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     const int in_quads = n_phases == 1 && pixels % 4 == 0 && c_off % 4 == 0; /* aligned, all or none of four */
@@ -211,7 +187,7 @@ NARROW_KERNEL planes(IN(a), IN(b), IN(bias), IN_T(int, taps), IN_T(int, phases),
 
 /** The k axis may be cut into parts that conv_bwd.sum_parts adds in order. Output pixel p of the plane p_ is pixel
  *  p step - pad of b's plane; taps: (z, y, x, index in w). */
-NARROW_KERNEL filter(IN(a), IN(b), IN_T(int, taps), OUT(c), const int groups, const int M, const int channels,
+BLOCK_KERNEL filter(IN(a), IN(b), IN_T(int, taps), OUT(c), const int groups, const int M, const int channels,
                      const int n_taps, const int images, const int parts, const int b_d, const int b_h,
                      const int b_w, const int p_d, const int p_h, const int p_w, const int step_d, const int step_h,
                      const int step_w, const int pad_d, const int pad_h, const int pad_w) {
@@ -236,7 +212,7 @@ NARROW_KERNEL filter(IN(a), IN(b), IN_T(int, taps), OUT(c), const int groups, co
     const int a_row = min(m0 + item / BK, M) * pixels;
     ACC next_a[EACH(BM)], next_b[EACH(BN)];
     ACC4 sum[RM][RN / 4];
-    CLEAR(sum);
+    BLOCK_CLEAR(sum);
     for (int k0 = k_begin - BK; k0 < k_end; k0 += BK) {
         if (k0 >= k_begin) {
             PUT(as, next_a, BM);
@@ -263,7 +239,7 @@ NARROW_KERNEL filter(IN(a), IN(b), IN_T(int, taps), OUT(c), const int groups, co
         y -= y >= p_h ? p_h : 0;
         image += next_image + (z >= p_d);
         z -= z >= p_d ? p_d : 0;
-        if (k0 >= k_begin) multiply(sum, as, bs, item);
+        if (k0 >= k_begin) MULTIPLY;
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     const size_t row0 = ((size_t)part * groups + g) * M;

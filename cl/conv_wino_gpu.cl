@@ -1,15 +1,14 @@
 /* Winograd convolution for class gpu, forward and backward-data. Method: as in Yan, Wang & Chu, "Optimizing Batched
  * Winograd Convolution on GPUs", PPoPP 2020: a work-group owns TB tiles of y and RB output channels at all XI points.
  * For BK channels of x at a time it transforms its tiles into local memory and copies the filters there, which
- * filters() has transformed. The points are shared out among the work-items: each multiplies at one point, for RT tiles
- * and RR channels, so it reads RT + RR words of local memory for RT RR multiply-adds: a quarter of a word with 8 x 8,
+ * filters() has transformed. The points are shared out among the work-items: each multiplies at one point, for RN tiles
+ * and RM channels, so it reads RN + RM words of local memory for RN RM multiply-adds: a quarter of a word with 8 x 8,
  * in vectors of four. At the end the products go through local memory once more, XR channels of every item at a time,
  * since the transform back needs all points of a tile. Transformed x is never stored.
  *
  * Tiles are numbered through all images, t = (n TY + ty) TX + tx. src/ops/conv_wino_gpu.c chooses the blocks and says
  * why. */
 #include "conv_wino.clh"
-#include "narrow.clh"
 
 #ifndef LT /* work-items along the tiles, along the channels */
 #define LT 2
@@ -17,15 +16,16 @@
 #ifndef LR
 #define LR 2
 #endif
-#ifndef RT /* tiles of a work-item, channels; multiples of 4 */
-#define RT 8
+#ifndef RN /* tiles of a work-item, channels; multiples of 4 */
+#define RN 8
 #endif
-#ifndef RR
-#define RR 8
+#ifndef RM
+#define RM 8
 #endif
+#include "block.clh"
 #define BK    4
-#define TB    (LT * RT)
-#define RB    (LR * RR)
+#define TB    (LT * RN)
+#define RB    (LR * RM)
 #define ITEMS (XI * LT * LR)
 #define SIDE  ((BK * TB + ITEMS - 1) / ITEMS) /* tiles of x, of one channel each, that an item transforms at a time */
 
@@ -120,29 +120,7 @@ INLINE void transform_back(ACC result[M][M], __local const ACC *from) {
     for (int r = 0; r < M; r++) WINO_RESULT(ACC, result[r], t[r])
 }
 
-/** An item's products of the tiles and filters in local memory. Its tiles, and its channels, lie in vectors of four, LT
- *  and LR vectors apart: so neighbours read neighbouring vectors, without bank conflicts. */
-INLINE void multiply(ACC4 sum[RR][RT / 4], __local const ACC4 *vs, __local const ACC4 *us) {
-#pragma unroll
-    for (int k = 0; k < BK; k++) {
-        ACC4 v[RT / 4];
-#pragma unroll
-        for (int s = 0; s < RT / 4; s++) v[s] = vs[k * (XI * TB / 4) + LT * s];
-#pragma unroll
-        for (int r = 0; r < RR / 4; r++) {
-            const ACC4 u = us[k * (XI * RB / 4) + LR * r];
-#pragma unroll
-            for (int s = 0; s < RT / 4; s++) {
-                sum[4 * r][s] = fma((ACC4)(u.x), v[s], sum[4 * r][s]);
-                sum[4 * r + 1][s] = fma((ACC4)(u.y), v[s], sum[4 * r + 1][s]);
-                sum[4 * r + 2][s] = fma((ACC4)(u.z), v[s], sum[4 * r + 2][s]);
-                sum[4 * r + 3][s] = fma((ACC4)(u.w), v[s], sum[4 * r + 3][s]);
-            }
-        }
-    }
-}
-
-NARROW_KERNEL tiles(IN(x), IN(u), IN(b), OUT(y), const int has_bias, const int K, const int O, const int h,
+BLOCK_KERNEL tiles(IN(x), IN(u), IN(b), OUT(y), const int has_bias, const int K, const int O, const int h,
                     const int width, const int y_h, const int y_w, const int pad_h, const int pad_w, const int TY,
                     const int TX, const int count TAIL_ARGS) {
     __local ACC4 area[AREA / 4];
@@ -154,15 +132,12 @@ NARROW_KERNEL tiles(IN(x), IN(u), IN(b), OUT(y), const int has_bias, const int K
     __global const T *const px = AT(x, g * K * h * width);
     __global const ACC *pu = AT(u, (g * panels + panel) * KP * (XI * RB));
     tile_at at[SIDE];
-    ACC4 sum[RR][RT / 4];
+    ACC4 sum[RM][RN / 4];
 #pragma unroll
     for (int i = 0; i < SIDE; i++)
         at[i] = find_tile(t0 + (item + i * ITEMS) % TB, count, (long)groups * K * h * width, h, width, pad_h, pad_w, TY,
                           TX);
-#pragma unroll
-    for (int r = 0; r < RR; r++)
-#pragma unroll
-        for (int s = 0; s < RT / 4; s++) sum[r][s] = (ACC4)(0);
+    BLOCK_CLEAR(sum);
     for (int k0 = 0; k0 < K; k0 += BK, pu += BK * XI * RB) {
 #pragma unroll
         for (int i = 0; i < SIDE; i++) {
@@ -172,14 +147,15 @@ NARROW_KERNEL tiles(IN(x), IN(u), IN(b), OUT(y), const int has_bias, const int K
         }
         for (int e = item; e < BK * XI * RB / 4; e += ITEMS) area[BK * XI * TB / 4 + e] = vload4(e, pu);
         barrier(CLK_LOCAL_MEM_FENCE);
-        multiply(sum, area + point * (TB / 4) + lt, area + BK * XI * TB / 4 + point * (RB / 4) + lr);
+        block_multiply(sum, BK, area + BK * XI * TB / 4 + point * (RB / 4) + lr, XI * RB / 4, LR,
+                       area + point * (TB / 4) + lt, XI * TB / 4, LT);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
-    for (int turn = 0; turn < RR / XR; turn++) {
+    for (int turn = 0; turn < RM / XR; turn++) {
 #pragma unroll
-        for (int r = 0; r < RR; r++)
+        for (int r = 0; r < RM; r++)
 #pragma unroll
-            for (int s = 0; s < RT / 4; s++) /* registers have no index: so all are asked */
+            for (int s = 0; s < RN / 4; s++) /* registers have no index: so all are asked */
                 if (r / XR == turn)
                     area[((point * LR + lr) * XR + r % XR) * (TB / 4) + lt + LT * s] = sum[r][s];
         barrier(CLK_LOCAL_MEM_FENCE);

@@ -20,7 +20,6 @@
  * On Intel the sums of 8 to 32 items share one register file (device.h: registers): at its narrowest, which NARROW asks
  * for, 8 x 8 sums and their operands just spill, 8 x 4 fit: those are the default. Every element of c has one writer,
  * and is a sum in the order of k. */
-#include "narrow.clh"
 
 #ifndef BM
 #define BM 64
@@ -34,6 +33,7 @@
 #ifndef RN
 #define RN 4
 #endif
+#include "block.clh"
 #ifndef TA
 #define TA 0
 #endif
@@ -94,7 +94,7 @@ inline void put(__local ACC4 *tile, const ACC4 *from, const int side, const bool
 /** BM x BN outputs a work-group, RM x RN a work-item, in blocks of 4 x 4 that lie GY and GX blocks apart: so neighbours
  *  read neighbouring vectors of local memory, without bank conflicts. The next tiles are fetched into registers while
  *  the present ones are multiplied. VEC: pitches, offsets and sizes are multiples of 4, so that quads are vectors. */
-NARROW_KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long lda, const long ldb,
+BLOCK_KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long lda, const long ldb,
                 const long ldc, const long a_stride, const long b_stride, const long c_stride, const long a_begin,
                 const long b_begin, const long c_begin TAIL_ARGS) {
     __local ACC4 sa[BK * PITCH(BM) / 4], sb[BK * PITCH(BN) / 4];
@@ -103,10 +103,7 @@ NARROW_KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int
     const long z = (long)get_global_id(2);
     __global const ACC *pa = AT(a, a_begin + z * a_stride), *pb = AT(b, b_begin + z * b_stride);
     ACC4 next_a[QUADS(BM)], next_b[QUADS(BN)], sum[RM][RN / 4];
-#pragma unroll
-    for (int r = 0; r < RM; r++)
-#pragma unroll
-        for (int s = 0; s < RN / 4; s++) sum[r][s] = (ACC4)(0);
+    BLOCK_CLEAR(sum);
     fetch(next_a, BM, !TA, pa, lda, i0, m, 0, k, item);
     fetch(next_b, BN, TB, pb, ldb, j0, n, 0, k, item);
     for (int k0 = 0; k0 < k; k0 += BK) {
@@ -115,23 +112,7 @@ NARROW_KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int
         barrier(CLK_LOCAL_MEM_FENCE);
         fetch(next_a, BM, !TA, pa, lda, i0, m, k0 + BK, k, item);
         fetch(next_b, BN, TB, pb, ldb, j0, n, k0 + BK, k, item);
-#pragma unroll
-        for (int kk = 0; kk < BK; kk++) {
-            ACC4 bv[RN / 4];
-#pragma unroll
-            for (int s = 0; s < RN / 4; s++) bv[s] = sb[kk * PITCH(BN) / 4 + lx + GX * s];
-#pragma unroll
-            for (int r = 0; r < RM / 4; r++) {
-                const ACC4 av = sa[kk * PITCH(BM) / 4 + ly + GY * r];
-#pragma unroll
-                for (int s = 0; s < RN / 4; s++) {
-                    sum[4 * r][s] = fma((ACC4)(av.x), bv[s], sum[4 * r][s]);
-                    sum[4 * r + 1][s] = fma((ACC4)(av.y), bv[s], sum[4 * r + 1][s]);
-                    sum[4 * r + 2][s] = fma((ACC4)(av.z), bv[s], sum[4 * r + 2][s]);
-                    sum[4 * r + 3][s] = fma((ACC4)(av.w), bv[s], sum[4 * r + 3][s]);
-                }
-            }
-        }
+        block_multiply(sum, BK, sa + ly, PITCH(BM) / 4, GY, sb + lx, PITCH(BN) / 4, GX);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 #if !defined CLG_TAIL || CLG_TAIL < 2

@@ -169,7 +169,7 @@ static clg_status emit_tables(clg_emit *e, const clg_node *node, const tables *t
     const int64_t units = pairs ? s.outer : n, per = gpu ? 1 : clg_units_per_item(units, pairs ? w : inner);
     return clg_emit_launch(e, &(clg_launch){
         .kernel = gpu ? "axis_map.items" : pairs ? "axis_map.pairs" : "axis_map.rows",
-        .global = { (size_t)(gpu ? n * inner : clg_ceil_div(units, per)), 1, 1 },
+        .global = { (size_t)(gpu ? n * inner : clg_div_up(units, per)), 1, 1 },
         .local = { gpu ? CLG_MOVE_GROUP : 1, 1, 1 },
         .args = ARGS(IN(x), OUT(y), IN(start), IN(index), IN(weight), INT(n), INT(h), INT(w), INT(inner), INT(per)) });
 }

@@ -4,6 +4,7 @@
 #ifndef CLG_OPS_CONV_SHAPE_H_
 #define CLG_OPS_CONV_SHAPE_H_
 
+#include "base/integer.h"
 #include "plan/emit.h"
 
 typedef struct clg_conv_attr {
@@ -64,10 +65,6 @@ bool clg_conv_is_pointwise(const clg_conv_geom *g);
 /** True if the node is f32 or f64 and every plane, filter row and tile index fits an int. */
 bool clg_conv_fits_int(const clg_node *n);
 bool clg_conv_geom_fits(const clg_conv_geom *g);
-
-static inline int64_t clg_div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static inline int64_t clg_max64(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t clg_min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /** The offsets of the taps, T rows of (z, y, x), as a table for kernels that compute indices themselves. */
 clg_status clg_conv_tap_table(clg_emit *e, const clg_conv_geom *g, const clg_tensor **table);

@@ -130,7 +130,7 @@ static clg_status emit(clg_emit *e, const clg_node *n, int64_t M) {
     const int64_t has_bias = s.b != NULL, K = s.K, O = s.O, h = s.h, width = s.w_, y_h = s.y_h, y_w = s.y_w;
     const int64_t pad_h = s.pad_h, pad_w = s.pad_w, TY = s.TY, TX = s.TX, count = s.tiles;
     const int64_t w_group = s.w_group, w_row = s.w_row, w_k = s.w_k, turn = s.turn;
-    const char *options = clg_emit_options(e, "-DM=%d -DLT=%d -DLR=%d -DRT=%d -DRR=%d -DNARROW=%d", (int)s.M, c->lt,
+    const char *options = clg_emit_options(e, "-DM=%d -DLT=%d -DLR=%d -DRN=%d -DRM=%d -DNARROW=%d", (int)s.M, c->lt,
                                            c->lr, c->side, c->side, caps->narrow);
     const size_t items = (size_t)(s.XI * c->lt * c->lr);
     CLG_TRY(clg_emit_launch(e, &(clg_launch){

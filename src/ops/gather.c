@@ -65,8 +65,8 @@ clg_status clg_emit_gather(clg_emit *e, const clg_tensor *x, const clg_tensor *i
     return clg_emit_launch(e, &(clg_launch){
         .kernel = gpu ? "gather.items" : single ? "gather.lists" : "gather.rows",
         .options = clg_emit_options(e, "%s%s", clg_gather_options(e, x, index, zero), safe ? " -DSAFE=1" : ""),
-        .global = { (size_t)(gpu ? n * inner : clg_ceil_div(units, per)),
-                    (size_t)(gpu ? 1 : clg_ceil_div(inner, chunk)), 1 },
+        .global = { (size_t)(gpu ? n * inner : clg_div_up(units, per)),
+                    (size_t)(gpu ? 1 : clg_div_up(inner, chunk)), 1 },
         .local = { gpu ? CLG_MOVE_GROUP : 1, 1, 1 },
         .args = ARGS(IN(x), IN(index), OUT(y), INT(n), INT(h), INT(w), INT(inner), INT(chunk), INT(per)) });
 }
@@ -141,10 +141,10 @@ static clg_cost cost_scatter(const clg_node *n) { return cost_of(n, (double)in_e
 static clg_status emit_scatter(clg_emit *e, const clg_node *node, bool gpu) {
     const clg_tensor *const x = node->in[0], *const index = node->in[1], *const y = node->out[0];
     const clg_span s = clg_span_of(y->shape, clg_gather_attr_of(node)->axis);
-    const int64_t owners = clg_ceil_div(gpu ? 32768 : s.inner >= 16 ? 32 : 4, s.outer * (gpu ? s.inner : 1));
-    int64_t span = clg_ceil_div(s.size, owners);
+    const int64_t owners = clg_div_up(gpu ? 32768 : s.inner >= 16 ? 32 : 4, s.outer * (gpu ? s.inner : 1));
+    int64_t span = clg_div_up(s.size, owners);
     if (gpu && span > 64) span = 64;
-    const int64_t n = s.outer * clg_ceil_div(s.size, span), h = s.size, w = in_elems(node, 1), inner = s.inner;
+    const int64_t n = s.outer * clg_div_up(s.size, span), h = s.size, w = in_elems(node, 1), inner = s.inner;
     return clg_emit_launch(e, &(clg_launch){
         .kernel = gpu ? "gather.add_items" : "gather.add_rows",
         .options = clg_gather_options(e, x, index, true),

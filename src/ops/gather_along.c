@@ -72,7 +72,7 @@ static clg_status emit_along(clg_emit *e, const clg_node *node, bool scatter, bo
     return clg_emit_launch(e, &(clg_launch){
         .kernel = scatter ? "gather.add_along" : "gather.along",
         .options = clg_gather_options(e, x, index, clg_gather_attr_of(node)->zero),
-        .global = { (size_t)clg_ceil_div(n, per), 1, 1 }, .local = { gpu ? CLG_MOVE_GROUP : 1, 1, 1 },
+        .global = { (size_t)clg_div_up(n, per), 1, 1 }, .local = { gpu ? CLG_MOVE_GROUP : 1, 1, 1 },
         .args = ARGS(IN(x), IN(index), OUT(y), INT(n), INT(h), INT(w), INT(inner), INT(per)) });
 }
 

@@ -64,10 +64,10 @@ static double tile_cost(int mr, int nv, double k) {
 
 /* What a core does for the product. */
 static double tile_work(tile t, const clg_emit_gemm_params *p, int cores) {
-    const int64_t panels = div_up(p->n, 16 * t.nv), full = has_edge(t, p->n) ? panels - 1 : panels;
-    const int64_t tiles = div_up(p->m, t.mr) * p->batch;
-    double work = (double)div_up(tiles * full, cores) * tile_cost(t.mr, t.nv, (double)p->k);
-    if (full < panels) work += (double)div_up(tiles, cores) * tile_cost(t.mr, 1, (double)p->k);
+    const int64_t panels = clg_div_up(p->n, 16 * t.nv), full = has_edge(t, p->n) ? panels - 1 : panels;
+    const int64_t tiles = clg_div_up(p->m, t.mr) * p->batch;
+    double work = (double)clg_div_up(tiles * full, cores) * tile_cost(t.mr, t.nv, (double)p->k);
+    if (full < panels) work += (double)clg_div_up(tiles, cores) * tile_cost(t.mr, 1, (double)p->k);
     return work;
 }
 
@@ -96,12 +96,12 @@ int64_t clg_gemm_tail_cols(const clg_emit_gemm_params *p) {
 
 static clg_status emit_dot(clg_emit *e, const clg_emit_gemm_params *p) {
     const int mb = p->m == 1 ? 1 : p->m == 2 ? 2 : 4, nb = 16 / mb, most = 8;
-    const int64_t rows = div_up(p->m, mb), cols = div_up(p->n, nb);
+    const int64_t rows = clg_div_up(p->m, mb), cols = clg_div_up(p->n, nb);
     const int64_t enough = 128 * (int64_t)clg_device_get_caps(clg_emit_device(e))->compute_units; /* to share evenly */
     const int64_t fit = rows * cols * p->batch / enough, steps = fit < 1 ? 1 : fit > most ? most : fit;
     const clg_tensor *a = p->a, *b = p->b, *c = p->c;
     return clg_emit_launch(e, &(clg_launch){"gemm.dot_tile", clg_emit_options(e, "-DMB=%d", mb),
-        {(size_t)div_up(cols, steps), (size_t)rows, (size_t)p->batch}, {0},
+        {(size_t)clg_div_up(cols, steps), (size_t)rows, (size_t)p->batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(lda, p->lda), LONG_AS(ldb, p->ldb), LONG_AS(ldc, p->ldc),
              INT(steps), BATCH(p)), clg_gemm_tail_cols(p)});
 }
@@ -111,15 +111,15 @@ typedef struct packed { const clg_tensor *a, *b; } packed; /* NULL: not packed *
 
 /* Tiles an item makes below each other: some 2000 vector operations, while there are items to share among the cores. */
 static int64_t tile_steps(clg_emit *e, const clg_emit_gemm_params *p, tile t) {
-    const int64_t tiles = div_up(p->m, t.mr), all = tiles * div_up(p->n, 16 * t.nv) * p->batch;
+    const int64_t tiles = clg_div_up(p->m, t.mr), all = tiles * clg_div_up(p->n, 16 * t.nv) * p->batch;
     const int64_t enough = 32 * (int64_t)clg_device_get_caps(clg_emit_device(e))->compute_units;
     const int64_t wanted = 2000 / (p->k * t.mr * t.nv + 40) + 1, fit = all / enough, most = wanted < fit ? wanted : fit;
     if (most < 1) return 1;
-    return div_up(tiles, div_up(tiles, most < tiles ? most : tiles)); /* the last item has not much less */
+    return clg_div_up(tiles, clg_div_up(tiles, most < tiles ? most : tiles)); /* the last item has not much less */
 }
 
 static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, packed y) {
-    const int64_t columns = 16 * t.nv, tiles = div_up(p->m, t.mr), panels = div_up(p->n, columns);
+    const int64_t columns = 16 * t.nv, tiles = clg_div_up(p->m, t.mr), panels = clg_div_up(p->n, columns);
     const int64_t steps = tile_steps(e, p, t);
     const int64_t a_tile = p->k * t.mr, b_panel = p->k * columns;
     const clg_tensor *a = y.a ? y.a : p->a, *b = y.b ? y.b : p->b, *c = p->c;
@@ -127,7 +127,7 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
     const int64_t b_stride = !y.b || p->b_stride == 0 ? p->b_stride : panels * b_panel;
     return clg_emit_launch(e, &(clg_launch){"gemm.tile",
         clg_emit_options(e, has_edge(t, p->n) ? "-DMR=%d -DNV=%d -DEDGE=1" : "-DMR=%d -DNV=%d", t.mr, t.nv),
-        {(size_t)div_up(tiles, steps), (size_t)panels, (size_t)p->batch}, {0},
+        {(size_t)clg_div_up(tiles, steps), (size_t)panels, (size_t)p->batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda),
              LONG_AS(a_col, y.a ? t.mr : p->ta ? p->lda : 1), LONG_AS(a_tile, y.a ? a_tile : 0),
              LONG_AS(b_panel, y.b ? b_panel : columns), LONG_AS(ldb, y.b ? columns : p->ldb), LONG_AS(ldc, p->ldc),
@@ -149,21 +149,21 @@ static bool should_pack_a(const clg_emit_gemm_params *p) {
 }
 
 static clg_status pack_b(clg_emit *e, const clg_emit_gemm_params *p, tile t, const clg_tensor **to) {
-    const int64_t batch = p->b_stride == 0 ? 1 : p->batch, columns = 16 * t.nv, panels = div_up(p->n, columns);
+    const int64_t batch = p->b_stride == 0 ? 1 : p->batch, columns = 16 * t.nv, panels = clg_div_up(p->n, columns);
     const int64_t block = p->k < 512 ? 32 : p->k < 2048 ? 64 : 128;
     const clg_tensor *b = p->b, *y = *to = clg_emit_scratch(e, p->c->dtype, CLG_SHAPE(batch, panels, p->k, columns));
     return clg_emit_launch(e, &(clg_launch){p->tb ? "gemm.pack_t" : "gemm.pack",
         clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv),
-        {(size_t)panels, (size_t)div_up(p->k, block), (size_t)batch}, {0},
+        {(size_t)panels, (size_t)clg_div_up(p->k, block), (size_t)batch}, {0},
         ARGS(IN(b), OUT(y), INT_AS(n, p->n), INT_AS(k, p->k), LONG_AS(ldb, p->ldb), LONG_AS(b_stride, p->b_stride),
              LONG_AS(b_begin, p->b_off), INT(block))});
 }
 
 static clg_status pack_a(clg_emit *e, const clg_emit_gemm_params *p, tile t, const clg_tensor **to) {
-    const int64_t batch = p->a_stride == 0 ? 1 : p->batch, tiles = div_up(p->m, t.mr), block = 16;
+    const int64_t batch = p->a_stride == 0 ? 1 : p->batch, tiles = clg_div_up(p->m, t.mr), block = 16;
     const clg_tensor *a = p->a, *y = *to = clg_emit_scratch(e, p->c->dtype, CLG_SHAPE(batch, tiles, p->k, t.mr));
     return clg_emit_launch(e, &(clg_launch){"gemm.pack_a",
-        clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv), {(size_t)div_up(p->k, block), 1, (size_t)batch}, {0},
+        clg_emit_options(e, "-DMR=%d -DNV=%d", t.mr, t.nv), {(size_t)clg_div_up(p->k, block), 1, (size_t)batch}, {0},
         ARGS(IN(a), OUT(y), INT_AS(m, p->m), INT_AS(k, p->k), LONG_AS(lda, p->lda), LONG_AS(a_stride, p->a_stride),
              LONG_AS(a_begin, p->a_off), INT(block))});
 }

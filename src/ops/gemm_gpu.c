@@ -38,7 +38,7 @@ static bool holds(const tile *t, const clg_device_caps *caps, size_t elem) {
 /* Items of a group with the idle ones of its last wave. */
 static double lanes_of(const tile *t, const clg_device_caps *caps) {
     const int wave = caps->wave >= 8 && caps->wave <= 64 ? caps->wave : 32;
-    return (double)(div_up(t->bm / t->rm * (t->bn / t->rn), wave) * wave);
+    return (double)(clg_div_up(t->bm / t->rm * (t->bn / t->rn), wave) * wave);
 }
 
 /* The tile with the least time: rounds of groups over the compute units, of waves that are full or not. */
@@ -52,9 +52,9 @@ static const tile *choose_tile(clg_emit *e, const clg_emit_gemm_params *p) {
     for (int i = 0; i < N_TILES - 1; i++) {
         const tile *t = &tiles[i];
         if (!fits(t, caps, elem)) continue;
-        const int64_t groups = div_up(p->m, t->bm) * div_up(p->n, t->bn) * p->batch;
-        const double time = (double)div_up(groups, caps->compute_units) * lanes_of(t, caps) * t->rm * t->rn / t->speed *
-            (holds(t, caps, elem) ? 1 : SPILLED);
+        const int64_t groups = clg_div_up(p->m, t->bm) * clg_div_up(p->n, t->bn) * p->batch;
+        const double rounds = (double)clg_div_up(groups, caps->compute_units), spilled = holds(t, caps, elem) ? 1 : SPILLED;
+        const double time = rounds * lanes_of(t, caps) * t->rm * t->rn / t->speed * spilled;
         if (best_time > 0 && time >= best_time) continue;
         best = t;
         best_time = time;
@@ -81,7 +81,7 @@ clg_status clg_emit_gemm_gpu(clg_emit *e, const clg_emit_gemm_params *params) {
     return clg_emit_launch(e, &(clg_launch){"gemm_gpu.tile_gpu",
         clg_emit_options(e, "-DBM=%d -DBN=%d -DRM=%d -DRN=%d -DTA=%d -DTB=%d -DVEC=%d -DNARROW=%d", t->bm, t->bn,
                          t->rm, t->rn, p->ta, p->tb, vectors, clg_device_get_caps(clg_emit_device(e))->narrow),
-        {(size_t)div_up(p->n, t->bn) * x, (size_t)div_up(p->m, t->bm) * y, (size_t)p->batch}, {x, y, 1},
+        {(size_t)clg_div_up(p->n, t->bn) * x, (size_t)clg_div_up(p->m, t->bm) * y, (size_t)p->batch}, {x, y, 1},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(lda, p->lda), LONG_AS(ldb, p->ldb), LONG_AS(ldc, p->ldc),
              BATCH(p)), clg_gemm_tail_cols(p)});
 }

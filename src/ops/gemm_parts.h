@@ -2,9 +2,8 @@
 #ifndef CLG_OPS_GEMM_PARTS_H_
 #define CLG_OPS_GEMM_PARTS_H_
 
+#include "base/integer.h"
 #include "ops/gemm.h"
-
-static inline int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /** CLG_ERR_UNSUP unless the kernels take sizes and types. */
 clg_status clg_gemm_check(const clg_emit_gemm_params *p);

@@ -55,13 +55,13 @@ static clg_status launch(clg_emit *e, const pass *p, const char *kernel, int64_t
 
 clg_status clg_moments_emit_cpu(clg_emit *e, const clg_node *n, const clg_reduce_form *f) {
     const bool rows = f->dim[K3] == 1;
-    const int64_t units = rows ? f->segments : f->segments / f->dim[K3] * clg_ceil_div(f->dim[K3], LANES);
+    const int64_t units = rows ? f->segments : f->segments / f->dim[K3] * clg_div_up(f->dim[K3], LANES);
     pass p = { .node = n, .y = { n->out[0], n->out[1] }, .f = *f };
     if (f->segments == 0) return CLG_OK;
     p.per = clg_reduce_per(units, f->length * (rows ? 1 : LANES));
     return launch(e, &p, rows ? (is_moments(&p) ? "moments.moments_rows" : "moments.comoments_rows")
                               : (is_moments(&p) ? "moments.moments_cols" : "moments.comoments_cols"),
-                  clg_ceil_div(units, p.per), 1);
+                  clg_div_up(units, p.per), 1);
 }
 
 /* --- class gpu --- */

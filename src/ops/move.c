@@ -165,11 +165,11 @@ static clg_status emit_cpu(clg_emit *e, const clg_node *node) {
     int64_t batch, h, w;
     if (out_elems(node, 0) == 0) return CLG_OK;
     if (is_swap(&a, &batch, &h, &w)) {
-        const int64_t rows = batch * clg_ceil_div(h, 4 * TILE) >= 8 ? 4 * TILE : TILE; /* of y in a strip */
-        const int64_t n = batch * clg_ceil_div(h, rows), per = clg_units_per_item(n, rows * w);
+        const int64_t rows = batch * clg_div_up(h, 4 * TILE) >= 8 ? 4 * TILE : TILE; /* of y in a strip */
+        const int64_t n = batch * clg_div_up(h, rows), per = clg_units_per_item(n, rows * w);
         return clg_emit_launch(e, &(clg_launch){
             .kernel = "move.strips", .options = clg_emit_options(e, "-DT=%s", clg_move_type(x->dtype)),
-            .global = { (size_t)clg_ceil_div(n, per), 1, 1 }, .local = { 1, 1, 1 },
+            .global = { (size_t)clg_div_up(n, per), 1, 1 }, .local = { 1, 1, 1 },
             .args = ARGS(IN(x), OUT(y), INT(n), INT(h), INT(w), INT(rows), INT(per)) });
     }
     return clg_emit_region(e, x, y, &a, false);
@@ -183,7 +183,7 @@ static clg_status emit_gpu(clg_emit *e, const clg_node *n) {
     if (!is_swap(&a, &batch, &h, &w) || batch > UINT16_MAX) return clg_emit_region(e, x, y, &a, true);
     return clg_emit_launch(e, &(clg_launch){
         .kernel = "move.tiles", .options = clg_emit_options(e, "-DT=%s", clg_move_type(x->dtype)),
-        .global = { (size_t)clg_ceil_div(w, TILE) * TILE, (size_t)clg_ceil_div(h, TILE) * TILE, (size_t)batch },
+        .global = { (size_t)clg_div_up(w, TILE) * TILE, (size_t)clg_div_up(h, TILE) * TILE, (size_t)batch },
         .local = { TILE, TILE, 1 }, .args = ARGS(IN(x), OUT(y), INT(h), INT(w)) });
 }
 

@@ -3,6 +3,7 @@
 #ifndef CLG_OPS_MOVE_H_
 #define CLG_OPS_MOVE_H_
 
+#include "base/integer.h"
 #include "graph/op.h"
 #include "plan/emit.h"
 
@@ -14,11 +15,9 @@ bool clg_is_transpose(const clg_tensor *x);
 /** "float", "long", ...: the OpenCL C type that holds an element. */
 const char *clg_move_type(clg_dtype t);
 
-static inline int64_t clg_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /** For class cpu: how many units of `size` elements make a work-item of 8192 elements or more, at most 256 items. */
 static inline int64_t clg_units_per_item(int64_t units, int64_t size) {
-    const int64_t by_size = clg_ceil_div(8192, size > 0 ? size : 1), by_count = clg_ceil_div(units, 256);
+    const int64_t by_size = clg_div_up(8192, size > 0 ? size : 1), by_count = clg_div_up(units, 256);
     return by_size > by_count ? by_size : by_count;
 }
 

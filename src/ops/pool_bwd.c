@@ -2,6 +2,7 @@
  * 2 x 2 that do not overlap straight, gathers the rows of gx from the rows of windows that cover them where windows are
  * at most 2 apart, and else adds the gradient of each window in turn. On a GPU a work-item owns cells and gathers from
  * the windows that cover them, which a work-group keeps in local memory where they lie in planes. */
+#include "base/integer.h"
 #include "ops/pool.h"
 
 static const clg_pool_attr *attr_of(const clg_node *n) { return n->attr; }
@@ -122,9 +123,6 @@ enum { TILE_ROWS = 16, TILE_COLS = 32, TILE_CELLS = 512, TILE_LOCAL = 16 << 10 }
 
 typedef struct tile { int64_t rows, cols, slices; } tile;
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /* Windows that meet so many cells of an axis, as in cl/pool_gpu.cl. */
 static int64_t meeting(const clg_pool_attr *a, int axis, int64_t cells) {
     return (cells + (a->kernel[axis] - 1) * a->dilation[axis] - 1) / a->stride[axis] + 1;
@@ -133,16 +131,17 @@ static int64_t meeting(const clg_pool_attr *a, int axis, int64_t cells) {
 /* false: windows do not lie in planes, are not evenly apart, or reach so far that local memory is too small. */
 static bool choose_tile(const clg_device *d, const clg_pool_geo *g, size_t elem, tile *t) {
     const clg_pool_attr *a = &g->attr;
-    const int64_t limit = min64(TILE_LOCAL, (int64_t)clg_device_get_caps(d)->local_mem);
+    const int64_t limit = clg_min64(TILE_LOCAL, (int64_t)clg_device_get_caps(d)->local_mem);
     if (clg_pool_adaptive(a) || a->kernel[0] != 1 || a->stride[0] != 1 || a->pad[0] != 0 || a->pad_end[0] != 0)
         return false;
     *t = (tile){.rows = TILE_ROWS, .cols = TILE_COLS};
     while (t->rows / 2 >= g->in[1]) t->rows /= 2;
     while (t->cols / 2 >= g->in[2]) t->cols /= 2;
-    t->slices = min64(g->planes * g->in[0], TILE_CELLS / (t->rows * t->cols));
+    t->slices = clg_min64(g->planes * g->in[0], TILE_CELLS / (t->rows * t->cols));
     const int64_t windows = meeting(a, 1, t->rows) * meeting(a, 2, t->cols);
-    t->slices = min64(t->slices, limit / (int64_t)(elem + sizeof(int32_t)) / windows);
-    return t->slices > 0 && div_up(g->in[1], t->rows) * div_up(g->in[2], t->cols) < INT32_MAX / g->planes / g->in[0];
+    t->slices = clg_min64(t->slices, limit / (int64_t)(elem + sizeof(int32_t)) / windows);
+    const int64_t tiles = clg_div_up(g->in[1], t->rows) * clg_div_up(g->in[2], t->cols);
+    return t->slices > 0 && tiles < INT32_MAX / g->planes / g->in[0];
 }
 
 /* How a class of windows goes back on a GPU: by tiles, or cell by cell. */
@@ -157,7 +156,7 @@ static clg_status emit_gpu(clg_emit *e, const clg_node *n, const char *tiles, co
         l.kernel = tiles;
         l.many = "slices";
         l.items = g.planes * g.in[0];
-        l.groups = div_up(l.items, t.slices) * div_up(g.in[1], t.rows) * div_up(g.in[2], t.cols);
+        l.groups = clg_div_up(l.items, t.slices) * clg_div_up(g.in[1], t.rows) * clg_div_up(g.in[2], t.cols);
         l.tiles = clg_emit_options(e, " -DTILE_H=%d -DTILE_W=%d -DSLICES=%d", (int)t.rows, (int)t.cols, (int)t.slices);
     }
     return clg_pool_emit(e, &g, &l);

@@ -5,13 +5,11 @@
  * (kernel - 1) dilation + 1; rounded up in ceil mode, where the last one must still begin inside the input or the
  * padding before it (as in PyTorch). Adaptive pooling of size cells into n windows: window o is
  * floor(o size / n) .. ceil((o + 1) size / n) - 1. */
+#include "base/integer.h"
 #include "ops/pool.h"
 #include <limits.h>
 
 enum { CELLS_A_WORK_ITEM = 4096, ITEMS_A_CORE = 16, TILE_ITEMS = 256 };
-
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
 static int64_t reach_of(const clg_pool_attr *a, int axis) { return (a->kernel[axis] - 1) * a->dilation[axis] + 1; }
 
@@ -93,7 +91,7 @@ clg_pool_span clg_pool_cells(const clg_pool_geo *g, int axis, int64_t o) {
     const int64_t size = g->in[axis], n = g->out[axis], step = a->dilation[axis];
     if (clg_pool_adaptive(a)) return (clg_pool_span){o * size / n, ((o + 1) * size + n - 1) / n, 1};
     int64_t from = o * a->stride[axis] - a->pad[axis];
-    const int64_t to = min64(from + reach_of(a, axis), size);
+    const int64_t to = clg_min64(from + reach_of(a, axis), size);
     while (from < 0) from += step;
     return (clg_pool_span){from, to, step};
 }
@@ -105,7 +103,7 @@ double clg_pool_count(const clg_pool_geo *g, const int64_t o[3]) {
         const clg_pool_span s = clg_pool_cells(g, i, o[i]);
         const int64_t begin = o[i] * a->stride[i] - a->pad[i];
         if (a->divide == CLG_POOL_BY_PADDED)
-            count *= (double)(min64(begin + a->kernel[i], g->in[i] + a->pad_end[i]) - begin);
+            count *= (double)(clg_min64(begin + a->kernel[i], g->in[i] + a->pad_end[i]) - begin);
         if (a->divide == CLG_POOL_BY_CELLS) count *= (double)(s.to - s.from);
     }
     return count;
@@ -134,7 +132,7 @@ bool clg_pool_next(const clg_pool_geo *g, int64_t o[3]) {
 int64_t clg_pool_window(const clg_pool_geo *g) {
     int64_t cells = 1;
     for (int i = 0; i < 3; i++)
-        cells *= clg_pool_adaptive(&g->attr) ? min64(g->in[i], g->in[i] / g->out[i] + 2) : g->attr.kernel[i];
+        cells *= clg_pool_adaptive(&g->attr) ? clg_min64(g->in[i], g->in[i] / g->out[i] + 2) : g->attr.kernel[i];
     return cells;
 }
 
@@ -155,8 +153,8 @@ bool clg_pool_fits(clg_dtype t, const clg_pool_geo *g) {
         in *= g->in[i];
         out *= g->out[i];
         if (in > limit || out > limit) return false; /* each factor is below 2^30: no overflow before this */
-        reach = max64(reach, g->out[i] * g->attr.stride[i] + reach_of(&g->attr, i));
-        window *= min64(g->attr.kernel[i], limit);
+        reach = clg_max64(reach, g->out[i] * g->attr.stride[i] + reach_of(&g->attr, i));
+        window *= clg_min64(g->attr.kernel[i], limit);
         if (window > limit) return false;
     }
     return (t == CLG_F32 || t == CLG_F64) && reach <= limit;
@@ -183,7 +181,7 @@ clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_laun
     int64_t items = (int64_t)caps->compute_units * ITEMS_A_CORE, block = 1;
     if (l->items == 0) return CLG_OK;
     if (blocks) {
-        items = max64(1, min64(items, (int64_t)((double)l->items * (double)l->work / CELLS_A_WORK_ITEM)));
+        items = clg_max64(1, clg_min64(items, (int64_t)((double)l->items * (double)l->work / CELLS_A_WORK_ITEM)));
         block = (l->items + items - 1) / items;
     }
     clg_arg args[20];
@@ -196,8 +194,8 @@ clg_status clg_pool_emit(clg_emit *e, const clg_pool_geo *g, const clg_pool_laun
                              INT_AS(oh, g->out[1]), INT_AS(ow, g->out[2]), INT_AS(pd, a->pad[0]),
                              INT_AS(ph, a->pad[1]), INT_AS(pw, a->pad[2]), {.kind = CLG_ARG_END}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) args[n++] = sizes[i];
-    const int64_t limit = min64((int64_t)caps->max_group, (int64_t)caps->max_item[0]);
-    const size_t group = blocks ? 1 : (size_t)min64(l->groups > 0 ? TILE_ITEMS : 128, limit);
+    const int64_t limit = clg_min64((int64_t)caps->max_group, (int64_t)caps->max_item[0]);
+    const size_t group = blocks ? 1 : (size_t)clg_min64(l->groups > 0 ? TILE_ITEMS : 128, limit);
     const size_t global = l->groups > 0 ? (size_t)l->groups * group : (size_t)((l->items + block - 1) / block);
     return clg_emit_launch(e, &(clg_launch){l->kernel,
         clg_emit_options(e, "-DKD=%d -DKH=%d -DKW=%d -DSD=%d -DSH=%d -DSW=%d -DPW=%d -DWHOLE=%d%s%s", (int)a->kernel[0],

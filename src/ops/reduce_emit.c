@@ -1,6 +1,7 @@
 /* Kernels of the reductions (cl/reduce.cl). Where there are too few outputs to keep a device busy, the reduction is cut
  * into parts, which depend on the shape alone, and a second launch joins the parts: so the order of summation is fixed,
  * and results repeat bit for bit. */
+#include "base/integer.h"
 #include "ops/move.h"
 #include "ops/reduce.h"
 #include "ops/team.h"
@@ -21,9 +22,6 @@ static clg_reduce_form form_of(const clg_node *n) {
     return clg_reduce_form_of(in_shape(n, 0), ((const clg_reduce_attr *)n->attr)->axes);
 }
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
 bool clg_reduce_fits(const clg_node *n, const clg_device *d) {
     (void)d;
     return in_elems(n, 0) <= INT32_MAX && out_elems(n, 0) <= INT32_MAX;
@@ -34,16 +32,16 @@ bool clg_reduce_fits_group(const clg_node *n, const clg_device *d) {
 }
 
 int64_t clg_reduce_per(int64_t units, int64_t work) {
-    return larger(clg_ceil_div(4096, larger(work, 1)), clg_ceil_div(units, 256));
+    return clg_max64(clg_div_up(4096, clg_max64(work, 1)), clg_div_up(units, 256));
 }
 
 clg_reduce_cut clg_reduce_cut_of(const clg_reduce_form *g, int64_t units, int64_t want, int64_t least, int64_t most) {
-    const int64_t rows = larger(1, g->dim[R0] * g->dim[R1]), columns = larger(1, g->dim[R2]);
-    const int64_t parts = larger(1, smaller(smaller(clg_ceil_div(want, units), most), g->length / least));
-    clg_reduce_cut c = { .row_part = clg_ceil_div(rows, smaller(rows, parts)) };
-    c.parts[0] = clg_ceil_div(rows, c.row_part);
-    c.col_part = rows >= parts ? columns : clg_ceil_div(clg_ceil_div(columns, clg_ceil_div(parts, rows)), 64) * 64;
-    c.parts[1] = clg_ceil_div(columns, c.col_part);
+    const int64_t rows = clg_max64(1, g->dim[R0] * g->dim[R1]), columns = clg_max64(1, g->dim[R2]);
+    const int64_t parts = clg_max64(1, clg_min64(clg_min64(clg_div_up(want, units), most), g->length / least));
+    clg_reduce_cut c = { .row_part = clg_div_up(rows, clg_min64(rows, parts)) };
+    c.parts[0] = clg_div_up(rows, c.row_part);
+    c.col_part = rows >= parts ? columns : clg_div_up(clg_div_up(columns, clg_div_up(parts, rows)), 64) * 64;
+    c.parts[1] = clg_div_up(columns, c.col_part);
     return c;
 }
 
@@ -74,16 +72,16 @@ typedef struct way {
 
 /* CPU: work-groups of one, of at least 4096 elements each and at most 256 of them. Units: blocks of cl/reduce.cl. */
 static int64_t block_of(const pass *p) { return p->g.dim[K3] >= WIDE ? WIDE : 16; }
-static int64_t lanes_of(const pass *p) { return smaller(p->g.dim[K3], block_of(p)); }
+static int64_t lanes_of(const pass *p) { return clg_min64(p->g.dim[K3], block_of(p)); }
 static int64_t units_cpu(const pass *p) {
-    return p->g.segments / p->g.dim[K3] * clg_ceil_div(p->g.dim[K3], block_of(p));
+    return p->g.segments / p->g.dim[K3] * clg_div_up(p->g.dim[K3], block_of(p));
 }
 
 static void cut_cpu(pass *p) { cut(p, units_cpu(p), 64, 16384 / lanes_of(p)); }
 
 static clg_status run_cpu(clg_emit *e, const pass *p) {
     const int64_t units = units_cpu(p), per = clg_reduce_per(units, p->cut.row_part * p->cut.col_part * lanes_of(p));
-    return launch(e, p, p->g.dim[K3] > 1 ? "reduce.cols" : "reduce.rows", clg_ceil_div(units, per), 1, per);
+    return launch(e, p, p->g.dim[K3] > 1 ? "reduce.cols" : "reduce.rows", clg_div_up(units, per), 1, per);
 }
 
 /* GPU: a team for each segment of neighbours, else a work-item an output. Cut until there are 8 groups for each of
@@ -123,7 +121,7 @@ static clg_status emit_join(clg_emit *e, const clg_node *n, const way *w) {
     const char *const plain = clg_emit_options(e, "-DT=%s%s", type, join_of(n->op));
     const clg_reduce_form g = form_of(n);
     pass last = { .x = n->in[0], .y = n->out[0], .g = g,
-                  .cut = { g.dim[R0] * g.dim[R1], g.dim[R2], { 1, 1 } }, .scale = 1.0 / (double)larger(g.length, 1),
+                  .cut = { g.dim[R0] * g.dim[R1], g.dim[R2], { 1, 1 } }, .scale = 1.0 / (double)clg_max64(g.length, 1),
                   .options = plain };
     last.may_join = is_word(in_dtype(n, 0)) && n->op != &clg_op_prod;
     if (g.segments == 0) return CLG_OK;
@@ -167,7 +165,7 @@ static clg_status emit_first(clg_emit *e, const clg_node *node, bool gpu) {
     }
     return clg_emit_launch(e, &(clg_launch){
         .kernel = place ? "reduce.first_place" : "reduce.first_mask", .options = options,
-        .global = { (size_t)clg_ceil_div(n, per), 1, 1 }, .local = { (size_t)group, 1, 1 },
+        .global = { (size_t)clg_div_up(n, per), 1, 1 }, .local = { (size_t)group, 1, 1 },
         .args = ARGS(IN(x), OUT(y), INT(n), INT(k1), INT(k2), INT(k3), INT(r0), INT(r1), INT(r2), INT(per)) });
 }
 

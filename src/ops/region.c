@@ -68,7 +68,7 @@ clg_status clg_emit_region(clg_emit *e, const clg_tensor *x, const clg_tensor *y
                              INT(per), { .kind = CLG_ARG_END } };
     const clg_launch l = {
         .kernel = gpu ? "move.items" : "move.rows", .args = args,
-        .global = { (size_t)(gpu ? n * d5 : clg_ceil_div(n, per)), (size_t)(gpu ? 1 : clg_ceil_div(d5, chunk)), 1 },
+        .global = { (size_t)(gpu ? n * d5 : clg_div_up(n, per)), (size_t)(gpu ? 1 : clg_div_up(d5, chunk)), 1 },
         .local = { gpu ? CLG_MOVE_GROUP : 1, 1, 1 },
         .options = clg_emit_options(e, "-DT=%s -DSTEP=%d", clg_move_type(x->dtype),
                                     !gpu && (s5 == 1 || s5 == -1 || s5 == 2) ? (int)s5 : 0) };

@@ -2,6 +2,7 @@
  *
  * Long axes are cut into parts, as few segments would leave a device idle: sums of the parts, an exclusive scan of
  * those, and then all parts at once, each from its start. How many depends on the shape alone. */
+#include "base/integer.h"
 #include "ops/move.h"
 #include "ops/reduce.h"
 #include "ops/team.h"
@@ -46,9 +47,6 @@ static clg_cost cost(const clg_node *n) { return cost_of(n, (double)in_elems(n, 
 
 enum { MAX_PARTS = 256, LONG = 128 /* GPU: longer axes are a work-group's */ };
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /** One launch. from: what each part starts at; NULL: 0. */
 typedef struct pass {
     const clg_tensor *x, *from, *y;
@@ -63,12 +61,12 @@ static clg_status launch(clg_emit *e, const pass *p, bool gpu) {
     const clg_tensor *const x = p->x, *const from = p->from, *const y = p->y;
     const int64_t outer = p->f.outer, n = p->f.size, inner = p->f.inner, part_len = p->part_len, parts = p->parts;
     const bool tree = gpu && is_tree(&p->f);
-    const int64_t lanes = smaller(inner, 16), units = outer * parts * (gpu ? inner : clg_ceil_div(inner, 16));
+    const int64_t lanes = clg_min64(inner, 16), units = outer * parts * (gpu ? inner : clg_div_up(inner, 16));
     const int64_t per = clg_reduce_per(units, part_len * lanes);
     const bool word = p->x->dtype == CLG_F32 || p->x->dtype == CLG_I32;
     const clg_team team = gpu ? clg_team_whole(clg_emit_device(e), word) : (clg_team){ 1, 1, false };
     const int64_t group = team.group;
-    const int64_t items = tree ? outer * parts * group : gpu ? units : clg_ceil_div(units, per);
+    const int64_t items = tree ? outer * parts * group : gpu ? units : clg_div_up(units, per);
     clg_arg args[10] = { IN(x) }; /* the rest is zero, which is the end */
     int i = 1;
     if (from) args[i++] = (clg_arg)IN(from);
@@ -87,17 +85,17 @@ static clg_status launch(clg_emit *e, const pass *p, bool gpu) {
 
 /** How many parts: so many that there are about `want` units of work, of at least `least` elements each. */
 static int64_t parts_of(const clg_span *f, bool gpu) {
-    const int64_t units = f->outer * (gpu ? f->inner : clg_ceil_div(f->inner, 16));
+    const int64_t units = f->outer * (gpu ? f->inner : clg_div_up(f->inner, 16));
     const int64_t want = !gpu ? 64 : is_tree(f) ? 512 : 32768;
-    const int64_t least = !gpu ? 16384 / smaller(f->inner, 16) : is_tree(f) ? 4096 : 64;
-    return larger(1, smaller(smaller(clg_ceil_div(want, units), MAX_PARTS), f->size / least));
+    const int64_t least = !gpu ? 16384 / clg_min64(f->inner, 16) : is_tree(f) ? 4096 : 64;
+    return clg_max64(1, clg_min64(clg_min64(clg_div_up(want, units), MAX_PARTS), f->size / least));
 }
 
 static clg_status emit(clg_emit *e, const clg_node *n, bool gpu) {
     const scan_attr *const a = n->attr;
     const clg_span f = span_of(n);
     if (out_elems(n, 0) == 0) return CLG_OK;
-    const int64_t part_len = clg_ceil_div(f.size, parts_of(&f, gpu)), parts = clg_ceil_div(f.size, part_len);
+    const int64_t part_len = clg_div_up(f.size, parts_of(&f, gpu)), parts = clg_div_up(f.size, part_len);
     const char *const type = clg_move_type(in_dtype(n, 0)), *const turn = a->reverse ? " -DREVERSE=1" : "";
     const clg_tensor *from = NULL;
     if (parts > 1) {

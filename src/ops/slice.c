@@ -226,8 +226,8 @@ static clg_status emit_place(clg_emit *e, const clg_node *node, bool gpu) {
     args[at] = (clg_arg)INT(per);
     return clg_emit_launch(e, &(clg_launch){
         .kernel = gpu ? "move.place_items" : "move.place_rows", .args = args,
-        .global = { (size_t)(gpu ? out_elems(node, 0) : clg_ceil_div(n, per)),
-                    (size_t)(gpu ? 1 : clg_ceil_div(p[5].size, chunk)), 1 },
+        .global = { (size_t)(gpu ? out_elems(node, 0) : clg_div_up(n, per)),
+                    (size_t)(gpu ? 1 : clg_div_up(p[5].size, chunk)), 1 },
         .local = { gpu ? CLG_MOVE_GROUP : 1, 1, 1 },
         .options = clg_emit_options(e, "-DT=%s -DV=%s", clg_move_type(x->dtype), real ? "ACC" : "long") });
 }

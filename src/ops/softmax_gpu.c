@@ -1,4 +1,5 @@
 /* Softmax and its statistics by the kernels of class gpu (cl/softmax.cl). */
+#include "base/integer.h"
 #include "ops/move.h"
 #include "ops/softmax.h"
 #include "ops/team.h"
@@ -6,11 +7,9 @@
 enum { SHORT = 32,                     /* fewer classes are a work-item's */
        BUSY = 1024, LEAST = 4096, MOST = 64 }; /* parts: until there are so many groups, of so many classes; at most */
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* Parts of the classes of a position, by the shape alone. */
 static int64_t parts_of(const clg_softmax_form *f) {
-    const int64_t parts = smaller(smaller(clg_ceil_div(BUSY, f->n), f->classes / LEAST), MOST);
+    const int64_t parts = clg_min64(clg_min64(clg_div_up(BUSY, f->n), f->classes / LEAST), MOST);
     return parts > 1 ? parts : 1;
 }
 
@@ -26,8 +25,8 @@ static clg_status emit_items(clg_emit *e, const clg_tensor *x, const clg_tensor 
 clg_status clg_softmax_emit_gpu(clg_emit *e, const clg_tensor *x, const clg_tensor *out, const clg_softmax_form *f,
                                 bool statistics, const char *options) {
     if (f->inner > 1 || f->classes < SHORT) return emit_items(e, x, out, f, options);
-    const int64_t n = f->n, classes = f->classes, part_len = clg_ceil_div(classes, parts_of(f));
-    const int64_t parts = clg_ceil_div(classes, part_len);
+    const int64_t n = f->n, classes = f->classes, part_len = clg_div_up(classes, parts_of(f));
+    const int64_t parts = clg_div_up(classes, part_len);
     const clg_team t = clg_team_of(clg_emit_device(e), n * parts, part_len, x->dtype == CLG_F32);
     const clg_tensor *const known = parts > 1 ? clg_emit_scratch(e, x->dtype, CLG_SHAPE(parts, 2, n)) : NULL;
     const clg_tensor *y = parts > 1 ? known : out;

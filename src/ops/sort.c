@@ -120,21 +120,21 @@ typedef struct sorting {
 
 static clg_status sort_pieces(clg_emit *e, const sorting *s) {
     const clg_tensor *const x = s->x, *const items = s->side[0], *const other = s->side[1];
-    const int64_t pieces = clg_ceil_div(s->size, s->piece), n = s->rows * pieces, size = s->size, piece = s->piece;
+    const int64_t pieces = clg_div_up(s->size, s->piece), n = s->rows * pieces, size = s->size, piece = s->piece;
     const int64_t per = clg_units_per_item(n, 4 * (size < piece ? size : piece));
     if (s->gpu)
         return clg_emit_launch(e, &(clg_launch){
             .kernel = "sort.rank_pieces", .options = s->options, .global = { (size_t)(n * piece), 1, 1 },
             .local = { (size_t)piece, 1, 1 }, .args = ARGS(IN(x), OUT(items), INT(n), INT(size)) });
     return clg_emit_launch(e, &(clg_launch){
-        .kernel = "sort.merge_pieces", .options = s->options, .global = { (size_t)clg_ceil_div(n, per), 1, 1 },
+        .kernel = "sort.merge_pieces", .options = s->options, .global = { (size_t)clg_div_up(n, per), 1, 1 },
         .args = ARGS(IN(x), INOUT(items), INOUT(other), INT(n), INT(size), INT(piece), INT(per)) });
 }
 
 /** Merges pairs of pieces of `width` from one side to the other. */
 static clg_status merge(clg_emit *e, const sorting *s, int from, int64_t width) {
     const clg_tensor *const items = s->side[from], *const other = s->side[!from];
-    const int64_t size = s->size, chunk = s->gpu ? 16 : 2 * s->piece, n = s->rows * clg_ceil_div(size, chunk);
+    const int64_t size = s->size, chunk = s->gpu ? 16 : 2 * s->piece, n = s->rows * clg_div_up(size, chunk);
     return clg_emit_launch(e, &(clg_launch){
         .kernel = "sort.merge", .options = s->options, .global = { (size_t)n, 1, 1 },
         .local = { s->gpu ? CLG_MOVE_GROUP : 1, 1, 1 },
@@ -148,7 +148,7 @@ static clg_status write_first(clg_emit *e, const clg_node *node, const sorting *
     const int64_t per = s->gpu ? 1 : clg_units_per_item(n, items ? 1 : 2 * size);
     return clg_emit_launch(e, &(clg_launch){
         .kernel = items ? "sort.unpack" : "sort.first", .options = s->options,
-        .global = { (size_t)clg_ceil_div(n, per), 1, 1 }, .local = { s->gpu ? CLG_MOVE_GROUP : 1, 1, 1 },
+        .global = { (size_t)clg_div_up(n, per), 1, 1 }, .local = { s->gpu ? CLG_MOVE_GROUP : 1, 1, 1 },
         .args = items ? ARGS(IN(items), OUT(y), INT(n), INT(size), INT(count), INT(per))
                       : ARGS(IN(x), OUT(y), INT(n), INT(size), INT(count), INT(per)) });
 }

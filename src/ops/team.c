@@ -29,7 +29,7 @@ clg_team clg_team_of(const clg_device *d, int64_t rows, int64_t length, bool may
 }
 
 int64_t clg_team_items(const clg_team *t, int64_t rows) {
-    return clg_ceil_div(rows, t->group / t->lanes) * t->group;
+    return clg_div_up(rows, t->group / t->lanes) * t->group;
 }
 
 const char *clg_team_options(clg_emit *e, const clg_team *t, const char *others) {

@@ -4,6 +4,7 @@
  *      operands run on evenly are merged, so that mostly one axis is left; else rows, their starts found by div/mod.
  * gpu  codegen_gpu.c
  * Contraction to fma is off: a fused kernel gives the bits of separate ones. */
+#include "base/integer.h"
 #include "plan/codegen.h"
 
 #include "base/alloc.h"
@@ -170,17 +171,15 @@ static void write_cpu(clg_gen *g, clg_str *out) {
     clg_str_add(out, "    }\n");
 }
 
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /* A few chunks for each compute unit, none smaller than CHUNK elements: over rows first, then along them. */
 static void cpu_sizes(clg_gen *g, clg_step *s) {
     const int64_t n = g->dim[g->n_dims - 1], rows = g->elems / n;
     const int64_t units = g->p->caps->compute_units > 0 ? g->p->caps->compute_units : 1;
-    int64_t items = ceil_div(g->elems, CHUNK);
+    int64_t items = clg_div_up(g->elems, CHUNK);
     if (items > 4 * units) items = 4 * units;
-    const int64_t block = ceil_div(rows, items < rows ? items : rows), blocks = ceil_div(rows, block);
-    const int64_t chunk = ceil_div(ceil_div(n, ceil_div(items, blocks)), 64) * 64;
-    s->global[0] = (size_t)ceil_div(n, chunk);
+    const int64_t block = clg_div_up(rows, items < rows ? items : rows), blocks = clg_div_up(rows, block);
+    const int64_t chunk = clg_div_up(clg_div_up(n, clg_div_up(items, blocks)), 64) * 64;
+    s->global[0] = (size_t)clg_div_up(n, chunk);
     s->global[1] = (size_t)blocks;
     clg_gen_size_arg(g, true, "n", 0, 0, n);
     clg_gen_size_arg(g, true, "chunk", 0, 0, chunk);
