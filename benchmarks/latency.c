@@ -123,8 +123,10 @@ static int start(const bench *b, const char *self, double *seconds) {
 }
 
 static int bench_starts(bench *b, const char *self) {
-    char folder[] = "/tmp/clgrad-latency-XXXXXX", clean[64];
+    const char *tmp = getenv("TMPDIR");
+    char folder[512], clean[600];
     double cold = 0, warm[WARM_STARTS];
+    snprintf(folder, sizeof folder, "%s/clgrad-latency-XXXXXX", tmp ? tmp : "/tmp");
     if (!mkdtemp(folder)) return clg_tool_error(CLG_EXIT_FILE, "%s: %s", folder, strerror(errno));
     b->folder = folder;
     int code = start(b, self, &cold);

@@ -29,10 +29,10 @@
 #ifndef RN
 #define RN 4
 #endif
-#include "block.clh"
 #ifndef BK
 #define BK 8
 #endif
+#include "block.clh"
 #ifndef AXES
 #define AXES 2 /* 2: planes have no depth */
 #endif
@@ -44,7 +44,7 @@
 #define EACH(side) ((side) / STEP)          /* of them, elements of an item */
 #define B_STEP (ITEMS > BN ? ITEMS / BN : 1) /* terms of b that `planes` fetches at a time, each along BN columns */
 #define B_COLS (ITEMS > BN ? 1 : BN / ITEMS)
-#define MULTIPLY block_multiply(sum, BK, as + item / GX, PITCH(BM) / 4, GY, bs + item % GX, PITCH(BN) / 4, GX)
+#define MULTIPLY block_multiply(sum, as + item / GX, PITCH(BM) / 4, GY, bs + item % GX, PITCH(BN) / 4, GX)
 #define FAR INT_MIN                         /* outside of every plane, whatever is added to it */
 
 /** A pixel of an image: index in the plane, and coordinates that tell whether a shifted one is still inside. */

@@ -22,8 +22,8 @@
 #ifndef RM
 #define RM 8
 #endif
-#include "block.clh"
 #define BK    4
+#include "block.clh"
 #define TB    (LT * RN)
 #define RB    (LR * RM)
 #define ITEMS (XI * LT * LR)
@@ -147,7 +147,7 @@ BLOCK_KERNEL tiles(IN(x), IN(u), IN(b), OUT(y), const int has_bias, const int K,
         }
         for (int e = item; e < BK * XI * RB / 4; e += ITEMS) area[BK * XI * TB / 4 + e] = vload4(e, pu);
         barrier(CLK_LOCAL_MEM_FENCE);
-        block_multiply(sum, BK, area + BK * XI * TB / 4 + point * (RB / 4) + lr, XI * RB / 4, LR,
+        block_multiply(sum, area + BK * XI * TB / 4 + point * (RB / 4) + lr, XI * RB / 4, LR,
                        area + point * (TB / 4) + lt, XI * TB / 4, LT);
         barrier(CLK_LOCAL_MEM_FENCE);
     }

@@ -33,7 +33,6 @@
 #ifndef RN
 #define RN 4
 #endif
-#include "block.clh"
 #ifndef TA
 #define TA 0
 #endif
@@ -44,6 +43,8 @@
 #define VEC 0
 #endif
 #define BK 16
+#include "block.clh"
+
 #define GX (BN / RN)
 #define GY (BM / RM)
 #define ITEMS (GX * GY)
@@ -112,7 +113,7 @@ BLOCK_KERNEL tile_gpu(IN(a), IN(b), OUT(c), const int m, const int n, const int 
         barrier(CLK_LOCAL_MEM_FENCE);
         fetch(next_a, BM, !TA, pa, lda, i0, m, k0 + BK, k, item);
         fetch(next_b, BN, TB, pb, ldb, j0, n, k0 + BK, k, item);
-        block_multiply(sum, BK, sa + ly, PITCH(BM) / 4, GY, sb + lx, PITCH(BN) / 4, GX);
+        block_multiply(sum, sa + ly, PITCH(BM) / 4, GY, sb + lx, PITCH(BN) / 4, GX);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 #if !defined CLG_TAIL || CLG_TAIL < 2

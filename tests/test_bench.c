@@ -34,6 +34,13 @@ Test(bench, parts_are_added, .init = set_up, .fini = tear_down) {
     cr_expect_str_eq(text(part(file, 0), "part"), "peak");
     json_decref(file);
     expect_run(4, "bench --part device --out b.json --add");
+    file = json_load_file("b.json", 0, NULL);
+    json_object_set_new(file, "parts", json_integer(3));
+    cr_assert_eq(json_dump_file(file, "torn.json", 0), 0);
+    json_decref(file);
+    expect_run(4, "bench --part device --device ref --out torn.json --add");
+    cr_expect(file_has("err", "no file of clgrad bench"));
+    expect_run(4, "bench --part device --out b.json --add");
     cr_expect(file_has("err", "give another --out"));
     expect_run(4, "bench --part device --out out --add");
     cr_expect(file_has("err", "no file of clgrad bench"));

@@ -286,6 +286,19 @@ Test(cache, works_without_a_directory) {
     remove_dir(dir);
 }
 
+/* Programs are built each time, and nothing is left. */
+Test(cache, binaries_off) {
+    char dir[64];
+    make_dir(dir);
+    setenv("CLGRAD_BINARIES", "off", 1);
+    expect(run((job){ dir, "add1", NULL, "-DF=1" }), 1, 0, "first");
+    expect(run((job){ dir, "add1", NULL, "-DF=1" }), 1, 0, "second");
+    remove_dir(dir);
+    setenv("CLGRAD_BINARIES", "0", 1);
+    cr_expect_null(clg_device_open(NULL, NULL));
+    cr_expect(strstr(clg_error(), "CLGRAD_BINARIES=0"), "%s", clg_error());
+}
+
 /* Files instead of embedded sources, for editing kernels without building. */
 Test(cache, cl_path) {
     char dir[64], path[600];

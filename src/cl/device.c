@@ -52,12 +52,14 @@ static clg_status parse_bytes(const char *text, uint64_t *bytes) {
 }
 
 static clg_status set_options(clg_device *d, const clg_device_params *p) {
-    const char *cap = getenv("CLGRAD_MEM_CAP");
+    const char *cap = getenv("CLGRAD_MEM_CAP"), *binaries = getenv("CLGRAD_BINARIES");
     char dir[4096];
     d->stats.mem_cap = p->mem_cap;
     if (p->mem_cap == 0 && cap && *cap) CLG_TRY(parse_bytes(cap, &d->stats.mem_cap));
     if (p->timeout_ms < 0)
         return clg_fail(CLG_ERR_INVALID, "clg_device_open: timeout_ms is %d; give 0 (none) or more", p->timeout_ms);
+    if (binaries && *binaries && strcmp(binaries, "on") != 0 && strcmp(binaries, "off") != 0)
+        return clg_fail(CLG_ERR_INVALID, "CLGRAD_BINARIES=%s: is none of on, off", binaries);
     d->timeout_ms = p->timeout_ms;
     d->caps.profiling = p->profiling && !d->caps.ref;
     if (d->caps.ref || !clg_cache_dir(p->cache_dir, dir, sizeof dir))
@@ -66,7 +68,6 @@ static clg_status set_options(clg_device *d, const clg_device_params *p) {
     d->cache_dir = clg_alloc(n);
     if (!d->cache_dir) return clg_fail_nomem("device");
     memcpy(d->cache_dir, dir, n);
-    const char *binaries = getenv("CLGRAD_BINARIES");
     d->keeps_binaries = !(d->row.quirks & CLG_QUIRK_NO_BINARIES) && !(binaries && strcmp(binaries, "off") == 0);
     return CLG_OK;
 }

@@ -98,6 +98,9 @@ static bool find_language(clg_device *d) {
         d->subgroup_std = NULL;
     }
     clg_error_restore(&before);
+    if (forced && !d->subgroup_std)
+        clg_log_msg(CLG_LOG_WARN, "CLGRAD_SUBGROUPS=%s: is none of no, CL1.2, CL2.0, CL3.0; no sub-groups are used",
+                    forced);
     return d->subgroup_std != NULL;
 }
 

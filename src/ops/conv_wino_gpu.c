@@ -37,11 +37,18 @@ static size_t local_words(const block *b, int64_t XI) {
     return (size_t)(XI * clg_max64(in, out));
 }
 
-static bool fits(const block *b, const clg_device_caps *caps, int64_t XI) {
-    const size_t items = (size_t)(XI * b->lt * b->lr);
+/* Elements of the transformed filters. */
+static int64_t filter_elems(const clg_wino *s, const block *b) {
+    const int64_t RB = b->lr * b->side;
+    return s->G * clg_div_up(s->O, RB) * RB * clg_div_up(s->K, BK) * BK * s->XI;
+}
+
+static bool fits(const block *b, const clg_wino *s, const clg_device_caps *caps) {
+    const size_t items = (size_t)(s->XI * b->lt * b->lr);
     if (b->side == 8 && items > 384) return false; /* of 64 Ki registers on NVIDIA each takes 168 */
     return items <= caps->max_group && items <= caps->max_item[0] &&
-        local_words(b, XI) * sizeof(float) <= caps->local_mem;
+        local_words(b, s->XI) * sizeof(float) <= caps->local_mem &&
+        (uint64_t)filter_elems(s, b) <= caps->max_alloc / sizeof(float);
 }
 
 /* Multiply-adds that the time of all groups is worth, as above. */
@@ -61,7 +68,7 @@ static const block *choose_block(const clg_wino *s, const clg_device_caps *caps,
     const block *best = NULL;
     for (int i = 0; i < N_BLOCKS; i++) {
         const block *b = &blocks[i];
-        if (!fits(b, caps, s->XI) || (few_registers(caps) && b->side == 8)) continue;
+        if (!fits(b, s, caps) || (few_registers(caps) && b->side == 8)) continue;
         const double c = block_cost(s, b, caps);
         if (best && c >= *cost) continue;
         best = b;
@@ -70,17 +77,18 @@ static const block *choose_block(const clg_wino *s, const clg_device_caps *caps,
     return best;
 }
 
-static bool has_block(const clg_device *d, int64_t XI) {
-    const clg_device_caps *caps = clg_device_get_caps(d);
-    return fits(&blocks[N_BLOCKS - 1], caps, XI);
+/* The smallest fits where any does. */
+static bool has_block(const clg_node *n, const clg_device *d, int64_t M) {
+    const clg_wino s = clg_wino_geometry(n, M);
+    return fits(&blocks[N_BLOCKS - 1], &s, clg_device_get_caps(d));
 }
 
 bool clg_conv_accept_wino2_gpu(const clg_node *n, const clg_device *d) {
-    return clg_conv_accept_wino(n, d) && has_block(d, 16);
+    return clg_conv_accept_wino(n, d) && has_block(n, d, 2);
 }
 
 bool clg_conv_accept_wino4_gpu(const clg_node *n, const clg_device *d) {
-    return clg_conv_accept_wino(n, d) && has_block(d, 36);
+    return clg_conv_accept_wino(n, d) && has_block(n, d, 4);
 }
 
 /* Of direct sums in square tiles, whose operands are looked up in the image on the fly; small tiles read more. */
@@ -112,7 +120,7 @@ bool clg_conv_wins_wino2_gpu(const clg_node *n, const clg_device *d) { return wi
 bool clg_conv_wins_wino4_gpu(const clg_node *n, const clg_device *d) {
     const clg_wino s = clg_wino_geometry(n, 2);
     double cost2 = HUGE_VAL;
-    return has_block(d, 36) && choose_block(&s, clg_device_get_caps(d), &cost2) && wins(n, d, 4, cost2);
+    return choose_block(&s, clg_device_get_caps(d), &cost2) && wins(n, d, 4, cost2);
 }
 
 static clg_status emit(clg_emit *e, const clg_node *n, int64_t M) {
@@ -122,7 +130,7 @@ static clg_status emit(clg_emit *e, const clg_node *n, int64_t M) {
     double cost;
     if (s.tiles == 0) return CLG_OK; /* an empty batch */
     const block *c = choose_block(&s, caps, &cost);
-    if (knob >= 0 && fits(&blocks[knob], caps, s.XI)) c = &blocks[knob];
+    if (knob >= 0 && fits(&blocks[knob], &s, caps)) c = &blocks[knob];
     if (!c) c = &blocks[N_BLOCKS - 1];
     const int64_t RB = c->lr * c->side, panels = clg_div_up(s.O, RB), KP = clg_div_up(s.K, BK) * BK;
     const clg_tensor *x = s.x, *w = s.w, *b = s.b ? s.b : s.w, *y = s.y; /* without bias b is not read */

@@ -224,6 +224,7 @@ static int open_file(const request *r, json_t **all) {
     }
     const char *version = json_string_value(json_object_get(*all, "clgrad"));
     const char *of = json_string_value(json_object_get(*all, "device"));
+    if (!json_is_array(json_object_get(*all, "parts"))) version = NULL;
     if (version && of && strcmp(version, clg_version()) == 0 && strcmp(of, device) == 0) return CLG_EXIT_OK;
     if (!version || !of)
         return clg_tool_error(CLG_EXIT_FILE, "bench: --add: %s is no file of clgrad bench", r->out);
