@@ -1,5 +1,6 @@
-/* Every block and depth that the tuner may try of the implicit GEMM (src/ops/conv_gpu.c): its results by the tuner's
- * own check, against the reference, on a layer that fills no tile. */
+/* Blocks and depths that the tuner may try of the implicit GEMM (src/ops/conv_gpu.c) and of Winograd's filtering
+ * (src/ops/conv_wino_gpu.c): their results by the tuner's own check, against the reference, on layers that fill no
+ * tile. */
 #include <clgrad/clgrad.h>
 #include <criterion/criterion.h>
 
@@ -14,6 +15,13 @@ static clg_tensor *layer(clg_graph *g, const char *impl) {
     clg_tensor *y = clg_conv(x, w, NULL, clg_conv_params(.groups = 2, .stride = {2, 1}, .pad = {1, 1}));
     clg_vjp(y, clg_input(g, "gy", CLG_F32, clg_tensor_shape(y)), CLG_LIST(x, w), grad);
     return strncmp(impl, "conv.", 5) == 0 ? y : strncmp(impl, "conv_bwd_data.", 14) == 0 ? grad[0] : grad[1];
+}
+
+/* With taps and a stride that suit Winograd. */
+static clg_tensor *square_layer(clg_graph *g) {
+    clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(3, 10, 15, 14));
+    return clg_conv(x, clg_input(g, "w", CLG_F32, CLG_SHAPE(70, 5, 3, 3)), NULL,
+                    clg_conv_params(.groups = 2, .pad = {1, 1}));
 }
 
 static void check_choice(clg_plan *p, const clg_unit *u, clg_tune_check *check, const clg_choice *choice) {
@@ -35,7 +43,7 @@ static void check_choice(clg_plan *p, const clg_unit *u, clg_tune_check *check, 
  * by x are one kernel. */
 static void check_knobs(clg_device *d, const char *impl, const int (*knobs)[2]) {
     clg_graph *g = clg_graph_create(d, NULL);
-    clg_tensor *y = layer(g, impl);
+    clg_tensor *y = strstr(impl, "wino") ? square_layer(g) : layer(g, impl);
     clg_plan *p = clg_compile(g, CLG_LIST(y), clg_plan_params(.impl = impl));
     cr_assert_not_null(p, "%s", clg_error());
     const clg_unit *u = &p->units[p->order[p->n_order - 1]];
@@ -60,5 +68,15 @@ Test(conv_gpu, knobs, .timeout = 300) {
     check_knobs(d, "conv.direct_gpu", all);
     check_knobs(d, "conv_bwd_data.direct_gpu", one);
     check_knobs(d, "conv_bwd_filter.direct_gpu", some);
+    clg_device_destroy(&d);
+}
+
+/* Those of 8 x 8, as a device with few registers takes 4 x 4 by itself; 576 items of them are too many anywhere. */
+Test(conv_gpu, winograd_blocks, .timeout = 300) {
+    static const int wino2[][2] = {{0, -1}, {1, -1}, {6, -1}, {0, 0}}, wino4[][2] = {{1, -1}, {2, -1}, {5, -1}, {0, 0}};
+    clg_device *d = clg_device_open(NULL, NULL);
+    cr_assert_not_null(d, "%s", clg_error());
+    check_knobs(d, "conv.wino2_gpu", wino2);
+    check_knobs(d, "conv.wino4_gpu", wino4);
     clg_device_destroy(&d);
 }
