@@ -27,7 +27,8 @@ typedef struct clg_plan_params {
     int         tune_ms;     /* milliseconds to spend on measuring ops that have no record yet (tune.h); below 0: ignore
                                 the records of this machine. Default: as CLGRAD_TUNE says, else use what is there */
     int         queues;      /* compute queues for branches that do not depend on each other: at most so many, 1 to 4.
-                                Default: CLGRAD_QUEUES, else 1. Results are the same bits */
+                                Default: CLGRAD_QUEUES, else as many as clg_tune() found to be the fastest for this
+                                plan, else 1. Results are the same bits */
     enum clg_replay replay;  /* recorded at the second run; plans over several devices never are */
 } clg_plan_params;
 

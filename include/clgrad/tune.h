@@ -1,5 +1,5 @@
-/* Tuning: which implementation of each op, with which parameters, is the fastest on a device is measured there, once,
- * and kept as text in the cache directory. clg_compile() uses what is there; it measures only if it is asked to. */
+/* Tuning: which implementation of each op, with which parameters, is the fastest on a device, and how many compute queues
+ * the branches of a plan are best spread over, is measured there, once, and kept as text in the cache directory. clg_compile() uses what is there; it measures only if it is asked to. */
 #ifndef CLGRAD_TUNE_H_
 #define CLGRAD_TUNE_H_
 
@@ -14,8 +14,8 @@ enum clg_tune_state {
     CLG_TUNE_KEPT,       /* there is a record already; nothing was measured: the times are 0 */
 };
 
-/** One key: an op with its attributes, the shapes and types of its operands, and what is fused behind it. Strings live
- *  during the call. */
+/** One key: an op with its attributes, the shapes and types of its operands, and what is fused behind it; or "queues" and
+ *  a hash of a plan, whose choices are "1 queue" to "4 queues". Strings live during the call. */
 typedef struct clg_tune_row {
     enum clg_tune_state state;
     const char *key;
@@ -31,7 +31,7 @@ typedef struct clg_tune_params {
     double seconds;      /* most time to spend; default 60 */
     bool   again;        /* also measure what has a record */
     bool   all_impls;    /* also try implementations that were made for the other class of devices (CPU, GPU) */
-    const char *op;      /* only ops whose name fits this pattern (* and ?); default all */
+    const char *op;      /* only ops whose name fits this pattern (* and ?), "queues" among them; default all */
     bool (*progress)(void *user, const clg_tune_row *row); /* false: stop. Default none */
     void  *user;
 } clg_tune_params;
@@ -47,9 +47,12 @@ typedef struct clg_tune_info {
  * Measures, for each op that a plan of these targets would run and that has no record yet, the implementations and
  * their parameters, by turns, on operands of the same shapes. A candidate must agree with the reference before it may
  * win. The records are stored after each key, so a call that is cut short is continued by the next.
- * The costliest ops come first. Does nothing on the device "ref".
+ * The costliest ops come first. Last, if the plan has branches that do not wait for each other, and neither params nor
+ * CLGRAD_QUEUES give a number of queues, the whole plan is run over operands of the tuner's with one queue and with more:
+ * a number may win if it leaves the same bits. Params and states are as before at the end.
+ * Does nothing on the device "ref".
  *
- * params, tune and info may be NULL. params as for clg_compile(); of it inference, exact and impl matter.
+ * params, tune and info may be NULL. params as for clg_compile(); all but tune_ms matter.
  * Errors: those of clg_compile(); CLG_ERR_IO if a record cannot be stored.
  */
 CLG_API CLG_CHECK clg_status clg_tune(clg_graph *g, clg_list targets, const clg_plan_params *params,

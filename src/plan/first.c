@@ -5,25 +5,17 @@
  *
  * Method: undo and repeat. Before the first run, copies are taken of the params and states that a step writes before
  * the last kernel is launched; behind a launch that failed the devices are waited for and the copies put back. They are
- * dropped when the run is enqueued. Where device memory lacks, for them or for the run, they are in host memory;
- * without that too, only failures before the first such write are helped. */
+ * dropped when the run is enqueued (kept.c: in host memory where that of the device lacks). Without memory for them, only failures before the first such write are helped. */
+#include "plan/kept.h"
 #include "plan/place.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
 
-typedef struct copy {
-    clg_slot   *slot;
-    clg_buffer *near;   /* on the slot's device; NULL: */
-    void       *far;    /* in host memory */
-} copy;
-
 typedef struct undo {
-    copy *copies;
-    int   n, cap;
-    bool  complete;     /* all that may have to be put back is there */
-    bool  crowded;      /* nothing of it is to be in device memory */
-    bool  lacked;       /* an implementation was passed over for lack of memory: once, since it is seldom its fault */
+    clg_kept kept;
+    bool complete;      /* all that may have to be put back is there */
+    bool lacked;        /* an implementation was passed over for lack of memory: once, since it is seldom its fault */
 } undo;
 
 /* --- the steps of all parts, in the order of the run --- */
@@ -69,77 +61,16 @@ static bool was_written(clg_plan *p, const clg_slot *slot) {
 
 /* --- copies --- */
 
-static void drop(undo *u) {
-    for (int i = 0; i < u->n; i++) {
-        clg_buffer_destroy(&u->copies[i].near);
-        clg_free(u->copies[i].far);
-    }
-    clg_free(u->copies);
-    u->copies = NULL;
-    u->n = u->cap = 0;
-}
-
-static size_t elems(const clg_slot *s) { return (size_t)clg_shape_elems(s->shape); }
-
-static clg_status copy_near(copy *c) {
-    const clg_slot *s = c->slot;
-    CLG_TRY(clg_buffer_create(s->device, elems(s) * clg_device_elem_size(s->device, s->dtype), s->name, &c->near));
-    return clg_buffer_copy(s->buffer, 0, c->near, 0, s->dtype, elems(s), NULL, NULL);
-}
-
-/* From the slot, or from the copy on the device, which goes. */
-static clg_status copy_far(copy *c) {
-    const clg_slot *s = c->slot;
-    if (c->far) return CLG_OK;
-    void *far = clg_alloc(elems(s) * clg_dtype_size(s->dtype));
-    if (!far) return clg_fail_nomem(s->name);
-    const clg_status status = clg_buffer_read(c->near ? c->near : s->buffer, 0, s->dtype, far, elems(s));
-    if (status < 0) {
-        clg_free(far);
-        return status;
-    }
-    c->far = far;
-    clg_buffer_destroy(&c->near);
-    return CLG_OK;
-}
-
-static clg_status take_copy(undo *u, clg_slot *s) {
-    if (elems(s) == 0) return CLG_OK;
-    if (!clg_grow(&u->copies, &u->cap, u->n + 1, sizeof *u->copies)) return clg_fail_nomem("plan");
-    copy *c = &u->copies[u->n++];
-    *c = (copy){ .slot = s };
-    if (!u->crowded && copy_near(c) >= 0) return CLG_OK;
-    clg_buffer_destroy(&c->near);
-    u->crowded = true;
-    return copy_far(c);
-}
-
 static void take_copies(clg_plan *p, undo *u) {
     clg_status status = CLG_OK;
     for (int i = 0; i < p->n_effects && status >= 0; i++) {
         clg_slot *slot = p->effects[i].node->slot;
-        if (is_at_risk(p, slot)) status = take_copy(u, slot);
+        if (is_at_risk(p, slot)) status = clg_kept_take(&u->kept, slot);
     }
     u->complete = status >= 0;
     if (u->complete) return;
     clg_log_msg(CLG_LOG_DEBUG, "the first run cannot be undone: %s", clg_error());
-    drop(u);
-}
-
-/* Makes room on the devices; false: it was done before, or it cannot be. */
-static bool make_room(undo *u) {
-    if (u->crowded || u->n == 0) return false;
-    u->crowded = true;
-    for (int i = 0; i < u->n; i++)
-        if (copy_far(&u->copies[i]) < 0) return false;
-    return true;
-}
-
-static clg_status put_back_one(const copy *c) {
-    const clg_slot *s = c->slot;
-    clg_slot_change(c->slot);
-    if (c->far) return clg_buffer_write(s->buffer, 0, s->dtype, c->far, elems(s));
-    return clg_buffer_copy(c->near, 0, s->buffer, 0, s->dtype, elems(s), NULL, NULL);
+    clg_kept_drop(&u->kept);
 }
 
 /* What the run that failed has written is as it was before; false: it cannot be. */
@@ -148,9 +79,7 @@ static bool put_back(clg_plan *p, undo *u) {
         if (clg_device_finish(part(p, k)->device) < 0) return false; /* a lost device stays lost */
     for (int i = 0; i < p->n_effects && !u->complete; i++)
         if (was_written(p, p->effects[i].node->slot)) return false;
-    for (int i = 0; i < u->n; i++)
-        if (put_back_one(&u->copies[i]) < 0) return false;
-    return true;
+    return clg_kept_put_back(&u->kept) >= 0;
 }
 
 /* --- the next plan --- */
@@ -225,7 +154,7 @@ static bool help(clg_plan *p, clg_status status, undo *u) {
     clg_error_state cause;
     if (!failed || p->force || is_being_read(p) || (status != CLG_ERR_UNSUP && status != CLG_ERR_NOMEM)) return false;
     clg_error_save(&cause);
-    const bool undone = put_back(p, u), room = undone && status == CLG_ERR_NOMEM && make_room(u);
+    const bool undone = put_back(p, u), room = undone && status == CLG_ERR_NOMEM && clg_kept_make_room(&u->kept);
     clg_error_restore(&cause);
     if (!undone) return false;
     failed->failed_step = room ? -1 : failed->failed_step;
@@ -246,7 +175,7 @@ clg_status clg_plan_first_run(clg_plan *p, clg_status (*run)(clg_plan *p)) {
     take_copies(p, &u);
     clg_status status = run(p);
     while (status < 0 && help(p, status, &u)) status = run(p);
-    drop(&u);
+    clg_kept_drop(&u.kept);
     p->proven = status >= 0;
     if (status < 0) clg_error_save(&cause);
     clg_error_restore(&before);

@@ -191,7 +191,8 @@ struct clg_plan {
     clg_device *device;
     const clg_device_caps *caps;
     clg_plan_params params; /* impl is copied */
-    const clg_choice *force; /* a candidate that is measured: for every op that has its implementation; else NULL */
+    const clg_choice *force; /* a candidate that is measured: for every op that has its implementation; without one (impl
+                                NULL), only nothing is tuned. Else NULL */
     int         failed_step; /* that clg_plan_bind() could not bind, or the last run not enqueue; -1: none */
     clg_parts  *parts;      /* what several devices do; then there are no units and steps here. Else NULL */
     clg_plan   *whole;      /* this is number `part` of its parts; else NULL */
@@ -239,6 +240,7 @@ struct clg_plan {
     int          n_doubled;
     struct _cl_event **waits; /* room for the events that a step waits for */
     int  n_queues;           /* compute queues */
+    int  tuned_queues;       /* as many were the fastest when it was measured; 0: it was not, or nobody asked */
     int  last;               /* step of a run on the first one */
     bool forks;              /* some step waits for the start of the run */
     int  joins[CLG_QUEUES], n_joins; /* steps that the first queue waits for at the end of a run */

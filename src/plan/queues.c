@@ -1,4 +1,5 @@
-/* Independent branches on several compute queues (clg_plan_params.queues). Two steps depend on each other if one
+/* Independent branches on several compute queues (clg_plan_params.queues; tune_queues.c
+ * measures how many). Two steps depend on each other if one
  * writes memory that the other touches; memory is what counts, so that a place in an arena that is used again orders
  * its users too. Method: list scheduling in the order of the plan (Graham 1969; as in HEFT, Topcuoglu et al. 2002):
  * each step goes to the queue where it can start first, by the costs that the ops report, and stays with what it
@@ -145,7 +146,7 @@ static bool on_host(const clg_plan *p) {
     return false;
 }
 
-/* What the caller or the environment asks for. */
+/* What the caller or the environment asks for, else what was found to be the fastest. */
 static clg_status wanted(const clg_plan *p, int *n) {
     const char *text = getenv("CLGRAD_QUEUES");
     char *rest = NULL;
@@ -158,7 +159,7 @@ static clg_status wanted(const clg_plan *p, int *n) {
     if (asked < 0 || asked > CLG_QUEUES)
         return clg_fail(CLG_ERR_INVALID, "clg_compile: %ld compute queues: give 1 to %d, or 0 for the default", asked,
                         CLG_QUEUES);
-    *n = asked > 0 ? (int)asked : 1;
+    *n = asked > 0 ? (int)asked : p->tuned_queues > 0 ? p->tuned_queues : 1;
     return CLG_OK;
 }
 

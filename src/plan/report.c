@@ -136,6 +136,9 @@ void clg_plan_text(const clg_plan *p, clg_str *out) {
     clg_str_printf(out, "%d steps, %d kernels, %d programs; %.3f Mflop, %.3f MB moved", m->n_steps, m->n_kernels,
                    m->n_programs, 1e-6 * m->flops, 1e-6 * m->bytes_moved);
     if (times) clg_str_printf(out, "; %.1f us, %.2f GF/s", 1e-3 * total, m->flops / total);
+    if (p->n_queues > 1)
+        clg_str_printf(out, "\nbranches are spread over %d compute queues%s", p->n_queues,
+                       p->tuned_queues > 0 ? ", as tuned" : "");
     if (recorded > 0) clg_str_printf(out, "\n%d kernels are replayed, from %d recordings", recorded, recordings);
     if (m->n_prepared > 0)
         clg_str_printf(out, "\n%d steps (*) before the first run, and again when a param was written; their results, "
@@ -185,8 +188,8 @@ json_t *clg_plan_json(const clg_plan *p) {
         ok = json_array_append_new(steps, json_step(p, i)) == 0;
     int recordings;
     const int recorded = count_recorded(p, &recordings);
-    json_t *j = json_pack("{s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}",
-                          "n_steps", m->n_steps, "n_recorded", recorded, "n_recordings", recordings,
+    json_t *j = json_pack("{s:i, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}",
+                          "n_steps", m->n_steps, "n_queues", p->n_queues, "n_recorded", recorded, "n_recordings", recordings,
                           "n_prepared", m->n_prepared, "bytes_prepared", (json_int_t)m->bytes_prepared,
                           "n_kernels", m->n_kernels, "n_programs", m->n_programs, "bytes_arena",
                           (json_int_t)m->bytes_arena, "bytes_without_reuse", (json_int_t)m->bytes_without_reuse,

@@ -146,12 +146,23 @@ static clg_status check_elementwise(clg_plan *p) {
     return wanted ? clg_fail_no_impl(p, NULL) : CLG_OK;
 }
 
+/* Of a plan whose number of queues nobody has given. */
+static int tuned_queues(const clg_plan *p, const clg_records *tuned) {
+    clg_str key = { 0 };
+    if (p->force || tuned->size == 0 || !clg_queues_free(p)) return 0;
+    clg_queues_key(p, &key);
+    const int n = key.failed ? 0 : clg_queues_find(tuned, clg_str_text(&key));
+    clg_str_free(&key);
+    return n;
+}
+
 clg_status clg_plan_select(clg_plan *p) {
     CLG_TRY(check_names(p));
     if (p->caps->ref) return CLG_OK;
     clg_status status = check_elementwise(p);
     clg_records tuned = { 0 };
-    if (clg_tune_budget(&p->params) >= 0 && !p->force) tuned = clg_records_load(p->device);
+    if (clg_tune_budget(&p->params) >= 0 && !(p->force && p->force->impl)) tuned = clg_records_load(p->device);
+    p->tuned_queues = tuned_queues(p, &tuned);
     for (int i = 0; i < p->n_units; i++) { /* all, so that all that cannot be done here is known at once */
         clg_unit *u = &p->units[i];
         if (u->elementwise || u->n_nodes == 0) continue;

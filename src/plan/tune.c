@@ -1,8 +1,6 @@
 /* The tuner: times the implementations of an op and the values of their knobs on the device.
  *
- * Each candidate is a plan of its own for one unit, on operands of the same shapes. Candidates run by turns, so that a
- * disturbance meets all of them; the least of a candidate's times counts, since disturbances only add; who is far
- * behind is out early. First all implementations race with default knobs; then, for those within reach of the best,
+ * Each candidate is a plan of its own for one unit, on operands of the same shapes. First all implementations race with default knobs; then, for those within reach of the best,
  * each knob in turn, the others held (a coordinate search); last the winner against what is taken without tuning. */
 #include "plan/tune.h"
 
@@ -13,58 +11,36 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROUNDS = 24, ROUNDS_OF_LONG = 6, MAX_CANDIDATES = 32 };
+enum { MAX_CANDIDATES = 32 };
 
-static const double least_batch = 5e-4; /* seconds that one measurement takes at least: short ones, many of them, often
-                                           fall between what else the machine does */
-static const double long_run = 5e-3;    /* seconds of a run of which fewer are made */
-static const double margin = 0.98;      /* a winner is faster than what it displaces by more than noise */
-static const double reach = 2;          /* implementations that knobs may still bring to the front */
-static const double failed = 1e30;      /* instead of the time of what cannot be run any more */
+static const double reach = 2; /* implementations that knobs may still bring to the front */
 
 typedef struct candidate {
-    clg_choice  choice;
+    clg_choice     choice;
     clg_tune_graph g;
-    clg_plan   *plan; /* NULL: it is out */
-    int         runs; /* in one measurement */
-    double      best; /* seconds a run; `failed` if one failed */
 } candidate;
 
 typedef struct race {
-    candidate c[MAX_CANDIDATES];
-    int       n;
+    candidate  c[MAX_CANDIDATES];
+    clg_runner runner[MAX_CANDIDATES]; /* of c[] */
+    int        n;
 } race;
 
 /* --- candidates --- */
 
-static void candidate_close(candidate *c) {
-    clg_plan_destroy(&c->plan);
-    clg_graph_destroy(&c->g.graph);
-}
-
-/* One measurement, into best if it is the least. Its length follows from the best time so far: the first runs, and
- * those that something disturbed, tell too much, and a single run is half waiting. */
-static clg_status measure(candidate *c) {
-    const double start = clg_now();
-    for (int i = 0; i < c->runs; i++) CLG_TRY(clg_run(c->plan));
-    CLG_TRY(clg_device_finish(c->g.graph->device));
-    const double seconds = (clg_now() - start) / c->runs;
-    if (c->best == 0 || seconds < c->best) c->best = seconds;
-    const double runs = least_batch / (c->best > 1e-7 ? c->best : 1e-7);
-    c->runs = runs < 1 ? 1 : runs > 1000 ? 1000 : (int)runs;
-    return CLG_OK;
+static void candidate_close(race *r, int i) {
+    clg_plan_destroy(&r->runner[i].plan);
+    clg_graph_destroy(&r->c[i].g.graph);
 }
 
 /* Builds, checks, and finds how many runs make a measurement. */
-static clg_status prepare(clg_tune_job *job, clg_tune_check *check, candidate *c, bool *right) {
+static clg_status prepare(clg_tune_job *job, clg_tune_check *check, candidate *c, clg_runner *runner, bool *right) {
     CLG_TRY(clg_tune_graph_build(&c->g, job->plan->device, job->plan, job->unit, NULL));
-    c->plan = clg_compile_choice(c->g.graph, (clg_list){ c->g.n_out, c->g.out }, &(clg_plan_params){ .tune_ms = -1 },
-                                 &c->choice);
-    if (!c->plan) return clg_error_status();
-    CLG_TRY(clg_tune_check_run(check, c->plan, &c->g, c->choice.impl->inexact, right));
-    c->runs = 1;
-    for (int i = 0; i < 3 && *right; i++) CLG_TRY(measure(c));
-    return CLG_OK;
+    runner->plan = clg_compile_choice(c->g.graph, (clg_list){ c->g.n_out, c->g.out },
+                                      &(clg_plan_params){ .queues = 1, .tune_ms = -1 }, &c->choice);
+    if (!runner->plan) return clg_error_status();
+    CLG_TRY(clg_tune_check_run(check, runner->plan, &c->g, c->choice.impl->inexact, right));
+    return *right ? clg_runner_warm(runner) : CLG_OK;
 }
 
 static void tell(const clg_tune_job *job, const clg_choice *choice, enum clg_log_level level, const char *what,
@@ -97,9 +73,10 @@ static void enter(clg_tune_job *job, clg_tune_check *check, race *r, const clg_c
     bool right = false;
     clg_error_state before;
     *c = (candidate){ .choice = *choice };
+    r->runner[r->n] = (clg_runner){ 0 };
     clg_error_save(&before);
     job->candidates++;
-    const clg_status status = prepare(job, check, c, &right);
+    const clg_status status = prepare(job, check, c, &r->runner[r->n], &right);
     if (status < 0) {
         tell(job, choice, CLG_LOG_INFO, "", clg_error());
     } else if (!right) {
@@ -108,58 +85,14 @@ static void enter(clg_tune_job *job, clg_tune_check *check, race *r, const clg_c
         remember_wrong(job, choice, clg_tune_check_why(check));
     }
     clg_error_restore(&before);
-    if (status < 0 || !right) candidate_close(c);
+    if (status < 0 || !right) candidate_close(r, r->n);
     else r->n++;
 }
 
 /* --- races --- */
 
-static double fastest(const race *r) {
-    double best = failed;
-    for (int i = 0; i < r->n; i++)
-        if (r->c[i].plan && r->c[i].best < best) best = r->c[i].best;
-    return best;
-}
-
-/* Drops who is behind by more than a factor that shrinks as the times become sure. */
-static int drop_slow(race *r, int round) {
-    const double limit = fastest(r) * (round < 2 ? 2 : round < 5 ? 1.5 : 1.15);
-    int alive = 0;
-    for (int i = 0; i < r->n; i++) {
-        if (r->c[i].plan && r->c[i].best > limit) candidate_close(&r->c[i]);
-        alive += r->c[i].plan != NULL;
-    }
-    return alive;
-}
-
-/* Takes a time; who fails is out, and no failure of tuning. */
-static void take_turn(candidate *c) {
-    clg_error_state before;
-    clg_error_save(&before);
-    if (measure(c) < 0) {
-        candidate_close(c);
-        c->best = failed;
-    }
-    clg_error_restore(&before);
-}
-
-/* Runs the race. Times stay in best, also of those who dropped out. The first has the right to a tie. */
-static int run_race(const clg_tune_job *job, race *r) {
-    int alive = r->n, winner = 0;
-    for (int round = 0; round < ROUNDS && (alive > 1 || round < 4); round++) {
-        if (round >= ROUNDS_OF_LONG && fastest(r) > long_run) break;
-        if (round >= 2 && clg_now() > job->deadline) break;
-        for (int i = 0; i < r->n; i++)
-            if (r->c[i].plan) take_turn(&r->c[i]);
-        alive = drop_slow(r, round);
-    }
-    for (int i = 1; i < r->n; i++)
-        if (r->c[i].best < r->c[winner].best * (winner == 0 ? margin : 1)) winner = i;
-    return winner;
-}
-
 static void race_close(race *r) {
-    for (int i = 0; i < r->n; i++) candidate_close(&r->c[i]);
+    for (int i = 0; i < r->n; i++) candidate_close(r, i);
     r->n = 0;
 }
 
@@ -178,6 +111,8 @@ typedef struct search {
     int             n_impls;
     bool            cut_short;
 } search;
+
+static int run_race(search *s) { return clg_race(s->race.runner, s->race.n, s->job->deadline); }
 
 static bool time_is_up(search *s) {
     if (clg_now() > s->job->deadline) s->cut_short = true;
@@ -199,10 +134,10 @@ static void race_impls(search *s, const clg_choice *before) {
         if (!same_choice(&c, before) && is_candidate(job->plan, job->unit, m, job->all_impls))
             enter(s->job, s->check, &s->race, &c);
     }
-    run_race(job, &s->race);
+    run_race(s);
     for (int i = 0; i < s->race.n; i++) {
         s->by_impl[i] = s->race.c[i].choice;
-        s->seconds[i] = s->race.c[i].best;
+        s->seconds[i] = s->race.runner[i].best;
     }
     s->n_impls = s->race.n;
     race_close(&s->race);
@@ -219,9 +154,9 @@ static void race_knob(search *s, int i, int knob) {
         enter(s->job, s->check, &s->race, &c);
     }
     if (s->race.n > 0) {
-        const candidate *w = &s->race.c[run_race(s->job, &s->race)];
-        s->by_impl[i] = w->choice;
-        s->seconds[i] = w->best;
+        const int winner = run_race(s);
+        s->by_impl[i] = s->race.c[winner].choice;
+        s->seconds[i] = s->race.runner[winner].best;
     }
     race_close(&s->race);
 }
@@ -248,10 +183,10 @@ static void last_race(search *s, const clg_choice *before, clg_record *r) {
     enter(s->job, s->check, &s->race, before);
     if (!same_choice(&best, before)) enter(s->job, s->check, &s->race, &best);
     if (s->race.n == 0) return;
-    const int winner = run_race(s->job, &s->race);
-    if (s->race.c[winner].best < failed) r->best = s->race.c[winner].choice;
-    r->best_s = s->race.c[winner].best;
-    r->before_s = s->race.c[0].best; /* if that one is wrong or fails, of the best */
+    const int winner = run_race(s);
+    if (s->race.runner[winner].best < CLG_RUNNER_FAILED) r->best = s->race.c[winner].choice;
+    r->best_s = s->race.runner[winner].best;
+    r->before_s = s->race.runner[0].best; /* if that one is wrong or fails, of the best */
     race_close(&s->race);
 }
 

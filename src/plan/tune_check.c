@@ -46,10 +46,9 @@ static int64_t index_limit(const clg_node *n) {
     return least < 1 || least == INT32_MAX ? 1 : least;
 }
 
-/* positive: for ops that take no negative numbers. */
-static void *make_data(const clg_node *n, const clg_tensor *t, uint64_t seed, bool positive) {
+void *clg_tune_operand(const clg_tensor *t, int64_t limit, uint64_t seed, bool positive) {
     enum { BLOCK = 256 };
-    const int64_t elems = clg_shape_elems(t->shape), limit = index_limit(n);
+    const int64_t elems = clg_shape_elems(t->shape);
     const size_t size = clg_dtype_size(t->dtype);
     char *data = clg_calloc((size_t)elems + 1, size);
     double x[BLOCK];
@@ -68,7 +67,7 @@ static void *make_data(const clg_node *n, const clg_tensor *t, uint64_t seed, bo
 static clg_status make_operands(clg_tune_check *c, bool positive) {
     for (int i = 0; i < c->ref.n_in; i++) {
         clg_free(c->data[i]);
-        c->data[i] = make_data(c->n, c->ref.given[i], (uint64_t)i + 1, positive);
+        c->data[i] = clg_tune_operand(c->ref.given[i], index_limit(c->n), (uint64_t)i + 1, positive);
         if (!c->data[i]) return clg_fail_nomem("operands");
     }
     return CLG_OK;

@@ -1,4 +1,5 @@
-/* Tuning of all that a graph computes: the keys of its units, the costliest first, each measured and stored. */
+/* Tuning of all that a graph computes: the keys of its units, the costliest first, each measured and stored; then, with
+ * the implementations that have won, the number of compute queues. */
 #include "plan/place.h"
 #include "plan/tune.h"
 
@@ -6,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +128,55 @@ static clg_status tune_entry(const entry *e, const clg_tune_params *t, double de
     return CLG_OK;
 }
 
+/* --- compute queues --- */
+
+static bool report_queues(const clg_tune_params *t, clg_tune_row *row, const clg_queues_record *r) {
+    char before[24] = "", best[24] = "";
+    if (!t->progress) return true;
+    if (r->queues > 0) {
+        snprintf(before, sizeof before, "1 queue");
+        snprintf(best, sizeof best, r->queues == 1 ? "%d queue" : "%d queues", r->queues);
+    }
+    row->before = before;
+    row->best = best;
+    row->before_by = r->queues > 0 ? clg_chosen_name(CLG_CHOSEN_HEURISTIC) : "";
+    row->before_s = r->before_s;
+    row->best_s = r->best_s;
+    row->candidates = r->candidates;
+    row->wrong = r->wrong;
+    return t->progress(t->user, row);
+}
+
+static clg_status measure_queues(clg_plan *p, const clg_tune_params *t, double deadline, clg_tune_row *row,
+                                 clg_tune_info *info) {
+    clg_queues_record r = { 0 };
+    clg_records known = clg_records_load(p->device);
+    r.queues = t->again ? 0 : clg_queues_find(&known, row->key);
+    clg_records_free(&known);
+    row->state = r.queues > 0 ? CLG_TUNE_KEPT : CLG_TUNE_BEGUN;
+    info->kept += r.queues > 0;
+    if (!report_queues(t, row, &r) || row->state == CLG_TUNE_KEPT) return CLG_OK;
+    const clg_status status = clg_queues_measure(p, deadline, &r);
+    if (status == CLG_ERR_DEVICE) return status;
+    if (status < 0) clg_log_msg(CLG_LOG_WARN, "tuning passes over %s: %s", row->key, clg_error());
+    row->state = r.queues == 0 || r.unfinished ? CLG_TUNE_UNFINISHED : CLG_TUNE_MEASURED;
+    info->wrong += r.wrong;
+    if (row->state == CLG_TUNE_MEASURED) info->measured++;
+    else info->unfinished++;
+    report_queues(t, row, &r);
+    return row->state == CLG_TUNE_MEASURED ? clg_queues_store(p, row->key, &r) : CLG_OK;
+}
+
+static clg_status tune_queues(clg_plan *p, const clg_tune_params *t, double deadline, clg_tune_row *row,
+                              clg_tune_info *info) {
+    clg_str key = { 0 };
+    clg_queues_key(p, &key);
+    row->key = clg_str_text(&key);
+    const clg_status status = key.failed ? clg_fail_nomem("tuning") : measure_queues(p, t, deadline, row, info);
+    clg_str_free(&key);
+    return status;
+}
+
 clg_status clg_tune_plan(clg_plan *p, const clg_tune_params *params, clg_tune_info *info) {
     clg_tune_info none;
     clg_tune_params t = params ? *params : (clg_tune_params){ 0 };
@@ -135,10 +186,15 @@ clg_status clg_tune_plan(clg_plan *p, const clg_tune_params *params, clg_tune_in
     const double start = clg_now(), deadline = start + (t.seconds > 0 ? t.seconds : 60);
     clg_status status = collect(p, &t, &l);
     bool go_on = true;
-    info->keys = l.n;
+    const bool queues = clg_str_glob(t.op, "queues") && clg_queues_free(p) && clg_plan_branches(p);
+    info->keys = l.n + queues;
     for (int i = 0; i < l.n && status >= 0 && go_on; i++) {
-        clg_tune_row row = { .key = l.e[i].key, .uses = l.e[i].uses, .number = i, .total = l.n };
+        clg_tune_row row = { .key = l.e[i].key, .uses = l.e[i].uses, .number = i, .total = info->keys };
         status = tune_entry(&l.e[i], &t, deadline, &row, info, &go_on);
+    }
+    if (queues && status >= 0 && go_on) {
+        clg_tune_row row = { .uses = 1, .number = l.n, .total = info->keys };
+        status = tune_queues(p, &t, deadline, &row, info);
     }
     info->seconds = clg_now() - start;
     clg_free(l.e);

@@ -12,7 +12,9 @@ static const char intro[] =
     "the sizes of a model or of the benchmark, and stores the fastest as text in the\n"
     "cache directory, where every later program finds them. A candidate must agree\n"
     "with the reference before it may win. The costliest ops come first; what does\n"
-    "not fit into the time is left for the next call, which goes on from there.\n\n"
+    "not fit into the time is left for the next call, which goes on from there.\n"
+    "Last comes, for each step of a model that has branches, how many compute queues\n"
+    "they are best spread over (\"queues\").\n\n"
     "The table shows for each key the time without tuning (by rules, or by the\n"
     "defaults that the library brings along), that of the fastest, and their ratio,\n"
     "with a mark where it is above 1.5.";
@@ -207,7 +209,7 @@ int clg_cmd_tune(int argc, char **argv) {
         CLG_NETWORK_OPTIONS(r.network),
         CLG_NETWORK_DATA(r.network),
         {CLG_OPT_CHOICE, "suite", "bench", &r.suite, "the sizes of the benchmark", .given = NULL},
-        {CLG_OPT_TEXT, "op", "GLOB", &r.op, "only ops whose name fits", .given = NULL},
+        {CLG_OPT_TEXT, "op", "GLOB", &r.op, "only ops whose name fits, or \"queues\"", .given = NULL},
         {CLG_OPT_TITLE, .help = "How"},
         {CLG_OPT_TEXT, "budget", "TIME", &r.budget, "time to spend: 90s, 10m, 2h", .given = NULL},
         {CLG_OPT_FLAG, "again", NULL, &r.again, "also measure what is known", .given = NULL},
