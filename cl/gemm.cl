@@ -27,6 +27,11 @@
 #define MB 4
 #endif
 #define NB (16 / MB)
+#ifdef FEW_SUMS /* registers hold few sums: so many columns of a tile at once, else all */
+#define COLUMNS (4 / MB)
+#else
+#define COLUMNS NB
+#endif
 
 /* Integers as wide as ACC: what select() takes. */
 #ifdef CLG_F64
@@ -122,6 +127,33 @@ inline ACC16 sums16(ACC16 *s) {
     return HALVE2(s[0], s[1]);
 }
 
+/* sum[i][j] += row i of a times row j of b, for the COLUMNS rows of b from `first` on. rest: lanes of the last vector. */
+INLINE void add_dots(ACC16 *sum, __global const ACC *const *pa, __global const ACC *const *pb, const int first, int k,
+                     const INDEX16 rest) {
+    int kk = 0;
+    for (; kk + 16 <= k; kk += 16) {
+        ACC16 bv[COLUMNS];
+#pragma unroll
+        for (int j = 0; j < COLUMNS; j++) bv[j] = vload16(0, pb[first + j] + kk);
+#pragma unroll
+        for (int i = 0; i < MB; i++) {
+            const ACC16 av = vload16(0, pa[i] + kk);
+#pragma unroll
+            for (int j = 0; j < COLUMNS; j++) sum[i * NB + first + j] = fma(av, bv[j], sum[i * NB + first + j]);
+        }
+    }
+    if (kk == k) return;
+    ACC16 bv[COLUMNS];
+#pragma unroll
+    for (int j = 0; j < COLUMNS; j++) bv[j] = select((ACC16)(0), vload16(0, pb[first + j] + kk), rest);
+#pragma unroll
+    for (int i = 0; i < MB; i++) {
+        const ACC16 av = select((ACC16)(0), vload16(0, pa[i] + kk), rest);
+#pragma unroll
+        for (int j = 0; j < COLUMNS; j++) sum[i * NB + first + j] = fma(av, bv[j], sum[i * NB + first + j]);
+    }
+}
+
 /** b is [n, k] here. Rows past the edges repeat the last one and are not stored. A work-item makes `steps` tiles of the
  *  same rows, so that a tile of few terms is not outweighed by the start of a work-group. */
 KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long lda, const long ldb,
@@ -143,29 +175,8 @@ KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, con
         for (int j = 0; j < NB; j++) pb[j] = of_b + min(j0 + j, n - 1) * ldb;
 #pragma unroll
         for (int i = 0; i < MB * NB; i++) sum[i] = (ACC16)(0);
-        int kk = 0;
-        for (; kk + 16 <= k; kk += 16) {
-            ACC16 bv[NB];
 #pragma unroll
-            for (int j = 0; j < NB; j++) bv[j] = vload16(0, pb[j] + kk);
-#pragma unroll
-            for (int i = 0; i < MB; i++) {
-                const ACC16 av = vload16(0, pa[i] + kk);
-#pragma unroll
-                for (int j = 0; j < NB; j++) sum[i * NB + j] = fma(av, bv[j], sum[i * NB + j]);
-            }
-        }
-        if (kk < k) {
-            ACC16 bv[NB];
-#pragma unroll
-            for (int j = 0; j < NB; j++) bv[j] = select((ACC16)(0), vload16(0, pb[j] + kk), rest);
-#pragma unroll
-            for (int i = 0; i < MB; i++) {
-                const ACC16 av = select((ACC16)(0), vload16(0, pa[i] + kk), rest);
-#pragma unroll
-                for (int j = 0; j < NB; j++) sum[i * NB + j] = fma(av, bv[j], sum[i * NB + j]);
-            }
-        }
+        for (int j = 0; j < NB; j += COLUMNS) add_dots(sum, pa, pb, j, k, rest);
         const ACC16 r = sums16(sum);
         __global ACC *pc = of_c + j0;
 #if MB == 4 && !defined CLG_TAIL

@@ -2,17 +2,19 @@
  * Forward: rows are output channels, k runs over (c, t). Backward-data: rows are input channels, k over (o, t), and
  * the pixels of gx fall into one phase for each remainder modulo the stride, with the taps that reach it. */
 #include "ops/conv_tiling.h"
+#include "ops/registers.h"
 
 #include "base/alloc.h"
 
 enum {
     LEAST_BYTES = 4 << 20, /* of padded planes, for bands */
+    LARGE_FILTER = 1 << 18, /* elements, all in all */
     WIDE = 96,             /* rows that 15 more elements do not make much longer */
-    N_TILES = 23,
+    N_WIDE = 23, N_TILES = 28,
 };
 
 const clg_knob clg_conv_direct_knobs[] = {
-    { "tile", 10, { -1, 0, 1, 2, 4, 6, 13, 15, 16, 18 } },
+    { "tile", 16, { -1, 0, 1, 2, 4, 6, 13, 15, 16, 18, 19, 21, 23, 24, 25, 26 } },
     { 0 },
 };
 
@@ -28,21 +30,26 @@ bool clg_conv_accept_bands(const clg_node *n, const clg_device *d) {
 
 /* The work is in vector operations per k: products, loads (one across two cache lines is two, and two more where it
  * is the first of its lines, from a farther cache), what a tile was measured to take beyond that, and a share of its
- * fixed cost. The machine has 32 vector registers at best, so 24 sums; many rows need many registers for addresses. */
+ * fixed cost. The first N_WIDE tiles are for 24 vectors of sums, the others for 6; many rows need many registers for
+ * addresses. */
 clg_conv_tile clg_conv_choose_tile(clg_emit *e, const clg_conv_work *w) {
     static const struct { int mr, nv, more; } tiles[N_TILES] = {
         { 6, 4, 0 }, { 4, 4, 1 }, { 8, 3, 3 }, { 5, 4, 1 }, { 4, 6, 1 }, { 3, 8, 2 }, { 3, 7, 2 }, { 3, 6, 2 },
         { 3, 4, 1 }, { 2, 6, 1 }, { 2, 4, 1 }, { 1, 8, 1 }, { 1, 4, 1 }, { 12, 2, 1 }, { 4, 3, 1 }, { 6, 3, 1 },
         { 8, 2, 1 }, { 8, 1, 1 }, { 4, 2, 1 }, { 2, 2, 1 }, { 1, 2, 1 }, { 4, 1, 1 }, { 1, 1, 1 },
+        { 6, 1, 0 }, { 3, 2, 0 }, { 5, 1, 0 }, { 2, 3, 0 }, { 3, 1, 0 },
     };
+    const clg_registers r = clg_registers_of(clg_emit_device(e), false);
+    const int line = r.parts > 1 ? 3 : 2; /* loads of 16 unaligned floats: of 8, every second is across two lines */
     const int forced = clg_emit_knob(e, "tile");
     clg_conv_tile best = { 1, 1, 0 };
     for (int i = 0; i < N_TILES; i++) {
         const int mr = tiles[i].mr, nv = tiles[i].nv;
         const bool asked = i == forced && mr <= w->rows;
+        if (!asked && (i >= N_WIDE ? r.sums >= 24 : mr * nv > r.sums)) continue;
         if (!asked && (mr > w->rows || mr > w->most || (w->whole && w->lanes % (16 * nv) != 0))) continue;
         const double count = (double)clg_div_up(w->rows, mr) * (double)w->runs * (double)clg_div_up(w->lanes, 16 * nv);
-        const double products = mr * nv, loads = mr + nv * (2 + 2 * w->first);
+        const double products = mr * nv * r.parts, loads = mr + nv * (line + 2 * w->first);
         const double step = (products > loads ? products : loads) + tiles[i].more;
         const double cost = count * (w->k * step + 3 * products + 40);
         if (best.cost == 0 || cost < best.cost || asked) best = (clg_conv_tile){ mr, nv, cost };
@@ -65,10 +72,13 @@ static clg_status emit_tiling(clg_emit *e, const clg_conv_tiling *c, const clg_c
     const clg_conv_tile t = clg_conv_choose_tile(e, &(clg_conv_work){ c->M, 1, lanes, k, (double)c->channels / k, 16,
                                                                       false });
     const int64_t n_tiles = clg_div_up(lanes, 16 * t.nv), blocks = clg_div_up(c->M, t.mr);
-    /* several tiles an item where one is below some 2000 vector operations, while 128 items are left */
+    /* several tiles an item where one is below some 2000 vector operations, while 128 items are left; and where w is
+       large and read across its rows: the lines that a tile has fetched serve its neighbours if they come next */
     const double work = k * t.mr * t.nv + 100;
-    int64_t tiles = (int64_t)(2000 / work) + 1;
-    tiles = clg_max64(1, clg_min64(clg_min64(tiles, n_tiles), n_tiles * blocks * z / 128));
+    const bool far = c->w_row < c->n_taps && (double)c->M * k > LARGE_FILTER;
+    int64_t tiles = far ? n_tiles : (int64_t)(2000 / work) + 1;
+    tiles = clg_max64(1, clg_min64(clg_min64(tiles, n_tiles), n_tiles * blocks * z / (far ? 48 : 128)));
+    if (far) tiles = clg_div_up(n_tiles, clg_div_up(n_tiles, tiles)); /* the last item has not much less */
     const int64_t has_bias = c->b != NULL, x_group = c->channels * clg_conv_planes_count(p) * p->size;
     const int64_t x_slice = p->rows[1] * p->pitch, w_group = c->w_group, w_row = c->w_row;
     const int64_t y_d = c->y_size[0], y_h = c->y_size[1], y_w = c->y_size[2];

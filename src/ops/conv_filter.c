@@ -3,6 +3,7 @@
  * (cl/conv_bwd.cl). The pixels are cut into parts, whose number depends on the shape only: so do the bits of the
  * result. */
 #include "ops/conv_planes.h"
+#include "ops/registers.h"
 
 #include "base/alloc.h"
 
@@ -11,15 +12,15 @@ enum { UNIT = 2048, PART_LANES = 8192, MIN_ITEMS = 48, MAX_PART_BYTES = 32 << 20
 typedef struct tile { int mb, tb; } tile;
 
 /* The register tile with the least products and loads (x is read unaligned: twice the cost). */
-static tile choose_tile(int64_t M, int64_t K) {
+static tile choose_tile(clg_registers r, int64_t M, int64_t K) {
     static const tile tiles[] = { { 6, 4 }, { 4, 5 }, { 4, 6 }, { 3, 5 }, { 8, 3 }, { 2, 8 }, { 2, 5 }, { 1, 9 },
                                   { 1, 5 }, { 4, 3 }, { 4, 1 }, { 2, 2 }, { 1, 3 }, { 1, 1 } };
     tile best = { 1, 1 };
     double least = 0;
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         const tile t = tiles[i];
-        if (t.mb > M || t.tb > K) continue;
-        const double products = t.mb * t.tb, loads = t.mb + 2 * t.tb;
+        if (t.mb > M || t.tb > K || t.mb * t.tb > r.sums) continue;
+        const double products = t.mb * t.tb * r.parts, loads = r.parts * t.mb + (r.parts > 1 ? 3 : 2) * t.tb;
         const double cost = (double)clg_div_up(M, t.mb) * (double)clg_div_up(K, t.tb) *
                             ((products > loads ? products : loads) + 2);
         if (least == 0 || cost < least) {
@@ -86,7 +87,7 @@ clg_status clg_conv_filter_cpu(clg_emit *e, const clg_node *n) {
     CLG_TRY(offset_table(e, &g, &px, &offsets));
     const int64_t groups = g.G, M = g.Og, K = g.Cg * g.T, lanes = pg.size;
     const int64_t x_group = g.Cg * clg_conv_planes_count(&px) * px.size;
-    const tile t = choose_tile(M, K);
+    const tile t = choose_tile(clg_registers_of(clg_emit_device(e), n->in[0]->dtype == CLG_F64), M, K);
     const char *options = clg_emit_options(e, "-DMB=%d -DTB=%d", t.mb, t.tb);
     const int64_t units_per_image = clg_div_up(lanes, UNIT), units = g.N * units_per_image;
     const int64_t unit = clg_div_up(clg_div_up(lanes, units_per_image), 16) * 16;
@@ -114,11 +115,14 @@ enum { FEW_CHANNELS = 12, CHUNK_VECTORS = 448 /* of conv_filter.cl */, MAX_SUM_B
 
 typedef struct lanes_tile { int bases, taps, nv; } lanes_tile;
 
-static const lanes_tile lanes_tiles[] = { { 6, 1, 4 }, { 2, 3, 4 }, { 8, 1, 3 }, { 4, 3, 2 }, { 3, 3, 2 }, { 8, 1, 2 },
-                                          { 2, 5, 2 }, { 9, 1, 1 }, { 5, 5, 1 }, { 3, 7, 1 }, { 8, 3, 1 } };
+enum { N_WIDE = 11, N_LANES_TILES = 18 }; /* the first for 24 vectors of sums in registers, the others for 6 */
+static const lanes_tile lanes_tiles[N_LANES_TILES] = {
+    { 6, 1, 4 }, { 2, 3, 4 }, { 8, 1, 3 }, { 4, 3, 2 }, { 3, 3, 2 }, { 8, 1, 2 }, { 2, 5, 2 }, { 9, 1, 1 }, { 5, 5, 1 },
+    { 3, 7, 1 }, { 8, 3, 1 }, { 6, 1, 1 }, { 2, 3, 1 }, { 3, 1, 2 }, { 1, 3, 2 }, { 1, 5, 1 }, { 1, 7, 1 }, { 4, 1, 1 },
+};
 
 const clg_knob clg_conv_filter_channels_knobs[] = {
-    { "tile", 12, { -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 } }, { 0 },
+    { "tile", 19, { -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 } }, { 0 },
 };
 
 bool clg_conv_accept_channels(const clg_node *n, const clg_device *d) {
@@ -132,16 +136,16 @@ bool clg_conv_prefers_channels(const clg_node *n, const clg_device *d) {
 }
 
 /* The tile with the least cycles a pixel: two products or two loads a cycle, and some for the loop. */
-static lanes_tile choose_lanes_tile(const clg_conv_geom *g, int knob) {
-    const int n = sizeof lanes_tiles / sizeof *lanes_tiles;
+static lanes_tile choose_lanes_tile(clg_registers r, const clg_conv_geom *g, int knob) {
     const int64_t K = g->Cg * g->T;
-    lanes_tile best = lanes_tiles[0];
+    lanes_tile best = lanes_tiles[r.sums >= 24 ? 0 : N_WIDE];
     double least = 0;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < N_LANES_TILES; i++) {
         const lanes_tile t = lanes_tiles[i];
         if (t.taps > 1 && (g->k[2] != t.taps || g->dil[2] != 1)) continue;
         if (i == knob) return t;
-        const double rows = t.bases * t.taps, products = rows * t.nv, loads = rows + t.nv + 1;
+        if ((i < N_WIDE) != (r.sums >= 24)) continue;
+        const double rows = t.bases * t.taps, products = rows * t.nv * r.parts, loads = rows + t.nv * r.parts + 1;
         const double count = (double)clg_div_up(K, t.bases * t.taps) * (double)clg_div_up(g->Og, 16 * t.nv);
         const double cost = count * ((products > loads ? products : loads) + 2);
         if (least == 0 || cost < least) {
@@ -188,7 +192,7 @@ clg_status clg_conv_filter_channels(clg_emit *e, const clg_node *n) {
     int64_t step[3];
     const clg_conv_planes px = padded_planes(&g, step);
     const clg_tensor *gy = n->in[1], *gw = n->out[0], *xp, *offsets = NULL;
-    const lanes_tile t = choose_lanes_tile(&g, clg_emit_knob(e, "tile"));
+    const lanes_tile t = choose_lanes_tile(clg_registers_of(clg_emit_device(e), false), &g, clg_emit_knob(e, "tile"));
     const int64_t groups = g.G, M = g.Og, K = g.Cg * g.T, pixels = g.N * g.Q, x_group = g.Cg * px.size;
     const int64_t tile_rows = t.bases * t.taps, lanes = 16 * t.nv, blocks = clg_div_up(K, tile_rows);
     const int64_t rows = blocks * tile_rows, columns = clg_div_up(M, lanes), elem = (int64_t)clg_dtype_size(gw->dtype);

@@ -2,6 +2,7 @@
  * Gray 2015, arXiv:1509.09308): fewer products for more, and larger, rounding errors. Backward-data is the same
  * convolution of gy by the filter rotated and transposed, with 2 - pad. Kernels: cl/conv_wino.cl. */
 #include "ops/conv_wino.h"
+#include "ops/registers.h"
 
 enum { CACHE = 900 << 10 }; /* bytes that an item should keep: most of a core's second-level cache */
 
@@ -42,25 +43,28 @@ bool clg_conv_wins_wino4(const clg_node *n, const clg_device *d) {
 
 /* tile: of the list below; mode: 0 fused, 1 staged; chunk: panels. -1: by shape. */
 const clg_knob clg_conv_wino_knobs[] = {
-    { "tile", 5, { -1, 0, 1, 2, 3 } },
+    { "tile", 8, { -1, 0, 1, 2, 3, 4, 5, 6 } },
     { "mode", 3, { -1, 0, 1 } },
     { "chunk", 7, { -1, 1, 2, 4, 8, 16, 64 } },
     { 0 },
 };
 
 typedef struct tile { int mr, nv; } tile;
-static const tile tiles[] = { { 6, 4 }, { 8, 3 }, { 12, 2 }, { 16, 1 } };
+enum { N_WIDE = 4, N_TILES = 7 }; /* the first for 24 vectors of sums in registers, the others for 6 */
+static const tile tiles[N_TILES] = { { 6, 4 }, { 8, 3 }, { 12, 2 }, { 16, 1 }, { 6, 1 }, { 3, 2 }, { 4, 1 } };
 
 /* The register tile with the least work: products two a cycle, loads likewise, and what a tile costs besides. */
 static tile choose_tile(clg_emit *e, const clg_wino *s) {
     const int forced = clg_emit_knob(e, "tile");
+    const clg_registers r = clg_registers_of(clg_emit_device(e), false);
     tile best = tiles[0];
     double least = 0;
-    for (int i = 0; i < (int)(sizeof tiles / sizeof *tiles); i++) {
+    for (int i = 0; i < N_TILES; i++) {
         const tile t = tiles[i];
         if (forced == i) return t;
+        if ((i < N_WIDE) != (r.sums >= 24)) continue;
         const double count = (double)clg_div_up(s->O, t.mr) * (double)clg_div_up(s->tiles, 16 * t.nv);
-        const double cost = count * ((double)s->K * clg_max64(t.mr * t.nv, t.mr + t.nv + 1) + 2 * t.mr * t.nv + 30);
+        const double cost = count * ((double)s->K * clg_max64(t.mr * t.nv * r.parts, t.mr + t.nv * r.parts + 1) + 2 * t.mr * t.nv + 30);
         if (least == 0 || cost < least) {
             least = cost;
             best = t;

@@ -7,6 +7,7 @@
  * turned into one with one row, so that lanes are full. The tile is the one with the least work for the shape and the
  * number of cores; a shape must gain to leave the usual tile, because each tile is a program to build. */
 #include "ops/gemm_parts.h"
+#include "ops/registers.h"
 
 #include <limits.h>
 
@@ -37,10 +38,16 @@ typedef struct tile {
     int mr, nv; /* rows; columns in vectors of 16 */
 } tile;
 
-/* The usual tile first. The kernel needs mr <= m. A vector of doubles is twice as long, so half as many fit. */
+/* For registers that hold 24, 12, 6 or 3 vectors of sums; the usual tile first. The kernel needs mr <= m. */
 enum { N_TILES = 9 };
-static const tile tiles_f32[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 8}, {1, 4}};
-static const tile tiles_f64[N_TILES] = {{6, 2}, {4, 2}, {8, 1}, {12, 1}, {4, 1}, {2, 2}, {1, 4}, {1, 2}, {1, 1}};
+static const tile tiles_24[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 8}, {1, 4}};
+static const tile tiles_12[N_TILES] = {{6, 2}, {4, 2}, {8, 1}, {12, 1}, {4, 1}, {2, 2}, {1, 4}, {1, 2}, {1, 1}};
+static const tile tiles_6[N_TILES] = {{6, 1}, {4, 1}, {5, 1}, {3, 2}, {2, 2}, {3, 1}, {2, 1}, {1, 4}, {1, 2}};
+static const tile tiles_3[N_TILES] = {{3, 1}, {2, 1}, {1, 3}, {1, 2}, {1, 1}};
+
+static const tile *tiles_for(clg_registers r) {
+    return r.sums >= 24 ? tiles_24 : r.sums >= 12 ? tiles_12 : r.sums >= 6 ? tiles_6 : tiles_3;
+}
 
 const clg_knob clg_gemm_cpu_knobs[] = {
     {"gemm_path", 3, {-1, 0, 1}},     /* A B^T: 0 by `tile`, 1 by `dot_tile` */
@@ -56,18 +63,17 @@ static bool has_edge(tile t, int64_t n) {
 }
 
 /* Vector operations of a tile with nv vectors: fused multiply-adds or loads, whichever take longer, and its start. */
-static double tile_cost(int mr, int nv, double k) {
-    const int fma = mr * nv < 4 ? 4 : mr * nv; /* four in flight, else their latency shows */
-    const int load = mr + nv;
+static double tile_cost(clg_registers r, int mr, int nv, double k) {
+    const int fma = clg_registers_products(r, mr * nv), load = mr + nv * r.parts;
     return (fma > load ? fma : load) * k + 40 + mr * nv;
 }
 
 /* What a core does for the product. */
-static double tile_work(tile t, const clg_emit_gemm_params *p, int cores) {
+static double tile_work(clg_registers r, tile t, const clg_emit_gemm_params *p, int cores) {
     const int64_t panels = clg_div_up(p->n, 16 * t.nv), full = has_edge(t, p->n) ? panels - 1 : panels;
     const int64_t tiles = clg_div_up(p->m, t.mr) * p->batch;
-    double work = (double)clg_div_up(tiles * full, cores) * tile_cost(t.mr, t.nv, (double)p->k);
-    if (full < panels) work += (double)clg_div_up(tiles, cores) * tile_cost(t.mr, 1, (double)p->k);
+    double work = (double)clg_div_up(tiles * full, cores) * tile_cost(r, t.mr, t.nv, (double)p->k);
+    if (full < panels) work += (double)clg_div_up(tiles, cores) * tile_cost(r, t.mr, 1, (double)p->k);
     return work;
 }
 
@@ -75,13 +81,14 @@ static tile choose_tile(clg_emit *e, const clg_emit_gemm_params *p) {
     const int cores = clg_device_get_caps(clg_emit_device(e))->compute_units, knob = clg_emit_knob(e, "gemm_tile");
     /* for which another program is worth building: a part of the work, and some microseconds */
     const double gain = 0.85, least = 8000;
-    const tile *tiles = p->c->dtype == CLG_F64 ? tiles_f64 : tiles_f32;
-    if (knob >= 0 && knob < N_TILES && tiles[knob].mr <= p->m) return tiles[knob];
+    const clg_registers r = clg_registers_of(clg_emit_device(e), p->c->dtype == CLG_F64);
+    const tile *tiles = tiles_for(r);
+    if (knob >= 0 && knob < N_TILES && tiles[knob].mr > 0 && tiles[knob].mr <= p->m) return tiles[knob];
     tile best = {0, 0};
     double best_work = 0;
-    for (int i = 0; i < N_TILES; i++) {
+    for (int i = 0; i < N_TILES && tiles[i].mr > 0; i++) {
         if (tiles[i].mr > p->m) continue;
-        const double work = tile_work(tiles[i], p, cores);
+        const double work = tile_work(r, tiles[i], p, cores);
         if (best.mr != 0 && (work >= best_work * gain || work > best_work - least)) continue;
         best = tiles[i];
         best_work = work;
@@ -100,7 +107,9 @@ static clg_status emit_dot(clg_emit *e, const clg_emit_gemm_params *p) {
     const int64_t enough = 128 * (int64_t)clg_device_get_caps(clg_emit_device(e))->compute_units; /* to share evenly */
     const int64_t fit = rows * cols * p->batch / enough, steps = fit < 1 ? 1 : fit > most ? most : fit;
     const clg_tensor *a = p->a, *b = p->b, *c = p->c;
-    return clg_emit_launch(e, &(clg_launch){"gemm.dot_tile", clg_emit_options(e, "-DMB=%d", mb),
+    const bool few = clg_registers_of(clg_emit_device(e), p->c->dtype == CLG_F64).sums < 12;
+    return clg_emit_launch(e, &(clg_launch){"gemm.dot_tile",
+        clg_emit_options(e, few ? "-DMB=%d -DFEW_SUMS" : "-DMB=%d", mb),
         {(size_t)clg_div_up(cols, steps), (size_t)rows, (size_t)p->batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(lda, p->lda), LONG_AS(ldb, p->ldb), LONG_AS(ldc, p->ldc),
              INT(steps), BATCH(p)), clg_gemm_tail_cols(p)});
@@ -137,15 +146,18 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
 }
 
 /* Rows of a wide B lie a page or more apart: a tile that walks down them misses the TLB. Packing pays if many rows of
- * A use the copy; the wider B is, the fewer are enough. */
-static bool should_pack_b(const clg_emit_gemm_params *p) {
-    return p->tb || (p->n >= 1024 && p->m >= 128 && (double)p->m * (double)p->n >= 512.0 * 1024 && p->k >= 64 &&
+ * A use the copy; the wider B is, the fewer are enough. A tile of one vector (AVX2) uses a line of each row, so rows
+ * that are some lines apart fall into the same sets of the nearest cache: there it pays earlier. */
+static bool should_pack_b(const clg_emit_gemm_params *p, tile t) {
+    if (p->tb) return true;
+    if (t.nv == 1 && p->n >= 256 && p->m >= 96 && p->k >= 64 && (p->batch == 1 || p->b_stride == 0)) return true;
+    return (p->n >= 1024 && p->m >= 128 && (double)p->m * (double)p->n >= 512.0 * 1024 && p->k >= 64 &&
                      (p->batch == 1 || p->b_stride == 0));
 }
 
 /* Each row of a large A^T is a page of its own, of which a tile uses a fraction of a line. */
-static bool should_pack_a(const clg_emit_gemm_params *p) {
-    return p->ta && p->n >= 1024 && (double)p->k * (double)p->m >= 256.0 * 1024 && (p->batch == 1 || p->a_stride == 0);
+static bool should_pack_a(const clg_emit_gemm_params *p, tile t) {
+    return p->ta && p->n >= (t.nv == 1 ? 256 : 1024) && (double)p->k * (double)p->m >= 256.0 * 1024 && (p->batch == 1 || p->a_stride == 0);
 }
 
 static clg_status pack_b(clg_emit *e, const clg_emit_gemm_params *p, tile t, const clg_tensor **to) {
@@ -203,8 +215,8 @@ clg_status clg_emit_gemm_cpu(clg_emit *e, const clg_emit_gemm_params *p) {
     const tile t = choose_tile(e, &q);
     packed y = {0};
     if (q.k > 0) {
-        const bool b = q.tb || (pack < 0 ? should_pack_b(&q) : pack >= 1);
-        const bool a = q.ta && (pack < 0 ? should_pack_a(&q) : pack == 2);
+        const bool b = q.tb || (pack < 0 ? should_pack_b(&q, t) : pack >= 1);
+        const bool a = q.ta && (pack < 0 ? should_pack_a(&q, t) : pack == 2);
         if (b) CLG_TRY(pack_b(e, &q, t, &y.b));
         if (a) CLG_TRY(pack_a(e, &q, t, &y.a));
     }
