@@ -10,11 +10,11 @@ enum {
     LEAST_BYTES = 4 << 20, /* of padded planes, for bands */
     LARGE_FILTER = 1 << 18, /* elements, all in all */
     WIDE = 96,             /* rows that 15 more elements do not make much longer */
-    N_WIDE = 23, N_TILES = 28,
+    N_WIDE = 23, N_TILES = 26,
 };
 
 const clg_knob clg_conv_direct_knobs[] = {
-    { "tile", 16, { -1, 0, 1, 2, 4, 6, 13, 15, 16, 18, 19, 21, 23, 24, 25, 26 } },
+    { "tile", 14, { -1, 0, 1, 2, 4, 6, 13, 15, 16, 18, 19, 21, 23, 24 } },
     { 0 },
 };
 
@@ -37,7 +37,7 @@ clg_conv_tile clg_conv_choose_tile(clg_emit *e, const clg_conv_work *w) {
         { 6, 4, 0 }, { 4, 4, 1 }, { 8, 3, 3 }, { 5, 4, 1 }, { 4, 6, 1 }, { 3, 8, 2 }, { 3, 7, 2 }, { 3, 6, 2 },
         { 3, 4, 1 }, { 2, 6, 1 }, { 2, 4, 1 }, { 1, 8, 1 }, { 1, 4, 1 }, { 12, 2, 1 }, { 4, 3, 1 }, { 6, 3, 1 },
         { 8, 2, 1 }, { 8, 1, 1 }, { 4, 2, 1 }, { 2, 2, 1 }, { 1, 2, 1 }, { 4, 1, 1 }, { 1, 1, 1 },
-        { 6, 1, 0 }, { 3, 2, 0 }, { 5, 1, 0 }, { 2, 3, 0 }, { 3, 1, 0 },
+        { 6, 1, 0 }, { 5, 1, 0 }, { 3, 1, 0 },
     };
     const clg_registers r = clg_registers_of(clg_emit_device(e), false);
     const int line = r.parts > 1 ? 3 : 2; /* loads of 16 unaligned floats: of 8, every second is across two lines */

@@ -115,14 +115,14 @@ enum { FEW_CHANNELS = 12, CHUNK_VECTORS = 448 /* of conv_filter.cl */, MAX_SUM_B
 
 typedef struct lanes_tile { int bases, taps, nv; } lanes_tile;
 
-enum { N_WIDE = 11, N_LANES_TILES = 18 }; /* the first for 24 vectors of sums in registers, the others for 6 */
+enum { N_WIDE = 11, N_LANES_TILES = 16 }; /* the first for 24 vectors of sums in registers, the others for 6 */
 static const lanes_tile lanes_tiles[N_LANES_TILES] = {
     { 6, 1, 4 }, { 2, 3, 4 }, { 8, 1, 3 }, { 4, 3, 2 }, { 3, 3, 2 }, { 8, 1, 2 }, { 2, 5, 2 }, { 9, 1, 1 }, { 5, 5, 1 },
-    { 3, 7, 1 }, { 8, 3, 1 }, { 6, 1, 1 }, { 2, 3, 1 }, { 3, 1, 2 }, { 1, 3, 2 }, { 1, 5, 1 }, { 1, 7, 1 }, { 4, 1, 1 },
+    { 3, 7, 1 }, { 8, 3, 1 }, { 6, 1, 1 }, { 2, 3, 1 }, { 2, 1, 2 }, { 1, 5, 1 }, { 4, 1, 1 },
 };
 
 const clg_knob clg_conv_filter_channels_knobs[] = {
-    { "tile", 19, { -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 } }, { 0 },
+    { "tile", 17, { -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } }, { 0 },
 };
 
 bool clg_conv_accept_channels(const clg_node *n, const clg_device *d) {

@@ -51,7 +51,7 @@ const clg_knob clg_conv_wino_knobs[] = {
 
 typedef struct tile { int mr, nv; } tile;
 enum { N_WIDE = 4, N_TILES = 7 }; /* the first for 24 vectors of sums in registers, the others for 6 */
-static const tile tiles[N_TILES] = { { 6, 4 }, { 8, 3 }, { 12, 2 }, { 16, 1 }, { 6, 1 }, { 3, 2 }, { 4, 1 } };
+static const tile tiles[N_TILES] = { { 6, 4 }, { 8, 3 }, { 12, 2 }, { 16, 1 }, { 6, 1 }, { 2, 2 }, { 4, 1 } };
 
 /* The register tile with the least work: products two a cycle, loads likewise, and what a tile costs besides. */
 static tile choose_tile(clg_emit *e, const clg_wino *s) {

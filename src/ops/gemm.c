@@ -39,10 +39,10 @@ typedef struct tile {
 } tile;
 
 /* For registers that hold 24, 12, 6 or 3 vectors of sums; the usual tile first. The kernel needs mr <= m. */
-enum { N_TILES = 9 };
+enum { N_TILES = 9, OUT_OF_CACHE = 1 << 21, MOST_PACKED = 1 << 23 /* elements */ };
 static const tile tiles_24[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 8}, {1, 4}};
 static const tile tiles_12[N_TILES] = {{6, 2}, {4, 2}, {8, 1}, {12, 1}, {4, 1}, {2, 2}, {1, 4}, {1, 2}, {1, 1}};
-static const tile tiles_6[N_TILES] = {{6, 1}, {4, 1}, {5, 1}, {3, 2}, {2, 2}, {3, 1}, {2, 1}, {1, 4}, {1, 2}};
+static const tile tiles_6[N_TILES] = {{6, 1}, {4, 1}, {5, 1}, {2, 2}, {3, 1}, {2, 1}, {1, 4}, {1, 2}, {1, 1}};
 static const tile tiles_3[N_TILES] = {{3, 1}, {2, 1}, {1, 3}, {1, 2}, {1, 1}};
 
 static const tile *tiles_for(clg_registers r) {
@@ -62,18 +62,22 @@ static bool has_edge(tile t, int64_t n) {
     return t.nv > 2 && n > 16 * t.nv && rest > 0 && rest <= 16;
 }
 
-/* Vector operations of a tile with nv vectors: fused multiply-adds or loads, whichever take longer, and its start. */
-static double tile_cost(clg_registers r, int mr, int nv, double k) {
+/* Vector operations of a tile with nv vectors: fused multiply-adds or loads, whichever take longer, its start, and what
+ * a row of it costs beside, which is one stream of stores. */
+static double tile_cost(clg_registers r, int mr, int nv, double k, double row) {
     const int fma = clg_registers_products(r, mr * nv), load = mr + nv * r.parts;
-    return (fma > load ? fma : load) * k + 40 + mr * nv;
+    return (fma > load ? fma : load) * k + 40 + mr * nv + mr * row;
 }
 
 /* What a core does for the product. */
 static double tile_work(clg_registers r, tile t, const clg_emit_gemm_params *p, int cores) {
     const int64_t panels = clg_div_up(p->n, 16 * t.nv), full = has_edge(t, p->n) ? panels - 1 : panels;
     const int64_t tiles = clg_div_up(p->m, t.mr) * p->batch;
-    double work = (double)clg_div_up(tiles * full, cores) * tile_cost(r, t.mr, t.nv, (double)p->k);
-    if (full < panels) work += (double)clg_div_up(tiles, cores) * tile_cost(r, t.mr, 1, (double)p->k);
+    /* tiles of one vector (AVX2): where c leaves the caches, to write a line here and a line there takes longer than to
+       write two that follow each other */
+    const double row = r.parts > 1 && (double)p->m * (double)p->n * (double)p->batch > OUT_OF_CACHE ? 80 : 0;
+    double work = (double)clg_div_up(tiles * full, cores) * tile_cost(r, t.mr, t.nv, (double)p->k, row);
+    if (full < panels) work += (double)clg_div_up(tiles, cores) * tile_cost(r, t.mr, 1, (double)p->k, row);
     return work;
 }
 
@@ -147,17 +151,19 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
 
 /* Rows of a wide B lie a page or more apart: a tile that walks down them misses the TLB. Packing pays if many rows of
  * A use the copy; the wider B is, the fewer are enough. A tile of one vector (AVX2) uses a line of each row, so rows
- * that are some lines apart fall into the same sets of the nearest cache: there it pays earlier. */
-static bool should_pack_b(const clg_emit_gemm_params *p, tile t) {
+ * that are some lines apart fall into the same sets of the nearest cache, and each is a page: there it pays earlier. */
+static bool should_pack_b(const clg_emit_gemm_params *p, tile t, clg_registers r) {
     if (p->tb) return true;
-    if (t.nv == 1 && p->n >= 256 && p->m >= 96 && p->k >= 64 && (p->batch == 1 || p->b_stride == 0)) return true;
+    const double copies = p->b_stride == 0 ? 1 : (double)p->batch;
+    if (r.parts > 1 && t.nv <= 2 && p->n >= 256 && p->m >= 48 && p->k >= 32 && copies * (double)p->k * (double)p->n <= MOST_PACKED)
+        return true;
     return (p->n >= 1024 && p->m >= 128 && (double)p->m * (double)p->n >= 512.0 * 1024 && p->k >= 64 &&
                      (p->batch == 1 || p->b_stride == 0));
 }
 
 /* Each row of a large A^T is a page of its own, of which a tile uses a fraction of a line. */
-static bool should_pack_a(const clg_emit_gemm_params *p, tile t) {
-    return p->ta && p->n >= (t.nv == 1 ? 256 : 1024) && (double)p->k * (double)p->m >= 256.0 * 1024 && (p->batch == 1 || p->a_stride == 0);
+static bool should_pack_a(const clg_emit_gemm_params *p, clg_registers r) {
+    return p->ta && p->n >= (r.parts > 1 ? 256 : 1024) && (double)p->k * (double)p->m >= 256.0 * 1024 && (p->batch == 1 || p->a_stride == 0);
 }
 
 static clg_status pack_b(clg_emit *e, const clg_emit_gemm_params *p, tile t, const clg_tensor **to) {
@@ -212,11 +218,12 @@ clg_status clg_emit_gemm_cpu(clg_emit *e, const clg_emit_gemm_params *p) {
        ones too if it is packed once */
     const int64_t enough = q.tb && !q.ta && q.b_off == 0 && clg_emit_is_still(e, q.b) ? 8 : 256;
     if (q.tb && !q.ta && (path == 1 || (path != 0 && (q.m < enough || q.n < 32)))) return emit_dot(e, &q);
+    const clg_registers r = clg_registers_of(clg_emit_device(e), false);
     const tile t = choose_tile(e, &q);
     packed y = {0};
     if (q.k > 0) {
-        const bool b = q.tb || (pack < 0 ? should_pack_b(&q, t) : pack >= 1);
-        const bool a = q.ta && (pack < 0 ? should_pack_a(&q, t) : pack == 2);
+        const bool b = q.tb || (pack < 0 ? should_pack_b(&q, t, r) : pack >= 1);
+        const bool a = q.ta && (pack < 0 ? should_pack_a(&q, r) : pack == 2);
         if (b) CLG_TRY(pack_b(e, &q, t, &y.b));
         if (a) CLG_TRY(pack_a(e, &q, t, &y.a));
     }

@@ -11,8 +11,8 @@ typedef struct clg_registers {
     int sums;  /* vectors of 16 sums that there is room for, beside operands */
 } clg_registers;
 
-/** 32 registers of 16 floats (AVX-512) hold 24 of sums; 16 of 8 floats (AVX2) hold 12, which are 6 vectors. Elements: f32,
- *  or doubles, of which half as many fit. */
+/** 32 registers of 16 floats (AVX-512) hold 24 of sums; 16 of 8 floats (AVX2) hold 12, which are 6 vectors of one
+ *  column, or 4 of two, beside operands. Elements: f32, or doubles, of which half as many fit. */
 static inline clg_registers clg_registers_of(const clg_device *d, bool doubles) {
     const bool wide = clg_device_get_caps(d)->vector_f32 >= 16;
     const int parts = (wide ? 1 : 2) * (doubles ? 2 : 1);
