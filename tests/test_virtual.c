@@ -130,9 +130,10 @@ ParameterizedTest(int *which, virtual, profile, .timeout = 600) {
     cr_expect(strstr(report, "elementwise.gpu") && strstr(report, "conv.direct_gpu"), "%s:\n%s", want->profile, report);
     if (want->gpu)
         cr_expect(!strstr(report, "_cpu") && !strstr(report, ".cpu"), "%s:\n%s", want->profile, report);
-    if (!want->fp64) {
-        clg_store *s = clg_store_create(dev, 1);
-        clg_graph *g = clg_graph_create(dev, s);
+    for (int pinned = 0; !want->fp64 && pinned < 2; pinned++) { /* the reference computes it, also where the device is asked for */
+        clg_store *s = clg_store_create(pinned ? ref : dev, 1);
+        clg_graph *g = clg_graph_create(pinned ? ref : dev, s);
+        if (pinned) cr_assert_eq(clg_graph_pin(g, dev), CLG_OK, "%s", clg_error());
         clg_tensor *y = clg_exp(clg_input(g, "x", CLG_F64, CLG_SHAPE(3)));
         clg_plan *p = clg_compile(g, CLG_LIST(y), NULL);
         clg_plan_info plan;
@@ -148,6 +149,34 @@ ParameterizedTest(int *which, virtual, profile, .timeout = 600) {
     clg_device_destroy(&ref);
 }
 
+/* --- registers of CPUs --- */
+
+/* The ops whose kernels have tiles for registers of both widths, on both, whichever the machine has. */
+Test(virtual, cpus_of_both_widths, .timeout = 600) {
+    static const struct { const char *op, *impl; } parts[] = {
+        { "matmul", "*.tile_cpu" }, { "conv", "*.direct_cpu" }, { "conv", "*.bands" }, { "conv", "*.wino4_cpu" },
+        { "conv_bwd_data", "*.direct_cpu" }, { "conv_bwd_filter", "*.direct_cpu" }, { "conv_bwd_filter", "*.channels" },
+    };
+    for (int wide = 0; wide < 2; wide++) {
+        use_virtual(wide ? "intel-uhd,cpu,vector=16" : "intel-uhd,cpu,vector=8");
+        clg_device *dev = clg_device_open("0", NULL);
+        clg_check_params p = { .dev = dev, .ref = clg_device_open("ref", NULL), .seed = 2, .quick = true,
+                               .max_flops = 40000, .failed = print_failure };
+        cr_assert(p.dev && p.ref, "%s", clg_error());
+        for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
+            clg_op_info info;
+            clg_check_result r;
+            p.only_impl = parts[k].impl;
+            for (int i = 0; i < clg_op_count() && clg_op_get_info(i, &info) == CLG_OK; i++)
+                if (strcmp(info.name, parts[k].op) == 0) clg_check_op(i, &p, &r);
+            cr_expect(r.pass, "%s, wide %d: %d failures in %d cases", r.op, wide, r.failures, r.cases);
+            cr_expect_gt(r.runs, 0, "%s by %s: nothing was compared", parts[k].op, parts[k].impl);
+        }
+        clg_device_destroy(&p.ref);
+        clg_device_destroy(&dev);
+    }
+}
+
 /* --- which convolution --- */
 
 /* Many channels and pixels pay for Winograd's transforms, and for the launch that transforms the filters; few do
@@ -155,6 +184,7 @@ ParameterizedTest(int *which, virtual, profile, .timeout = 600) {
 typedef struct conv_case {
     int batch, channels, side;
     const char *impl;
+    int groups; /* 0: 1 */
 } conv_case;
 
 static void expect_chosen(const char *profile, const conv_case *cases, int n) {
@@ -163,12 +193,13 @@ static void expect_chosen(const char *profile, const conv_case *cases, int n) {
     clg_device *dev = clg_device_open("nvidia", NULL);
     cr_assert_not_null(dev, "%s", clg_error());
     for (int i = 0; i < n; i++) {
-        const int64_t channels = cases[i].channels, side = cases[i].side;
+        const int64_t channels = cases[i].channels, side = cases[i].side, groups = cases[i].groups ? cases[i].groups : 1;
         clg_store *store = clg_store_create(dev, 1);
         clg_graph *g = clg_graph_create(dev, store);
         clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(cases[i].batch, channels, side, side)),
-                   *w = clg_input(g, "w", CLG_F32, CLG_SHAPE(channels, channels, 3, 3));
-        clg_plan *plan = clg_compile(g, CLG_LIST(clg_conv(x, w, NULL, clg_conv_params(.pad = { 1, 1 }))), NULL);
+                   *w = clg_input(g, "w", CLG_F32, CLG_SHAPE(channels, channels / groups, 3, 3));
+        clg_tensor *y = clg_conv(x, w, NULL, clg_conv_params(.pad = { 1, 1 }, .groups = groups));
+        clg_plan *plan = clg_compile(g, CLG_LIST(y), NULL);
         cr_assert_not_null(plan, "%s", clg_error());
         FILE *f = fmemopen(report, sizeof report, "w");
         cr_assert_eq(clg_plan_report(plan, CLG_REPORT_TEXT, f), CLG_OK, "%s", clg_error());
@@ -186,6 +217,14 @@ Test(virtual, winograd_by_rule) {
         { 1, 16, 14, "conv.direct_gpu" }, { 1, 64, 7, "conv.direct_gpu" }, { 32, 512, 7, "conv.wino" },
         { 1, 512, 14, "conv.wino2_gpu" }, { 32, 64, 56, "conv.wino4_gpu" }, { 32, 256, 28, "conv.wino4_gpu" },
         { 1, 256, 28, "conv.wino4_gpu" },
+    };
+    expect_chosen("nvidia-turing", cases, sizeof cases / sizeof cases[0]);
+}
+
+/* One filter a channel. */
+Test(virtual, depthwise_by_rule) {
+    static const conv_case cases[] = {
+        { 8, 64, 28, "conv.depthwise_gpu", 64 }, { 1, 32, 112, "conv.depthwise_gpu", 32 },
     };
     expect_chosen("nvidia-turing", cases, sizeof cases / sizeof cases[0]);
 }

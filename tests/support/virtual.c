@@ -171,7 +171,8 @@ static cl_int CL_API_CALL get_device_info(cl_device_id d, cl_device_info what, s
     case CL_DEVICE_HOST_UNIFIED_MEMORY: return IS(unified);
     case CL_DEVICE_IMAGE_SUPPORT:       return IS(images);
     case CL_DEVICE_IMAGE2D_MAX_WIDTH: case CL_DEVICE_IMAGE2D_MAX_HEIGHT: return IS(s->image);
-    case CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT: case CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT: return IS(one);
+    case CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT: case CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT:
+        return s->vector > 0 ? IS(s->vector) : IS(one);
     case CL_DEVICE_DOUBLE_FP_CONFIG:
         return s->fp64 ? virtual_next->clGetDeviceInfo(d, what, size, to, out) : IS(none);
     case CL_DEVICE_SVM_CAPABILITIES: return s->version < 20 ? CL_INVALID_VALUE : IS(none);

@@ -6,8 +6,8 @@
  *   CLGRAD_VIRTUAL_FAULT="hang=conv*"                  faults, read anew at each call: virtual_fault.c lists them
  *
  * A device is the name of a profile (virtual_profiles.c) and changes to it: max_group=N, item=N (each axis),
- * local=BYTES, memory=BYTES, max_alloc=BYTES, align=BYTES, units=N, wave=N, image=N, fp64, no-fp64, fp16, no-fp16,
- * subgroups, unified, discrete, cpu, gpu, cl12, cl30, and name=, vendor=, platform=, driver= with texts without
+ * local=BYTES, memory=BYTES, max_alloc=BYTES, align=BYTES, units=N, wave=N, image=N, vector=N (floats in a register),
+ * fp64, no-fp64, fp16, no-fp16, subgroups, unified, discrete, cpu, gpu, cl12, cl30, and name=, vendor=, platform=, driver= with texts without
  * commas. */
 #ifndef SUPPORT_VIRTUAL_H_
 #define SUPPORT_VIRTUAL_H_
@@ -36,6 +36,7 @@ typedef struct virtual_spec {
     enum virtual_wave wave_by;   /* the query that tells the wave */
     size_t   image;              /* largest side; 0: no images */
     bool     subgroups;          /* named as an extension; the driver's compiler has none */
+    cl_uint  vector;             /* native vector width for float; 0: 1 */
 } virtual_spec;
 
 extern const virtual_spec virtual_profiles[]; /* ends with an empty name */

@@ -56,6 +56,7 @@ static bool set_number(virtual_spec *s, const char *key, const char *value) {
     else if (strcmp(key, "units") == 0) s->units = (cl_uint)n;
     else if (strcmp(key, "wave") == 0) s->wave = (int)n;
     else if (strcmp(key, "image") == 0) s->image = n;
+    else if (strcmp(key, "vector") == 0) s->vector = (cl_uint)n;
     else return false;
     return true;
 }
