@@ -9,8 +9,8 @@
 #include <string.h>
 
 /* Class cpu computes in vectors of 16 by work-groups of one, class gpu in scalars by groups of 64: as our kernels do. A
- * work-item has CHAINS independent sums, so that the latency of one is hidden: as many as registers hold, of which a CPU
- * without vectors of 16 (AVX2) has 16 that are half as long. */
+ * work-item has CHAINS independent sums, so that the latency of one is hidden: as many as registers hold, of which a
+ * CPU without vectors of 16 (AVX2) has 16 that are half as long. */
 static const char source[] =
     "#if WGX == 1\n"
     "#define V float16\n"

@@ -127,7 +127,8 @@ inline ACC16 sums16(ACC16 *s) {
     return HALVE2(s[0], s[1]);
 }
 
-/* sum[i][j] += row i of a times row j of b, for the COLUMNS rows of b from `first` on. rest: lanes of the last vector. */
+/* sum[i][j] += row i of a times row j of b, for the COLUMNS rows of b from `first` on. rest: lanes of the last
+ * vector. */
 INLINE void add_dots(ACC16 *sum, __global const ACC *const *pa, __global const ACC *const *pb, const int first, int k,
                      const INDEX16 rest) {
     int kk = 0;

@@ -130,7 +130,7 @@ ParameterizedTest(int *which, virtual, profile, .timeout = 600) {
     cr_expect(strstr(report, "elementwise.gpu") && strstr(report, "conv.direct_gpu"), "%s:\n%s", want->profile, report);
     if (want->gpu)
         cr_expect(!strstr(report, "_cpu") && !strstr(report, ".cpu"), "%s:\n%s", want->profile, report);
-    for (int pinned = 0; !want->fp64 && pinned < 2; pinned++) { /* the reference computes it, also where the device is asked for */
+    for (int pinned = 0; !want->fp64 && pinned < 2; pinned++) { /* the reference computes it, also if asked not to */
         clg_store *s = clg_store_create(pinned ? ref : dev, 1);
         clg_graph *g = clg_graph_create(pinned ? ref : dev, s);
         if (pinned) cr_assert_eq(clg_graph_pin(g, dev), CLG_OK, "%s", clg_error());
@@ -193,7 +193,8 @@ static void expect_chosen(const char *profile, const conv_case *cases, int n) {
     clg_device *dev = clg_device_open("nvidia", NULL);
     cr_assert_not_null(dev, "%s", clg_error());
     for (int i = 0; i < n; i++) {
-        const int64_t channels = cases[i].channels, side = cases[i].side, groups = cases[i].groups ? cases[i].groups : 1;
+        const int64_t channels = cases[i].channels, side = cases[i].side;
+        const int64_t groups = cases[i].groups ? cases[i].groups : 1;
         clg_store *store = clg_store_create(dev, 1);
         clg_graph *g = clg_graph_create(dev, store);
         clg_tensor *x = clg_input(g, "x", CLG_F32, CLG_SHAPE(cases[i].batch, channels, side, side)),

@@ -24,7 +24,7 @@ typedef struct clg_plan_params {
     bool      no_fuse, no_fold, no_reuse, no_inplace, no_prepare; /* switch one pass off, to bisect a wrong result */
     const char *impl;        /* comma list of implementations to take wherever they can run ("conv.direct_gpu");
                                 default: the best for the device. See clg_op_get_info(). */
-    int         tune_ms;     /* milliseconds to spend on measuring ops that have no record yet (tune.h); below 0: ignore
+    int         tune_ms;     /* milliseconds to spend on measuring what has no record yet (clg_tune()); below 0: ignore
                                 the records of this machine. Default: as CLGRAD_TUNE says, else use what is there */
     int         queues;      /* compute queues for branches that do not depend on each other: at most so many, 1 to 4.
                                 Default: CLGRAD_QUEUES, else as many as clg_tune() found to be the fastest for this

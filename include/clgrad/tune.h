@@ -1,5 +1,6 @@
-/* Tuning: which implementation of each op, with which parameters, is the fastest on a device, and how many compute queues
- * the branches of a plan are best spread over, is measured there, once, and kept as text in the cache directory. clg_compile() uses what is there; it measures only if it is asked to. */
+/* Tuning: which implementation of each op, with which parameters, is the fastest on a device, and how many compute
+ * queues the branches of a plan are best spread over, is measured there, once, and kept as text in the cache directory.
+ * clg_compile() uses what is there; it measures only if it is asked to. */
 #ifndef CLGRAD_TUNE_H_
 #define CLGRAD_TUNE_H_
 
@@ -10,12 +11,13 @@ CLG_BEGIN_DECLS
 enum clg_tune_state {
     CLG_TUNE_BEGUN,      /* measuring begins: best is not known yet */
     CLG_TUNE_MEASURED,   /* done, and stored */
-    CLG_TUNE_UNFINISHED, /* time ran out: the best until now is stored, a later call goes on */
+    CLG_TUNE_UNFINISHED, /* time ran out, or it failed: the best until now is stored (of queues: nothing), a later call
+                            goes on */
     CLG_TUNE_KEPT,       /* there is a record already; nothing was measured: the times are 0 */
 };
 
-/** One key: an op with its attributes, the shapes and types of its operands, and what is fused behind it; or "queues" and
- *  a hash of a plan, whose choices are "1 queue" to "4 queues". Strings live during the call. */
+/** One key: an op with its attributes, the shapes and types of its operands, and what is fused behind it; or "queues"
+ *  and a hash of a plan, whose choices are "1 queue" to "4 queues". Strings live during the call. */
 typedef struct clg_tune_row {
     enum clg_tune_state state;
     const char *key;
@@ -48,8 +50,9 @@ typedef struct clg_tune_info {
  * their parameters, by turns, on operands of the same shapes. A candidate must agree with the reference before it may
  * win. The records are stored after each key, so a call that is cut short is continued by the next.
  * The costliest ops come first. Last, if the plan has branches that do not wait for each other, and neither params nor
- * CLGRAD_QUEUES give a number of queues, the whole plan is run over operands of the tuner's with one queue and with more:
- * a number may win if it leaves the same bits. Params and states are as before at the end.
+ * CLGRAD_QUEUES give a number of queues, the whole plan is run over operands of the tuner's with one queue and with
+ * more: a number may win if it leaves the same bits. Params and states are as before at the end; meanwhile there are copies
+ * of them, and two more plans, in memory.
  * Does nothing on the device "ref".
  *
  * params, tune and info may be NULL. params as for clg_compile(); all but tune_ms matter.

@@ -1,7 +1,7 @@
 /* conv_bwd_filter for class cpu, a product of gradient planes and input planes summed along their pixels, by two
  * kernels: with lanes along output channels (cl/conv_filter.cl), and with lanes along pixels for few output channels
- * (cl/conv_bwd.cl). The pixels are cut into parts, whose number depends on the shape only: so do the bits of the
- * result. */
+ * (cl/conv_bwd.cl). The pixels are cut into parts, whose number depends on the shape and on the register tile, so the
+ * bits of the result do too: they are the same on every run of a device. */
 #include "ops/conv_planes.h"
 #include "ops/registers.h"
 

@@ -75,7 +75,7 @@ static double tile_work(clg_registers r, tile t, const clg_emit_gemm_params *p, 
     const int64_t tiles = clg_div_up(p->m, t.mr) * p->batch;
     /* tiles of one vector (AVX2): where c leaves the caches, to write a line here and a line there takes longer than to
        write two that follow each other */
-    const double row = r.parts > 1 && (double)p->m * (double)p->n * (double)p->batch > OUT_OF_CACHE ? 80 : 0;
+    const double row = !r.wide && (double)p->m * (double)p->n * (double)p->batch > OUT_OF_CACHE ? 80 : 0;
     double work = (double)clg_div_up(tiles * full, cores) * tile_cost(r, t.mr, t.nv, (double)p->k, row);
     if (full < panels) work += (double)clg_div_up(tiles, cores) * tile_cost(r, t.mr, 1, (double)p->k, row);
     return work;
@@ -155,15 +155,16 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
 static bool should_pack_b(const clg_emit_gemm_params *p, tile t, clg_registers r) {
     if (p->tb) return true;
     const double copies = p->b_stride == 0 ? 1 : (double)p->batch;
-    if (r.parts > 1 && t.nv <= 2 && p->n >= 256 && p->m >= 48 && p->k >= 32 && copies * (double)p->k * (double)p->n <= MOST_PACKED)
-        return true;
+    const bool small = copies * (double)p->k * (double)p->n <= MOST_PACKED;
+    if (!r.wide && t.nv <= 2 && p->n >= 256 && p->m >= 48 && p->k >= 32 && small) return true;
     return (p->n >= 1024 && p->m >= 128 && (double)p->m * (double)p->n >= 512.0 * 1024 && p->k >= 64 &&
                      (p->batch == 1 || p->b_stride == 0));
 }
 
 /* Each row of a large A^T is a page of its own, of which a tile uses a fraction of a line. */
 static bool should_pack_a(const clg_emit_gemm_params *p, clg_registers r) {
-    return p->ta && p->n >= (r.parts > 1 ? 256 : 1024) && (double)p->k * (double)p->m >= 256.0 * 1024 && (p->batch == 1 || p->a_stride == 0);
+    return p->ta && p->n >= (r.wide ? 1024 : 256) && (double)p->k * (double)p->m >= 256.0 * 1024 &&
+        (p->batch == 1 || p->a_stride == 0);
 }
 
 static clg_status pack_b(clg_emit *e, const clg_emit_gemm_params *p, tile t, const clg_tensor **to) {

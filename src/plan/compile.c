@@ -342,19 +342,21 @@ clg_plan *clg_plan_analyse(clg_graph *g, clg_list targets, const clg_plan_params
     return p;
 }
 
-/* A failed measurement is no reason not to run. */
-static void tune_new_keys(clg_plan *p) {
+/* A failed measurement is no reason not to run, unless the device is lost, or what it held. */
+static clg_status tune_new_keys(clg_plan *p) {
     const double seconds = clg_tune_budget(&p->params);
     clg_error_state before;
-    if (seconds <= 0 || p->force || p->caps->ref) return;
+    if (seconds <= 0 || p->force || p->caps->ref) return CLG_OK;
     clg_error_save(&before);
-    if (clg_tune_plan(p, &(clg_tune_params){ .seconds = seconds }, NULL) < 0)
-        clg_log_msg(CLG_LOG_WARN, "tuning stopped: %s", clg_error());
+    const clg_status status = clg_tune_plan(p, &(clg_tune_params){ .seconds = seconds }, NULL);
+    if (status == CLG_ERR_DEVICE) return status;
+    if (status < 0) clg_log_msg(CLG_LOG_WARN, "tuning stopped: %s", clg_error());
     clg_error_restore(&before);
+    return CLG_OK;
 }
 
 clg_status clg_plan_choose(clg_plan *p) {
-    tune_new_keys(p);
+    CLG_TRY(tune_new_keys(p));
     return clg_plan_select(p);
 }
 
@@ -428,7 +430,7 @@ clg_plan *clg_plan_again(clg_plan *p) {
     clg_tensor **targets = clg_arena_array(&p->arena, (size_t)p->n_targets + 1, sizeof *targets);
     if (!targets) return NULL;
     for (int i = 0; i < p->n_targets; i++) targets[i] = p->graph->tensors[p->targets[i].t->id];
-    return compile_avoiding(p->graph, (clg_list){ .t = targets, .n = p->n_targets }, &p->params, NULL, p->findings);
+    return compile_avoiding(p->graph, (clg_list){ .t = targets, .n = p->n_targets }, &p->params, p->force, p->findings);
 }
 
 clg_plan *clg_compile(clg_graph *g, clg_list targets, const clg_plan_params *params) {

@@ -255,7 +255,8 @@ static bool bar(clg_plan *p, const clg_step *s, bool for_all) {
     bool all;
     const clg_unit *u = &p->units[s->unit];
     const char *impl = culprit(p, s, &all);
-    if (!impl || clg_impl_forced(p, impl) || (p->force && impl == p->force->impl->name)) return false;
+    const clg_choice *candidate = clg_plan_candidate(p);
+    if (!impl || clg_impl_forced(p, impl) || (candidate && impl == candidate->impl->name)) return false;
     if (clg_device_check(p->device) < 0) return false; /* nothing can be made on a lost one */
     const clg_node *n = u->nodes[0];
     if (find_bar(p, n, impl)) return false; /* it came again: nothing would change */

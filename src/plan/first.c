@@ -5,7 +5,8 @@
  *
  * Method: undo and repeat. Before the first run, copies are taken of the params and states that a step writes before
  * the last kernel is launched; behind a launch that failed the devices are waited for and the copies put back. They are
- * dropped when the run is enqueued (kept.c: in host memory where that of the device lacks). Without memory for them, only failures before the first such write are helped. */
+ * dropped when the run is enqueued (kept.c: in host memory where that of the device lacks). Without memory for them,
+ * only failures before the first such write are helped. */
 #include "plan/kept.h"
 #include "plan/place.h"
 
@@ -152,7 +153,7 @@ static bool is_being_read(clg_plan *p) {
 static bool help(clg_plan *p, clg_status status, undo *u) {
     clg_plan *failed = failed_part(p);
     clg_error_state cause;
-    if (!failed || p->force || is_being_read(p) || (status != CLG_ERR_UNSUP && status != CLG_ERR_NOMEM)) return false;
+    if (!failed || clg_plan_candidate(p) || is_being_read(p) || (status != CLG_ERR_UNSUP && status != CLG_ERR_NOMEM)) return false;
     clg_error_save(&cause);
     const bool undone = put_back(p, u), room = undone && status == CLG_ERR_NOMEM && clg_kept_make_room(&u->kept);
     clg_error_restore(&cause);

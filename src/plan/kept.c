@@ -41,7 +41,9 @@ clg_status clg_kept_take(clg_kept *k, clg_slot *s) {
     if (!k->crowded && copy_near(c) >= 0) return CLG_OK;
     clg_buffer_destroy(&c->near);
     k->crowded = true;
-    return copy_far(c);
+    const clg_status status = copy_far(c);
+    if (status < 0) k->n--;
+    return status;
 }
 
 bool clg_kept_make_room(clg_kept *k) {

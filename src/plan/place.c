@@ -73,7 +73,7 @@ static bool is_huge(const clg_node *n) {
 
 clg_status clg_plan_refuse(clg_plan *p, const clg_node *n, const char *why) {
     clg_findings *l = p->findings;
-    if (p->force || !n->op->ref || is_huge(n) || find(p, n)) return CLG_OK;
+    if (clg_plan_candidate(p) || !n->op->ref || is_huge(n) || find(p, n)) return CLG_OK;
     if (!clg_grow(&l->f, &l->cap, l->n + 1, sizeof *l->f)) return clg_fail_nomem("plan");
     l->f[l->n++] = (clg_fallback){ n, why };
     return CLG_OK;

@@ -191,8 +191,8 @@ struct clg_plan {
     clg_device *device;
     const clg_device_caps *caps;
     clg_plan_params params; /* impl is copied */
-    const clg_choice *force; /* a candidate that is measured: for every op that has its implementation; without one (impl
-                                NULL), only nothing is tuned. Else NULL */
+    const clg_choice *force; /* a candidate that is measured: for every op that has its implementation; without one
+                                (impl NULL), only nothing is tuned. Else NULL */
     int         failed_step; /* that clg_plan_bind() could not bind, or the last run not enqueue; -1: none */
     clg_parts  *parts;      /* what several devices do; then there are no units and steps here. Else NULL */
     clg_plan   *whole;      /* this is number `part` of its parts; else NULL */
@@ -260,6 +260,11 @@ struct clg_emit {
     bool       tailed;       /* a launch computes the unit's tail */
     clg_status status;       /* sticky */
 };
+
+/** What a candidate for an op takes wherever it can, to be measured; NULL: the plan is no such candidate. */
+static inline const clg_choice *clg_plan_candidate(const clg_plan *p) {
+    return p->force && p->force->impl ? p->force : NULL;
+}
 
 /* --- values (compile.c) --- */
 static inline int clg_root_of(const clg_plan *p, const clg_tensor *t) { return p->values[t->id].root; }

@@ -1,7 +1,6 @@
-/* Independent branches on several compute queues (clg_plan_params.queues; tune_queues.c
- * measures how many). Two steps depend on each other if one
- * writes memory that the other touches; memory is what counts, so that a place in an arena that is used again orders
- * its users too. Method: list scheduling in the order of the plan (Graham 1969; as in HEFT, Topcuoglu et al. 2002):
+/* Independent branches on several compute queues (clg_plan_params.queues; tune_queues.c measures how many). Two steps
+ * depend on each other if one writes memory that the other touches; memory is what counts, so that a place in an arena
+ * that is used again orders its users too. Method: list scheduling in the order of the plan (Graham 1969; as in HEFT, Topcuoglu et al. 2002):
  * each step goes to the queue where it can start first, by the costs that the ops report, and stays with what it
  * follows where that is no worse. Queues run in order, so a step waits for the last step of each other queue that it
  * depends on, and for none that the steps before it have waited for already: vector clocks (Fidge 1988, Mattern 1989)

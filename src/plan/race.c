@@ -1,5 +1,5 @@
-/* Which of some plans is the fastest. They run by turns, so that a disturbance meets all of them; the least of the times
- * of each counts, since disturbances only add; who is far behind is out early. */
+/* Which of some plans is the fastest. They run by turns, so that a disturbance meets all of them; the least of the
+ * times of each counts, since disturbances only add; who is far behind is out early. */
 #include "plan/tune.h"
 
 #include "base/clock.h"

@@ -51,7 +51,7 @@ clg_status clg_plan_replay_choose(clg_plan *p) {
                         "cl_khr_command_buffer that suits its queue; leave it to CLG_REPLAY_AUTO", d.name);
     }
     p->replays = mode == CLG_REPLAY_ON;
-    if (mode == CLG_REPLAY_AUTO && !(p->force && p->force->impl) && !p->caps->profiling && p->info.n_kernels >= WORTH)
+    if (mode == CLG_REPLAY_AUTO && !clg_plan_candidate(p) && !p->caps->profiling && p->info.n_kernels >= WORTH)
         p->replays = clg_replay_pays(p->device);
     return CLG_OK;
 }

@@ -189,7 +189,8 @@ json_t *clg_plan_json(const clg_plan *p) {
     int recordings;
     const int recorded = count_recorded(p, &recordings);
     json_t *j = json_pack("{s:i, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}",
-                          "n_steps", m->n_steps, "n_queues", p->n_queues, "n_recorded", recorded, "n_recordings", recordings,
+                          "n_steps", m->n_steps, "n_queues", p->n_queues, "n_recorded", recorded,
+                          "n_recordings", recordings,
                           "n_prepared", m->n_prepared, "bytes_prepared", (json_int_t)m->bytes_prepared,
                           "n_kernels", m->n_kernels, "n_programs", m->n_programs, "bytes_arena",
                           (json_int_t)m->bytes_arena, "bytes_without_reuse", (json_int_t)m->bytes_without_reuse,

@@ -100,8 +100,9 @@ clg_choice clg_choice_untuned(const clg_plan *p, const clg_unit *u) {
 }
 
 static clg_choice choose(const clg_plan *p, const clg_unit *u, const clg_records *tuned) {
-    for (const clg_impl *m = u->seen->op->impls; p->force && m && m->name; m++)
-        if (m == p->force->impl) return *p->force;
+    const clg_choice *candidate = clg_plan_candidate(p);
+    for (const clg_impl *m = u->seen->op->impls; candidate && m && m->name; m++)
+        if (m == candidate->impl) return *candidate;
     clg_choice c = clg_choice_untuned(p, u);
     if (c.by != CLG_CHOSEN_FORCED) find(p, u, tuned, CLG_CHOSEN_TUNED, &c);
     return c;
@@ -161,7 +162,7 @@ clg_status clg_plan_select(clg_plan *p) {
     if (p->caps->ref) return CLG_OK;
     clg_status status = check_elementwise(p);
     clg_records tuned = { 0 };
-    if (clg_tune_budget(&p->params) >= 0 && !(p->force && p->force->impl)) tuned = clg_records_load(p->device);
+    if (clg_tune_budget(&p->params) >= 0 && !clg_plan_candidate(p)) tuned = clg_records_load(p->device);
     p->tuned_queues = tuned_queues(p, &tuned);
     for (int i = 0; i < p->n_units; i++) { /* all, so that all that cannot be done here is known at once */
         clg_unit *u = &p->units[i];

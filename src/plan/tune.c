@@ -1,7 +1,8 @@
 /* The tuner: times the implementations of an op and the values of their knobs on the device.
  *
- * Each candidate is a plan of its own for one unit, on operands of the same shapes. First all implementations race with default knobs; then, for those within reach of the best,
- * each knob in turn, the others held (a coordinate search); last the winner against what is taken without tuning. */
+ * Each candidate is a plan of its own for one unit, on operands of the same shapes. First all implementations race with
+ * default knobs (race.c); then, for those within reach of the best, each knob in turn, the others held (a coordinate
+ * search); last the winner against what is taken without tuning. */
 #include "plan/tune.h"
 
 #include "base/alloc.h"

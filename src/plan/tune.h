@@ -105,7 +105,7 @@ typedef struct clg_runner {
 /** The first runs, which find how many make a measurement. */
 clg_status clg_runner_warm(clg_runner *r);
 
-/** The fastest of n runners that are warm; the first has the right to a tie. Times stay also of those who drop out, and
+/** The fastest of n runners that are warm; the first has the right to a tie. Times stay also of those who drop out,
  *  whose plans are destroyed. Shorter behind the deadline. */
 int clg_race(clg_runner *r, int n, double deadline);
 
@@ -119,18 +119,19 @@ int clg_queues_find(const clg_records *r, const char *key);
 
 /** What was measured. */
 typedef struct clg_queues_record {
-    int    queues;           /* 0: the plan has no branches, or something failed: nothing to store */
+    int    queues;           /* 0: the plan has no branches, or something failed */
     double best_s, before_s; /* seconds a run; before: with one queue */
     int    candidates, wrong;
     bool   unfinished;
 } clg_queues_record;
 
-/** Runs an analysed plan with more and more queues while that makes it faster. All params and states are as before. */
+/** Runs an analysed plan with more and more queues while that makes it faster. Params and states are as before, also
+ *  after a failure; if they cannot be put back it is CLG_ERR_DEVICE. */
 clg_status clg_queues_measure(const clg_plan *p, double deadline, clg_queues_record *r);
 
 clg_status clg_queues_store(const clg_plan *p, const char *key, const clg_queues_record *r);
 
-/** Whether there are units that do not wait for each other, on a device with queues. Not for plans of several devices. */
+/** Whether there are units that do not wait for each other, on a device with queues; false for several devices. */
 bool clg_plan_branches(const clg_plan *p);
 
 /** Whether the caller or the environment has left the number of queues to us. */
@@ -172,8 +173,8 @@ void       clg_tune_check_destroy(clg_tune_check **c);
 /** Runs a candidate's plan over the operands. *right: it agrees with the reference, and with the candidates before. */
 clg_status clg_tune_check_run(clg_tune_check *c, clg_plan *plan, const clg_tune_graph *g, bool inexact, bool *right);
 
-/** Contents of an operand, small integers: of integers below the limit, of others -3 to 3, positive: 1 to 4, for ops that
- *  take no others. NULL: no memory. The caller frees them. */
+/** Contents of an operand, small integers: of integers below the limit, of others -3 to 3, positive: 1 to 4, for ops
+ *  that take no others. NULL: no memory. The caller frees them. */
 void *clg_tune_operand(const clg_tensor *t, int64_t limit, uint64_t seed, bool positive);
 
 /** How the last wrong candidate differed. */

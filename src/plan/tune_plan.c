@@ -155,6 +155,10 @@ static clg_status measure_queues(clg_plan *p, const clg_tune_params *t, double d
     clg_records_free(&known);
     row->state = r.queues > 0 ? CLG_TUNE_KEPT : CLG_TUNE_BEGUN;
     info->kept += r.queues > 0;
+    if (row->state != CLG_TUNE_KEPT && clg_now() > deadline) {
+        info->unfinished++;
+        return CLG_OK;
+    }
     if (!report_queues(t, row, &r) || row->state == CLG_TUNE_KEPT) return CLG_OK;
     const clg_status status = clg_queues_measure(p, deadline, &r);
     if (status == CLG_ERR_DEVICE) return status;

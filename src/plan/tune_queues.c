@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,34 +24,56 @@ bool clg_queues_free(const clg_plan *p) {
 
 /* --- records --- */
 
-static void add_unit(const clg_plan *p, const clg_unit *u, clg_str *out) {
+/* Roots by their first appearance, since ids tell of nodes that take no part. */
+typedef struct names {
+    int *of; /* by root; 0: none yet */
+    int  n;
+} names;
+
+static int name_of(names *s, int root) {
+    if (s->of[root] == 0) s->of[root] = ++s->n;
+    return s->of[root];
+}
+
+static void add_unit(const clg_plan *p, const clg_unit *u, names *s, clg_str *out) {
     if (u->seen) clg_tune_key(u, true, out);
     for (int i = 0; i < u->n_nodes; i++) {
         const clg_node *n = u->nodes[i];
         char shape[128];
         clg_str_printf(out, " %s", n->op->name);
-        for (int k = 0; k < n->n_in; k++) clg_str_printf(out, " %d", clg_root_of(p, n->in[k]));
+        for (int k = 0; k < n->n_in; k++) clg_str_printf(out, " %d", name_of(s, clg_root_of(p, n->in[k])));
         for (int k = 0; k < n->n_out; k++)
-            clg_str_printf(out, " -> %d %s", n->out[k]->id,
+            clg_str_printf(out, " -> %d %s", name_of(s, n->out[k]->id),
                            clg_shape_text(n->out[k]->dtype, n->out[k]->shape, shape, sizeof shape));
     }
     clg_str_add(out, "\n");
 }
 
-/* All that the order of the steps and their times follow from, as a hash: the ops, and what each reads of the others. */
+/* What the order of the steps and their times follow from, as a hash: the ops, what each reads of the others, and what
+ * is to stay at the end. */
 void clg_queues_key(const clg_plan *p, clg_str *out) {
     const clg_plan_params *a = &p->params;
     clg_str text = { 0 };
     clg_sha256 h;
     char hash[65];
+    names s = { clg_calloc((size_t)p->n_values + 1, sizeof *s.of), 0 };
+    if (!s.of) {
+        out->failed = true;
+        return;
+    }
     clg_str_printf(&text, "%d %d %d %d %d %d %s\n", a->inference, a->exact, a->no_fuse, a->no_reuse, a->no_inplace,
                    a->no_prepare, a->impl ? a->impl : "");
-    for (int i = 0; i < p->n_units; i++) add_unit(p, &p->units[i], &text);
+    for (int i = 0; i < p->n_units; i++) add_unit(p, &p->units[i], &s, &text);
+    for (int i = 0; i < p->n_targets; i++)
+        clg_str_printf(&text, " t%d", name_of(&s, clg_root_of(p, p->targets[i].t)));
+    for (int i = 0; i < p->n_effects; i++)
+        clg_str_printf(&text, " e%d=%d", name_of(&s, p->effects[i].dst), name_of(&s, p->effects[i].src));
     clg_sha256_init(&h);
     clg_sha256_add_str(&h, clg_str_text(&text));
     clg_sha256_end(&h, hash);
     if (text.failed) out->failed = true;
     clg_str_free(&text);
+    clg_free(s.of);
     clg_str_printf(out, "%s%d units %.16s", prefix, p->n_units, hash);
 }
 
@@ -60,7 +83,8 @@ int clg_queues_find(const clg_records *r, const char *key) {
     clg_records_line l;
     while (clg_records_next(r, &at, key, &l)) {
         const int n = l.value[0] - '0';
-        if (l.key_size == strlen(key) && n >= 1 && n <= CLG_QUEUES && (l.value_size == 1 || l.value[1] == ' ')) found = n;
+        const bool whole = l.value_size == 1 || l.value[1] == ' ';
+        if (l.key_size == strlen(key) && n >= 1 && n <= CLG_QUEUES && whole) found = n;
     }
     return found;
 }
@@ -176,13 +200,27 @@ static clg_status challenge(const clg_plan *p, const clg_kept *state, const char
     }
     CLG_TRY(clg_runner_warm(&r[1]));
     *go_on = clg_race(r, 2, deadline) == 1 && r[1].plan;
-    if (out->queues == 1) out->before_s = r[0].best;
-    out->best_s = r[*go_on].best;
+    if (out->queues == 1 && r[0].best < CLG_RUNNER_FAILED) out->before_s = r[0].best;
+    if (r[*go_on].best < CLG_RUNNER_FAILED) out->best_s = r[*go_on].best;
     if (!*go_on) return CLG_OK;
     out->queues = queues;
     clg_plan_destroy(&r[0].plan);
     r[0] = r[1];
     r[1].plan = NULL;
+    return CLG_OK;
+}
+
+/* A number of queues that cannot be had, or fails, does not win. */
+static clg_status try_more(const clg_plan *p, const clg_kept *state, const char *want, double deadline, clg_runner *r,
+                           clg_queues_record *out, bool *go_on) {
+    clg_error_state before;
+    clg_error_save(&before);
+    const clg_status status = challenge(p, state, want, deadline, r, out, go_on);
+    clg_plan_destroy(&r[1].plan);
+    if (status >= 0 || status == CLG_ERR_DEVICE) return status;
+    clg_log_msg(CLG_LOG_INFO, "%d compute queues: %s", out->queues + 1, clg_error());
+    clg_error_restore(&before);
+    *go_on = false;
     return CLG_OK;
 }
 
@@ -196,12 +234,12 @@ static clg_status search(const clg_plan *p, const clg_kept *state, double deadli
     CLG_TRY(run_once(r[0].plan, state, want));
     CLG_TRY(clg_runner_warm(&r[0]));
     out->queues = out->candidates = 1;
+    out->best_s = out->before_s = r[0].best;
     while (go_on && out->queues < CLG_QUEUES) {
         if (clg_now() > deadline) out->unfinished = true;
         if (out->unfinished) break;
-        CLG_TRY(challenge(p, state, want, deadline, r, out, &go_on));
-        clg_plan_destroy(&r[1].plan);
-        if (!r[0].plan) break; /* it failed while it raced */
+        CLG_TRY(try_more(p, state, want, deadline, r, out, &go_on));
+        if (!r[0].plan) break; /* it failed while it raced, or was far behind */
     }
     return CLG_OK;
 }
@@ -210,6 +248,15 @@ static clg_status search(const clg_plan *p, const clg_kept *state, double deadli
 static clg_status keep_state(const clg_plan *p, clg_kept *state) {
     for (int i = 0; i < p->n_effects; i++) CLG_TRY(clg_kept_take(state, p->effects[i].node->slot));
     return CLG_OK;
+}
+
+/* What cannot be put back is lost, as with a lost device. */
+static clg_status put_back(const clg_plan *p, const clg_kept *state) {
+    if (clg_kept_put_back(state) >= 0 && clg_device_finish(p->device) >= 0) return CLG_OK;
+    char why[300];
+    snprintf(why, sizeof why, "%s", clg_error());
+    return clg_fail(CLG_ERR_DEVICE, "tuning: params and states could not be put back behind the runs that measure: %s",
+                    why);
 }
 
 clg_status clg_queues_measure(const clg_plan *p, double deadline, clg_queues_record *r) {
@@ -223,11 +270,11 @@ clg_status clg_queues_measure(const clg_plan *p, double deadline, clg_queues_rec
         status = search(p, &state, deadline, runner, r);
         if (status < 0) clg_error_save(&cause);
         for (int i = 0; i < 2; i++) clg_plan_destroy(&runner[i].plan);
-        const clg_status back = clg_kept_put_back(&state);
-        if (status < 0) clg_error_restore(&cause);
-        else status = back;
+        const clg_status back = put_back(p, &state);
+        if (back < 0) status = back;
+        else if (status < 0) clg_error_restore(&cause);
     }
-    if (status < 0 || r->best_s == 0) r->queues = 0; /* there was nothing to compare */
+    if (status < 0) r->queues = 0;
     clg_kept_drop(&state);
     return status;
 }

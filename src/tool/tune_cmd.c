@@ -158,6 +158,7 @@ static void copy_records(FILE *from, FILE *to) {
     fprintf(to, "# clgrad tuning records, format 1\n");
     while (fgets(line, sizeof line, from)) {
         char *remark = strstr(line, " # ");
+        if (strncmp(line, "queues ", 7) == 0 || strncmp(line, "exclude ", 8) == 0) continue; /* of this machine alone */
         if (remark) memcpy(remark, "\n", 2);
         if (line[0] != '#' || strncmp(line, "# device", 8) == 0 || strncmp(line, "# driver", 8) == 0) fputs(line, to);
     }

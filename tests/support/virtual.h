@@ -7,8 +7,8 @@
  *
  * A device is the name of a profile (virtual_profiles.c) and changes to it: max_group=N, item=N (each axis),
  * local=BYTES, memory=BYTES, max_alloc=BYTES, align=BYTES, units=N, wave=N, image=N, vector=N (floats in a register),
- * fp64, no-fp64, fp16, no-fp16, subgroups, unified, discrete, cpu, gpu, cl12, cl30, and name=, vendor=, platform=, driver= with texts without
- * commas. */
+ * fp64, no-fp64, fp16, no-fp16, subgroups, unified, discrete, cpu, gpu, cl12, cl30, and name=, vendor=, platform=,
+ * driver= with texts without commas. */
 #ifndef SUPPORT_VIRTUAL_H_
 #define SUPPORT_VIRTUAL_H_
 
