@@ -282,3 +282,29 @@ Test(first, memory_of_the_application) {
     clReleaseCommandQueue(queue);
     clReleaseContext(context);
 }
+
+/* --- the number of compute queues, measured on plans of which something fails --- */
+
+/* It goes on with another implementation, as a run would, and params are as before. */
+Test(first, queues_are_measured_all_the_same, .timeout = 120) {
+    static const char *const faults[] = { "", "build=KERNEL items(IN(x)", "resources=items" };
+    for (int i = 0; i < 3; i++) {
+        use_virtual("amd-vega");
+        float before[HIDDEN * IN], after[HIDDEN * IN];
+        clg_device *d = open_virtual("0");
+        clg_tune_info info;
+        clg_set_log(count_warnings, NULL, CLG_LOG_WARN);
+        warnings = 0;
+        set_fault(faults[i]);
+        task t = make(d, d, NULL);
+        OK(clg_store_read(t.store, "a.weight", before, sizeof before));
+        OK(clg_tune(t.g, CLG_LIST(t.loss, t.logits, t.step), NULL, clg_tune_params(.op = "queues"), &info));
+        cr_expect(info.keys == 1 && info.measured == 1, "%s: %d measured: %s", faults[i], info.measured, warning);
+        cr_expect(i == 0 || warnings > 0, "%s: nothing has failed", faults[i]);
+        OK(clg_store_read(t.store, "a.weight", after, sizeof after));
+        cr_expect_arr_eq(before, after, sizeof before, "%s", faults[i]);
+        finish(&t);
+        clg_device_destroy(&d);
+        set_fault("");
+    }
+}
