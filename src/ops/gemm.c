@@ -157,8 +157,7 @@ static bool should_pack_b(const clg_emit_gemm_params *p, tile t, clg_registers r
     const double copies = p->b_stride == 0 ? 1 : (double)p->batch;
     const bool small = copies * (double)p->k * (double)p->n <= MOST_PACKED;
     if (!r.wide && t.nv <= 2 && p->n >= 256 && p->m >= 48 && p->k >= 32 && small) return true;
-    return (p->n >= 1024 && p->m >= 128 && (double)p->m * (double)p->n >= 512.0 * 1024 && p->k >= 64 &&
-                     (p->batch == 1 || p->b_stride == 0));
+    return p->n >= 1024 && p->m >= 128 && (double)p->m * (double)p->n >= 512.0 * 1024 && p->k >= 64 && copies == 1;
 }
 
 /* Each row of a large A^T is a page of its own, of which a tile uses a fraction of a line. */

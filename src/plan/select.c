@@ -150,7 +150,7 @@ static clg_status check_elementwise(clg_plan *p) {
 /* Of a plan whose number of queues nobody has given. */
 static int tuned_queues(const clg_plan *p, const clg_records *tuned) {
     clg_str key = { 0 };
-    if (p->force || tuned->size == 0 || !clg_queues_free(p)) return 0;
+    if (p->force || tuned->size == 0 || !clg_queues_unset(p)) return 0;
     clg_queues_key(p, &key);
     const int n = key.failed ? 0 : clg_queues_find(tuned, clg_str_text(&key));
     clg_str_free(&key);

@@ -135,7 +135,7 @@ clg_status clg_queues_store(const clg_plan *p, const char *key, const clg_queues
 bool clg_plan_branches(const clg_plan *p);
 
 /** Whether the caller or the environment has left the number of queues to us. */
-bool clg_queues_free(const clg_plan *p);
+bool clg_queues_unset(const clg_plan *p);
 
 /** Tunes what has no record in an analysed plan and stores the records; `seconds` in all. */
 clg_status clg_tune_plan(clg_plan *p, const clg_tune_params *params, clg_tune_info *info);

@@ -190,7 +190,7 @@ clg_status clg_tune_plan(clg_plan *p, const clg_tune_params *params, clg_tune_in
     const double start = clg_now(), deadline = start + (t.seconds > 0 ? t.seconds : 60);
     clg_status status = collect(p, &t, &l);
     bool go_on = true;
-    const bool queues = clg_str_glob(t.op, "queues") && clg_queues_free(p) && clg_plan_branches(p);
+    const bool queues = clg_str_glob(t.op, "queues") && clg_queues_unset(p) && clg_plan_branches(p);
     info->keys = l.n + queues;
     for (int i = 0; i < l.n && status >= 0 && go_on; i++) {
         clg_tune_row row = { .key = l.e[i].key, .uses = l.e[i].uses, .number = i, .total = info->keys };

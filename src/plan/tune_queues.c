@@ -17,7 +17,7 @@
 
 static const char prefix[] = "queues ";
 
-bool clg_queues_free(const clg_plan *p) {
+bool clg_queues_unset(const clg_plan *p) {
     const char *text = getenv("CLGRAD_QUEUES");
     return p->params.queues == 0 && !(text && *text);
 }
