@@ -1,4 +1,4 @@
-/* The case table on the device: one Criterion test an op, each in a process of its own. By hand:
+/* The case table on the device, in parts. By hand:
  *   test_ops --op GLOB [--case 17] [--impl GLOB] [--seed 9] [--device D] [--small FLOPS]
  * runs that part in this process and prints every failure. --small is for interpreters: only cases up to so much
  * arithmetic, values only, without CLBlast; CLG_TEST_SMALL=FLOPS does the same to the whole suite. */
@@ -50,31 +50,37 @@ static void print_impls(int op, const clg_check_result *r) {
     fputc('\n', stderr);
 }
 
+/* Each part of the table in a process of its own, since a driver's compiler takes half a second to start (PoCL). Parts
+ * take every PARTS-th op, so that neighbours, which are alike, are shared out. */
+enum { PARTS = 16 };
+
 /* Criterion copies parameters between processes: so an index, and not a pointer. */
 ParameterizedTestParameters(ops, table) {
-    static int *numbers;
-    const int n = clg_op_count();
-    numbers = cr_malloc(sizeof *numbers * (size_t)n);
-    for (int i = 0; i < n; i++) numbers[i] = i;
-    return cr_make_param_array(int, numbers, (size_t)n);
+    int *numbers = cr_malloc(sizeof *numbers * PARTS);
+    for (int i = 0; i < PARTS; i++) numbers[i] = i;
+    return cr_make_param_array(int, numbers, PARTS);
 }
 
-ParameterizedTest(int *op, ops, table, .timeout = 600) {
-    clg_check_params p = {.seed = 1, .failed = print_failure};
+static void check_op(int op, const clg_check_params *p, bool all_run) {
     clg_check_result r;
+    clg_check_op(op, p, &r);
+    cr_expect(r.pass, "%s: %d failures in %d cases", r.op, r.failures, r.cases);
+    cr_expect(r.cases > 0 && r.runs >= r.cases, "%s: nothing was compared", r.op);
+    for (int k = 0; all_run && clg_op_impl(op, k); k++) /* where each can run, each has a case */
+        cr_expect(r.ran >> k & 1, "%s: no case takes %s", r.op, clg_op_impl(op, k));
+    print_impls(op, &r);
+}
+
+ParameterizedTest(int *part, ops, table, .timeout = 1200) {
+    clg_check_params p = {.seed = 1, .failed = print_failure};
     cr_assert(open_devices(NULL, &p));
     clg_device_info device;
     clg_device_get_info(p.dev, &device);
-    const bool all_run = device.type == CLG_DEVICE_CPU && device.fp64 && device.max_group >= 1024;
     const char *small = getenv("CLG_TEST_SMALL"); /* as --small */
+    const bool all_run = !small && device.type == CLG_DEVICE_CPU && device.fp64 && device.max_group >= 1024;
     if (small) limit(&p, small);
-    clg_check_op(*op, &p, &r);
+    for (int op = *part; op < clg_op_count(); op += PARTS) check_op(op, &p, all_run);
     close_devices(&p);
-    cr_expect(r.pass, "%s: %d failures in %d cases", r.op, r.failures, r.cases);
-    cr_expect(r.cases > 0 && r.runs >= r.cases, "%s: nothing was compared", r.op);
-    for (int k = 0; all_run && !small && clg_op_impl(*op, k); k++) /* where each can run, each has a case */
-        cr_expect(r.ran >> k & 1, "%s: no case takes %s", r.op, clg_op_impl(*op, k));
-    print_impls(*op, &r);
 }
 
 Test(ops, wrong_shapes) {

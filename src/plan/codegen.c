@@ -298,9 +298,9 @@ clg_status clg_emit_convert(clg_plan *p, int unit, clg_tensor *from, clg_tensor 
 
 /* The prelude has what a program needs: without tensors of f64, no double. */
 void clg_generated_source(const clg_plan *p, clg_str *out) {
-    if (p->generated_types & 1u << CLG_F64) clg_str_add(out, "#define EW_F64\n");
-    if (p->generated_types & 1u << CLG_I64) clg_str_add(out, "#define EW_I64\n");
-    if (p->generated_types & (1u << CLG_F16 | 1u << CLG_BF16)) clg_str_add(out, "#define EW_SMALL\n");
+    if (clg_elementwise_for_gpu(p)) clg_str_add(out, "#define EW_GPU\n");
+    for (int t = 0; t < CLG_DTYPE_COUNT; t++)
+        if (p->generated_types & 1u << t) clg_str_printf(out, "#define EW_HAS_%s\n", clg_dtype_name((clg_dtype)t));
     bool functions = false;
     for (int i = 0; i < p->n_generated; i++) functions |= strstr(p->generated[i].body, "clg_") != NULL;
     clg_str_add(out, "#include \"ew.clh\"\n#pragma OPENCL FP_CONTRACT OFF\n");

@@ -187,7 +187,7 @@ static void write_text(tailing *t, clg_dtype type, clg_str *out) {
     const char *vector_type = clg_gen_value_type(g, type);
     add_args(t);
     const bool functions = strstr(clg_str_text(&vector), "(clg_") || strstr(clg_str_text(&vector), " clg_");
-    if (type == CLG_F64) clg_str_add(out, "#define EW_F64\n");
+    if (type == CLG_F64) clg_str_add(out, "#define EW_HAS_f64\n");
     clg_str_printf(out, "#define CLG_TAIL %d\n#include \"clg.clh\"\n#include \"ew.clh\"\n",
                    flops_of(g) > LONG_FLOPS * (double)g->elems ? 2 : 1);
     clg_str_add(out, "#pragma OPENCL FP_CONTRACT OFF\n");

@@ -123,8 +123,11 @@ static bool launch_is_refused(cl_kernel k) {
     return now;
 }
 
+/* A driver that has lost its device has stopped what ran there. The one below still works, and crashes where a process
+ * ends under its threads (PoCL, while it compiles): so it is waited for, and the answer is that of the lost one. */
 static cl_int CL_API_CALL finish(cl_command_queue q) {
-    return is_lost(q) ? CL_OUT_OF_RESOURCES : virtual_next->clFinish(q);
+    const cl_int err = virtual_next->clFinish(q);
+    return is_lost(q) ? CL_OUT_OF_RESOURCES : err;
 }
 
 static cl_int CL_API_CALL flush(cl_command_queue q) {
