@@ -237,7 +237,9 @@ def environment(lane):
     env.update(make_env(), CRITERION_VERBOSITY_LEVEL='1')
     caches = {}
     for cache in ('CLGRAD_CACHE_DIR', 'POCL_CACHE_DIR'):
-        caches[cache] = os.path.join(PLACE, 'cache', lane, cache.split('_')[0].lower())
+        # PoCL's own holds what its compiler made, by content: the lanes of PoCL share it, and the first fills it.
+        of = 'pocl' if cache == 'POCL_CACHE_DIR' and lane.startswith('pocl') else lane
+        caches[cache] = os.path.join(PLACE, 'cache', of, cache.split('_')[0].lower())
         os.makedirs(caches[cache], exist_ok=True)
     # What meson sets itself (the caches) is only to be had by a wrapper; its first word is part of the log's name.
     return {**env, **caches}, ['env'] + [f'{k}={v}' for k, v in caches.items()] + before
