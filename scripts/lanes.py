@@ -241,8 +241,10 @@ def environment(lane):
         of = 'pocl' if cache == 'POCL_CACHE_DIR' and lane.startswith('pocl') else lane
         caches[cache] = os.path.join(PLACE, 'cache', of, cache.split('_')[0].lower())
         os.makedirs(caches[cache], exist_ok=True)
-    # What meson sets itself (the caches) is only to be had by a wrapper; its first word is part of the log's name.
-    return {**env, **caches}, ['env'] + [f'{k}={v}' for k, v in caches.items()] + before
+    # What meson sets itself (the caches, and that kernels for GPUs are built without optimisation, which no user does)
+    # is only to be had by a wrapper; its first word is part of the log's name.
+    own = {**caches, 'CLG_TEST_QUICK': '0'}
+    return {**env, **own}, ['env'] + [f'{k}={v}' for k, v in own.items()] + before
 
 
 def run(name, resume):

@@ -6,6 +6,8 @@
  * mentioned here passes through. */
 #define _POSIX_C_SOURCE 200809L
 #include "virtual.h"
+
+#include "quick.h"
 #include "answer.h"
 
 #include <pthread.h>
@@ -311,8 +313,8 @@ static cl_int CL_API_CALL build_program(cl_program p, cl_uint n, const cl_device
     const virtual_spec *s = n > 0 && d ? virtual_of_device(d[0]) : NULL;
     char all[4096];
     if (is_broken(p)) return CL_BUILD_PROGRAM_FAILURE;
-    if (!s || s->fp64) return virtual_next->clBuildProgram(p, n, d, options, done, user);
-    snprintf(all, sizeof all, "%s -cl-single-precision-constant", options ? options : "");
+    snprintf(all, sizeof all, "%s%s%s", options ? options : "", s && !s->fp64 ? " -cl-single-precision-constant" : "",
+             quick_option(virtual_next, n > 0 && d ? d[0] : NULL, options));
     return virtual_next->clBuildProgram(p, n, d, all, done, user);
 }
 
