@@ -73,6 +73,23 @@ Test(device, choice) {
     cr_expect(clg_device_find("0") == 0, "an argument goes before the environment");
 }
 
+/* "intel" is Intel's driver, although PoCL's device on a CPU of Intel has that in its name, too. */
+Test(device, names_of_platforms_come_first) {
+    static const char *const types[] = { "cpu", "gpu", "accel", "ref" };
+    clg_device_info info, found;
+    for (int i = 0; i < clg_device_count(); i++) {
+        char word[64], which[80];
+        OK(clg_device_list(i, &info));
+        if (info.type == CLG_DEVICE_REF) continue;
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(info.platform, " (:"), info.platform);
+        snprintf(which, sizeof which, "%s:%s", word, types[info.type]);
+        const int at = clg_device_find(which);
+        cr_assert(at >= 0, "%s: %s", which, clg_error());
+        OK(clg_device_list(at, &found));
+        cr_expect(contains(found.platform, word), "%s is %s of %s", which, found.name, found.platform);
+    }
+}
+
 Test(device, unknown_names_list_candidates) {
     static const char *const bad[] = { "nonsense", "99", "gpu:99", "nonsense:cpu:", ":cpu:nonsense", "ref:1", NULL };
     static const char *const malformed[] = { "a:b:c", "a:cpu:b:c", "1:cpu:2", "cpu:gpu", "a:b:c:d:e", NULL };

@@ -50,7 +50,8 @@ typedef struct clg_device_params {
  * Opens a device by an index ("0", as in clg_device_list()) or a "platform:type:name" pattern, every part
  * optional, case ignored, platform and name matched as substrings, type one of cpu, gpu, accel, ref; a part
  * may also be a number, which counts among the devices that fit the others: "gpu", "gpu:1", "pocl",
- * "nvidia:gpu:0", "ref" (the C reference in double; needs no OpenCL).
+ * "nvidia:gpu:0", "ref" (the C reference in double; needs no OpenCL). Of several that fit it is the best, where a GPU is
+ * better than a CPU, and of one type a device whose platform has the word in its name before one that has it itself.
  * NULL or "" means $CLGRAD_DEVICE, else the best GPU, else an accelerator, else a CPU; never "ref".
  *
  * "#i/n" behind it asks for part i, 0 <= i < n, of n equal parts of the device (clCreateSubDevices): "pocl#0/2" has

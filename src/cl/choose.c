@@ -73,9 +73,12 @@ static clg_status parse(const char *which, pattern *p) {
 }
 
 /* "pocl" is only in PoCL's version text, so that counts as its platform's name. */
+static bool platform_has(const clg_device_row *row, const char *part) {
+    return clg_str_contains_nocase(row->platform_name, part) || clg_str_contains_nocase(row->platform_version, part);
+}
+
 static bool platform_fits(const clg_device_row *row, const char *part) {
-    return clg_str_contains_nocase(row->platform_name, part) || clg_str_contains_nocase(row->platform_version, part)
-        || clg_str_contains_nocase(row->vendor, part);
+    return platform_has(row, part) || clg_str_contains_nocase(row->vendor, part);
 }
 
 static bool fits(const pattern *p, const clg_device_row *row) {
@@ -87,14 +90,16 @@ static bool fits(const pattern *p, const clg_device_row *row) {
     return !p->either || platform_fits(row, p->either) || clg_str_contains_nocase(row->name, p->either);
 }
 
-/* Larger is better: sound drivers, then GPU, accelerator, CPU, then own memory, then speed on paper. */
-static double rank(const clg_device_row *row) {
+/* Larger is better: sound drivers, then GPU, accelerator, CPU, then a platform of the name that is asked for (on a CPU
+ * of Intel, PoCL's device has "Intel" in its name too), then own memory, then speed on paper. */
+static double rank(const pattern *p, const clg_device_row *row) {
     if (row->info.type == CLG_DEVICE_REF) return -1e12;
     const double kind = row->info.type == CLG_DEVICE_GPU ? 2 : row->info.type == CLG_DEVICE_ACCEL ? 1 : 0;
-    const double own = row->info.unified_memory ? 0 : 1;
+    const char *platform = p->either ? p->either : p->platform;
+    const double named = platform && platform_has(row, platform) ? 1 : 0, own = row->info.unified_memory ? 0 : 1;
     const double speed = (double)row->info.compute_units * (row->clock_mhz > 0 ? row->clock_mhz : 1000);
     const double sound = *row->unusable ? -2 : row->quirks & CLG_QUIRK_AVOID ? -1 : 0;
-    return sound * 1e10 + kind * 2e9 + own * 1e9 + (speed < 9e8 ? speed : 9e8);
+    return sound * 2e10 + kind * 4e9 + named * 2e9 + own * 1e9 + (speed < 9e8 ? speed : 9e8);
 }
 
 /* "0 = Portable Computing Language:cpu:pthread-..., 1 = clgrad:ref:reference" */
@@ -130,9 +135,9 @@ static int best(const pattern *p, int n) {
     for (int i = 0; i < n; i++) {
         if (!clg_catalog_copy(i, &row) || !fits(p, &row)) continue;
         if (p->ordinal >= 0 && seen++ == p->ordinal) return i;
-        if (p->ordinal >= 0 || (found >= 0 && rank(&row) <= best_rank)) continue;
+        if (p->ordinal >= 0 || (found >= 0 && rank(p, &row) <= best_rank)) continue;
         found = i;
-        best_rank = rank(&row);
+        best_rank = rank(p, &row);
     }
     return found;
 }
