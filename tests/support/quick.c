@@ -12,9 +12,8 @@ static cl_int CL_API_CALL build_program(cl_program p, cl_uint n, const cl_device
                                         void (CL_CALLBACK *done)(cl_program, void *), void *user) {
     char all[4096];
     const char *more = quick_option(next, n > 0 && d ? d[0] : NULL, options);
-    if (!*more) return next->clBuildProgram(p, n, d, options, done, user);
-    snprintf(all, sizeof all, "%s%s", options, more);
-    return next->clBuildProgram(p, n, d, all, done, user);
+    if (*more && snprintf(all, sizeof all, "%s%s", options, more) < (int)sizeof all) options = all;
+    return next->clBuildProgram(p, n, d, options, done, user);
 }
 
 CL_API_ENTRY cl_int CL_API_CALL clGetLayerInfo(cl_layer_info what, size_t size, void *to, size_t *out) {

@@ -1,7 +1,8 @@
-/* What OpenCL layers of tests do to builds. Of a cold run of the suite on PoCL, half was its optimiser at work on kernels
- * for GPUs. They are here for their numbers; no GPU has that optimiser, and no planner chooses them on a CPU. So where
- * $CLG_TEST_QUICK is 1, programs in work-groups of several items are built without optimisation on CPUs. Kernels for CPUs
- * have groups of one, and are built as users have them. The lanes (scripts/lanes.py) build everything as users have it. */
+/* What OpenCL layers of tests do to builds. Nearly all of a cold run of the suite on PoCL is its compiler, and of what
+ * that compiles a third are kernels for GPUs. They are here for their numbers; no GPU has that optimiser, and no
+ * planner chooses them on a CPU. So where $CLG_TEST_QUICK is 1, programs in work-groups of several items are built
+ * without optimisation on CPUs. Kernels for CPUs have groups of one, and are built as users have them. The lanes
+ * (scripts/lanes.py) build everything as users have it. */
 #ifndef SUPPORT_QUICK_H_
 #define SUPPORT_QUICK_H_
 

@@ -7,8 +7,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "virtual.h"
 
-#include "quick.h"
 #include "answer.h"
+#include "quick.h"
 
 #include <pthread.h>
 #include <stdarg.h>
