@@ -18,6 +18,16 @@ enum clg_replay {
     CLG_REPLAY_ON    /* CLG_ERR_UNSUP from clg_compile() where the device cannot */
 };
 
+/** Whether kernels that follow each other become one kernel and one launch, which goes from step to step by itself: on
+ *  CPUs, where a launch takes longer than a small step. Results are the same bits. */
+enum clg_mega_mode {
+    CLG_MEGA_AUTO, /* where steps are short, and the device does not profile, since such steps have no times of their
+                      own: from the second run on, and the 64th of plans with effects (training), as a program that is
+                      compiled for one plan takes a second or more, until it is in the cache */
+    CLG_MEGA_OFF,
+    CLG_MEGA_ON    /* from the second run on; without effect where it is not for the device */
+};
+
 typedef struct clg_plan_params {
     bool      inference;     /* dropout is identity; no random state advances */
     bool      exact;         /* only algorithms that sum products directly: no Winograd */
@@ -30,6 +40,7 @@ typedef struct clg_plan_params {
                                 Default: CLGRAD_QUEUES, else as many as clg_tune() found to be the fastest for this
                                 plan, else 1. Results are the same bits */
     enum clg_replay replay;  /* recorded at the second run; plans over several devices never are */
+    enum clg_mega_mode mega; /* CLG_MEGA_AUTO: as CLGRAD_MEGA says (auto, on, off) */
 } clg_plan_params;
 
 #define clg_plan_params(...) (&(const clg_plan_params){__VA_ARGS__})
@@ -50,7 +61,7 @@ CLG_API void      clg_plan_destroy(clg_plan **plan);
 CLG_API CLG_CHECK clg_status clg_write(clg_plan *plan, clg_tensor *input, const void *data, size_t bytes);
 
 /** Enqueues one run and returns at once. Runs of a device are performed in order. Allocates nothing (the second run
- *  may, to record kernels: clg_plan_params.replay).
+ *  may, to record kernels: clg_plan_params.replay; and the one that begins with megakernels: .mega).
  *
  *  In the first run an implementation may turn out to fail here, when its kernels are launched for the first time: the
  *  plan is then compiled again without it, one warning and clg_plan_report() say so, and the run gives what it gives

@@ -7,6 +7,13 @@ void clg_event_release(cl_event *e) {
     *e = NULL;
 }
 
+clg_status clg_event_share(cl_event event, cl_event *to) {
+    const cl_int err = clRetainEvent(event);
+    if (err != CL_SUCCESS) return clg_cl_fail(NULL, err, "clRetainEvent", "end of several steps");
+    *to = event;
+    return CLG_OK;
+}
+
 cl_command_queue clg_link_queue(const clg_device *d, const clg_link *l) {
     return l && l->queue > 0 ? d->branch[l->queue - 1] : d->queue;
 }

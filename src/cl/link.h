@@ -21,6 +21,9 @@ typedef struct clg_link {
 /** Gives an event back and sets it to NULL, which it may be already. */
 void clg_event_release(struct _cl_event **e);
 
+/** *to becomes one more owner of an event. */
+clg_status clg_event_share(struct _cl_event *event, struct _cl_event **to);
+
 /** The device has n compute queues from now on, if it had less. */
 clg_status clg_device_branch(clg_device *d, int n);
 

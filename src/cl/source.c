@@ -115,6 +115,7 @@ static clg_status expand_text(expansion *x, const char *name, const char *text) 
 clg_status clg_source_expand(const clg_source *src, clg_str *out) {
     char file[MAX_NAME];
     expansion x = { .out = out, .only = src->only };
+    for (int i = 0; src->without && src->without[i]; i++) strcpy(x.done[x.n_done++], src->without[i]);
     if (src->text) {
         CLG_TRY(expand_file(&x, "clg.clh", src->name));
         return expand_text(&x, src->name, src->text);

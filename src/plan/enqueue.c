@@ -72,6 +72,29 @@ clg_status clg_step_run(clg_plan *p, int step) {
     return CLG_OK;
 }
 
+clg_status clg_steps_run(clg_plan *p, int begin, int end, clg_kernel *kernel) {
+    struct _cl_event *event = NULL;
+    clg_link l = { .wait = p->waits };
+    bool gives = false;
+    if (begin <= p->n_prepared && p->n_prepared < end) list_uploads(p, &l);
+    for (int i = begin; i < end; i++) {
+        if (!p->steps[i].linked) continue;
+        list_reads(p, i, &l);
+        gives |= gives_event(p, i);
+    }
+    if (gives) l.done = &event;
+    CLG_TRY(clg_kernel_enqueue(kernel, NULL, &l));
+    clg_status status = CLG_OK;
+    for (int i = begin; i < end && gives; i++) {
+        if (!p->steps[i].linked || !gives_event(p, i)) continue;
+        clg_event_release(&p->steps[i].event);
+        const clg_status shared = clg_event_share(event, &p->steps[i].event);
+        if (shared < 0) status = shared;
+    }
+    clg_event_release(&event);
+    return status;
+}
+
 clg_status clg_plan_await_reads(clg_plan *p) {
     clg_link l = { .wait = p->waits };
     list_reads(p, -1, &l);

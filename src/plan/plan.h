@@ -121,6 +121,7 @@ typedef struct clg_step {
     bool     linked;        /* none of that is as usual, or transfers wait for it, or it for them (enqueue.c) */
     clg_recorded *replay;   /* of this kernel and those behind it, before replay_end; NULL: none begins here */
     int      replay_end;
+    struct clg_mega *mega;   /* that it is part of; NULL: none */
     struct _cl_event *event; /* of the last enqueue, if somebody waits for it; else NULL */
 } clg_step;
 
@@ -185,6 +186,7 @@ typedef struct clg_findings {
 } clg_findings;
 
 typedef struct clg_parts clg_parts; /* place.h */
+typedef struct clg_mega clg_mega;   /* mega.c */
 
 struct clg_plan {
     clg_graph  *graph;
@@ -248,6 +250,8 @@ struct clg_plan {
     bool ended;              /* the end of the last run is behind all runs so far */
     clg_plan_info info;
     bool replays, recorded;  /* kernels are to be recorded; they are */
+    int  runs;               /* that were begun */
+    int  mega_run;           /* the one that begins with megakernels; 0: none does */
     bool ran, saved;         /* a run was made; the programs were saved after it */
     bool proven;             /* a run was enqueued whole */
 };
@@ -324,6 +328,14 @@ clg_status clg_plan_queues(clg_plan *p);
 clg_status clg_plan_bind(clg_plan *p);
 clg_status clg_plan_link(clg_plan *p);
 
+/** Whether two steps are kernels of one program. */
+bool clg_step_shares(const clg_step *a, const clg_step *b);
+
+/** The source of a step's program, with the kernels that it and the steps behind it, before `end`, take from it.
+ *  kernels: empty, freed by the caller once src is done with. */
+clg_status clg_step_source(const clg_plan *p, int step, int end, const char *generated, clg_str *kernels,
+                           clg_source *src);
+
 /** Gives a bound step the present buffers of the values that live in `mem`. */
 clg_status clg_step_rebind(clg_plan *p, clg_step *s, int mem);
 
@@ -360,6 +372,25 @@ clg_status clg_step_run(clg_plan *p, int step);
 
 /** What is enqueued next on the compute queue waits for all copies of targets that are under way. */
 clg_status clg_plan_await_reads(clg_plan *p);
+
+/** Enqueues a kernel in place of the steps from begin on, before end: it waits and gives events for all of them. */
+clg_status clg_steps_run(clg_plan *p, int begin, int end, clg_kernel *kernel);
+
+/* --- mega.c --- */
+
+/** Decides whether the plan gets megakernels, and in which run. */
+clg_status clg_plan_mega_choose(clg_plan *p);
+
+/** Makes them, if this run is the one; before its first step. A failure is logged, but for a lost device. */
+clg_status clg_plan_mega_make(clg_plan *p);
+
+/** Enqueues the one that begins with step i; *next: the step to go on with, i if there is none. */
+clg_status clg_plan_mega_run(clg_plan *p, int i, int *next);
+clg_status clg_mega_rebind(const clg_plan *p, clg_mega *m, int mem); /* as clg_step_rebind() */
+
+/** How many steps are in megakernels, and how many of those there are. */
+int  clg_plan_mega_count(const clg_plan *p, int *launches);
+void clg_plan_mega_drop(clg_plan *p);
 
 /* --- transfer.c --- */
 

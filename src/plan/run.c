@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* --- binding --- */
@@ -23,29 +24,35 @@ static clg_status keep_program(clg_plan *p, clg_program *program) {
     return CLG_OK;
 }
 
-static bool same_program(const clg_step *a, const clg_step *b) {
-    if (a->kind != CLG_STEP_KERNEL || !a->file != !b->file || strcmp(a->options, b->options) != 0) return false;
+bool clg_step_shares(const clg_step *a, const clg_step *b) {
+    if (a->kind != CLG_STEP_KERNEL || b->kind != CLG_STEP_KERNEL || !a->file != !b->file || strcmp(a->options, b->options) != 0) return false;
     if (!a->tail != !b->tail || (a->tail && strcmp(a->tail, b->tail) != 0)) return false;
     return !a->file || strcmp(a->file, b->file) == 0;
+}
+
+clg_status clg_step_source(const clg_plan *p, int step, int end, const char *generated, clg_str *kernels,
+                           clg_source *src) {
+    const clg_step *s = &p->steps[step];
+    for (int i = step; i < end && s->file; i++)
+        if (clg_step_shares(&p->steps[i], s)) clg_str_printf(kernels, "%s,", p->steps[i].function);
+    *src = (clg_source){ .name = s->file ? s->file : "elementwise", .text = s->file ? NULL : generated,
+                         .options = s->options, .before = s->tail, .only = s->file ? clg_str_text(kernels) : NULL };
+    return kernels->failed ? clg_fail_nomem("names of kernels") : CLG_OK;
 }
 
 /* The program of a step; hashing a source costs, so an earlier step with the same one is asked first. */
 static clg_status get_program(clg_plan *p, int step, const char *generated) {
     clg_step *s = &p->steps[step];
     for (int i = step - 1; i >= 0; i--)
-        if (same_program(&p->steps[i], s)) {
+        if (clg_step_shares(&p->steps[i], s)) {
             s->program = p->steps[i].program;
             return CLG_OK;
         }
     clg_str kernels = { 0 };
-    for (int i = step; i < p->n_steps && s->file; i++)
-        if (same_program(&p->steps[i], s)) clg_str_printf(&kernels, "%s,", p->steps[i].function);
-    const clg_source src = { .name = s->file ? s->file : "elementwise", .text = s->file ? NULL : generated,
-                             .options = s->options, .before = s->tail,
-                             .only = s->file ? clg_str_text(&kernels) : NULL };
+    clg_source src;
     clg_program *program = NULL;
-    const clg_status status = kernels.failed ? clg_fail_nomem("names of kernels")
-                                             : clg_program_get(p->device, &src, &program);
+    clg_status status = clg_step_source(p, step, p->n_steps, generated, &kernels, &src);
+    if (status >= 0) status = clg_program_get(p->device, &src, &program);
     clg_str_free(&kernels);
     CLG_TRY(status);
     s->program = program;
@@ -93,7 +100,7 @@ clg_status clg_step_rebind(clg_plan *p, clg_step *s, int mem) {
         if (!clg_arg_touches(a) || clg_value_mem(p, a->value) != mem) continue;
         CLG_TRY(clg_kernel_set_buffer(s->kernel, at, p->values[a->value].buffer, p->values[a->value].offset));
     }
-    return CLG_OK;
+    return s->mega ? clg_mega_rebind(p, s->mega, mem) : CLG_OK;
 }
 
 /* What traces call it: implementation and first output. */
@@ -138,7 +145,8 @@ end:
 
 static clg_status run_steps(clg_plan *p, int begin, int end) {
     for (int i = begin, next; i < end; i = next) {
-        clg_status status = clg_plan_replay_run(p, i, &next);
+        clg_status status = clg_plan_mega_run(p, i, &next);
+        if (status >= 0 && next == i) status = clg_plan_replay_run(p, i, &next);
         if (status >= 0 && next == i) status = clg_step_run(p, next++);
         if (status >= 0) continue;
         p->failed_step = i;
@@ -164,9 +172,11 @@ static clg_status run(clg_plan *p) {
         CLG_TRY(run_steps(p, 0, p->n_prepared));
         p->is_prepared = true;
     }
+    CLG_TRY(clg_plan_mega_make(p));
     CLG_TRY(clg_plan_replay_record(p));
     for (int i = 0; i < p->n_effects; i++) clg_slot_change(p->effects[i].node->slot);
     p->ran = true;
+    if (p->runs < INT_MAX) p->runs++;
     clg_status status = clg_run_begin(p);
     if (status >= 0) status = run_steps(p, p->n_prepared, p->n_steps);
     if (status >= 0) status = clg_run_end(p);
@@ -210,6 +220,7 @@ void clg_plan_destroy(clg_plan **plan) {
     *plan = NULL;
     clg_plan_save_programs(p);
     clg_plan_replay_drop(p);
+    clg_plan_mega_drop(p);
     for (int i = 0; i < p->n_targets; i++) clg_download_destroy(&p->targets[i].download);
     clg_parts_destroy(&p->parts);
     if (p->owns_findings) clg_findings_destroy(&p->findings);

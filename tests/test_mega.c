@@ -1,0 +1,171 @@
+/* Megakernels: the bits of step-by-step runs, of training and of every op of the table; also when memory, transfers and
+ * runs change in between, on one core, and where they cannot be had. */
+#define CL_TARGET_OPENCL_VERSION 120
+#include "check/check.h"
+#include "support/nets.h"
+#include "support/opencl.h"
+
+static clg_device *open_or_skip(void) {
+    clg_device *d = clg_device_open(opencl_device(), NULL);
+    clg_device_info info;
+    cr_assert(d, "%s", clg_error());
+    clg_device_get_info(d, &info);
+    if (info.type == CLG_DEVICE_CPU) return d;
+    clg_device_destroy(&d);
+    cr_skip_test("megakernels are for CPUs");
+    return NULL;
+}
+
+/* --- training --- */
+
+static int in_one(const net *n) { return reported(n, "n_mega"); }
+
+static void compare(clg_device *d) {
+    static unsigned char off[MOST], on[MOST];
+    for (size_t i = 0; i < sizeof recipes / sizeof recipes[0]; i++) {
+        const recipe *r = &recipes[i];
+        net a = make_net(r, d, clg_plan_params(.mega = CLG_MEGA_OFF));
+        net b = make_net(r, d, clg_plan_params(.mega = CLG_MEGA_ON));
+        clg_plan_info info;
+        const size_t bytes = train(&a, r, off);
+        cr_expect_eq(train(&b, r, on), bytes);
+        cr_expect(memcmp(off, on, MOST) == 0, "net %zu: a megakernel gives other bits", i);
+        clg_plan_get_info(b.plan, &info);
+        cr_expect_eq(in_one(&a), 0);
+        cr_expect(10 * in_one(&b) >= 9 * info.n_kernels, "net %zu: %d of %d kernels", i, in_one(&b), info.n_kernels);
+        free_net(&a);
+        free_net(&b);
+    }
+}
+
+Test(mega, gives_the_bits_of_steps, .timeout = 200) {
+    clg_device *d = open_or_skip();
+    compare(d);
+    clg_device_destroy(&d);
+}
+
+/* Inputs have two buffers there, which take turns. */
+Test(mega, with_uploads_beside, .timeout = 200) {
+    setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
+    clg_device *d = open_or_skip();
+    compare(d);
+    clg_device_destroy(&d);
+}
+
+/* --- every op --- */
+
+enum { GROUP = 10 };
+
+/* Several cases in one plan. */
+typedef struct bunch {
+    const clg_case *c[GROUP];
+    clg_tensor *in[GROUP][CLG_CASE_INPUTS], *y[GROUP];
+    int         n;
+    clg_store  *store;
+    clg_graph  *graph;
+    clg_plan   *plan;
+} bunch;
+
+/* The first case of the op that leaves a value and is no deliberate failure. */
+static const clg_case *case_of(const char *op) {
+    const clg_case *c;
+    for (int i = 0; (c = clg_case_at(op, i)) != NULL; i++)
+        if (!(c->flags & CLG_CASE_EFFECT) && clg_case_elems(c) < 20000) return c;
+    return NULL;
+}
+
+static void build(bunch *b, clg_device *d, enum clg_mega_mode mode) {
+    char name[24];
+    b->store = clg_store_create(d, 42);
+    b->graph = clg_graph_create(d, b->store);
+    for (int k = 0; k < b->n; k++) {
+        const clg_case *c = b->c[k];
+        for (int i = 0; i < c->n_in; i++) {
+            clg_shape s = { .ndim = c->in[i].ndim };
+            memcpy(s.dim, c->in[i].dim, sizeof s.dim);
+            snprintf(name, sizeof name, "x%d_%d", k, i);
+            b->in[k][i] = clg_input(b->graph, name, c->in[i].dtype, s);
+        }
+        b->y[k] = c->build(c, b->graph, b->in[k]);
+    }
+    b->plan = clg_compile(b->graph, (clg_list){ b->n, b->y }, clg_plan_params(.mega = mode));
+    cr_assert(b->plan, "%s", clg_error());
+}
+
+static void write_inputs(bunch *b) {
+    for (int k = 0; k < b->n; k++)
+        for (int i = 0; i < b->c[k]->n_in; i++) {
+            const size_t bytes = clg_tensor_bytes(b->in[k][i]);
+            const clg_dtype t = clg_tensor_dtype(b->in[k][i]);
+            double *v = clg_case_values(b->c[k], i, 7, false);
+            void *host = malloc(bytes + 1);
+            cr_assert(v && host);
+            clg_bytes_from(t, v, (int64_t)(bytes / clg_dtype_size(t)), host);
+            OK(clg_write(b->plan, b->in[k][i], host, bytes));
+            free(host);
+            free(v);
+        }
+}
+
+static void close_bunch(bunch *b) {
+    clg_plan_destroy(&b->plan);
+    clg_graph_destroy(&b->graph);
+    clg_store_destroy(&b->store);
+}
+
+static void compare_values(const bunch *a, const bunch *b) {
+    for (int k = 0; k < a->n; k++) {
+        char text[256];
+        const size_t bytes = clg_tensor_bytes(a->y[k]);
+        unsigned char *x = malloc(bytes + 1), *y = malloc(bytes + 1);
+        cr_assert(x && y);
+        OK(clg_read(a->plan, a->y[k], x, bytes));
+        OK(clg_read(b->plan, b->y[k], y, bytes));
+        cr_expect(memcmp(x, y, bytes) == 0, "%s: a megakernel gives other bits: %s", a->c[k]->op,
+                  clg_case_text(a->c[k], text, sizeof text));
+        free(x);
+        free(y);
+    }
+}
+
+/* Returns how many of how many kernels were in megakernels. */
+static int run_bunch(bunch *a, clg_device *d, int *kernels) {
+    bunch b = *a;
+    net n = { 0 };
+    clg_plan_info info;
+    build(a, d, CLG_MEGA_OFF);
+    build(&b, d, CLG_MEGA_ON);
+    write_inputs(a);
+    write_inputs(&b);
+    for (int run = 0; run < 3; run++) {
+        OK(clg_run(a->plan));
+        OK(clg_run(b.plan));
+    }
+    compare_values(a, &b);
+    clg_plan_get_info(b.plan, &info);
+    *kernels += info.n_kernels;
+    n.plan = b.plan;
+    const int some = in_one(&n);
+    close_bunch(a);
+    close_bunch(&b);
+    return some;
+}
+
+Test(mega, every_op, .timeout = 900) {
+    clg_device *d = open_or_skip();
+    int ops = 0, in = 0, kernels = 0;
+    bunch b = { 0 };
+    for (int op = 0; op < clg_op_count(); op++) {
+        clg_op_info info;
+        OK(clg_op_get_info(op, &info));
+        const clg_case *c = case_of(info.name);
+        if (c) b.c[b.n++] = c;
+        ops += c != NULL;
+        if (b.n < GROUP && op < clg_op_count() - 1) continue;
+        if (b.n > 0) in += run_bunch(&b, d, &kernels);
+        b = (bunch){ 0 };
+    }
+    cr_expect(ops > 100, "%d ops have a case", ops);
+    cr_expect(10 * in > 8 * kernels, "%d of %d kernels", in, kernels);
+    clg_device_destroy(&d);
+}
