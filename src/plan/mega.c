@@ -53,6 +53,13 @@ static bool is_eligible(const clg_step *s) {
     return true;
 }
 
+/* The arena that a buffer is; n_arenas: none. */
+static int arena_of(const clg_plan *p, const clg_buffer *b) {
+    int i = 0;
+    while (i < p->n_arenas && p->arenas[i] != b) i++;
+    return i;
+}
+
 static int find_value(const clg_mega *m, int value) {
     for (int i = 0; i < m->n_values; i++)
         if (m->values[i] == value) return i;
@@ -60,7 +67,7 @@ static int find_value(const clg_mega *m, int value) {
 }
 
 static clg_status add_value(const clg_plan *p, clg_mega *m, const clg_step_arg *a) {
-    if (!clg_arg_touches(a) || p->values[a->value].place == CLG_PLACE_ARENA) return CLG_OK;
+    if (!clg_arg_touches(a) || arena_of(p, p->values[a->value].buffer) < p->n_arenas) return CLG_OK;
     int i = find_value(m, a->value);
     if (i < 0) {
         if (!clg_grow(&m->values, &m->cap_values, m->n_values + 1, sizeof *m->values)
@@ -228,12 +235,6 @@ end:
 }
 
 /* --- the table --- */
-
-static int arena_of(const clg_plan *p, const clg_buffer *b) {
-    int i = 0;
-    while (i < p->n_arenas && p->arenas[i] != b) i++;
-    return i;
-}
 
 static int64_t bits_of(const clg_step_arg *a) {
     int64_t bits = a->u.i;
