@@ -21,11 +21,9 @@ enum clg_replay {
 /** Whether kernels that follow each other become one kernel and one launch, which goes from step to step by itself: on
  *  CPUs, where a launch takes longer than a small step. Results are the same bits. */
 enum clg_mega_mode {
-    CLG_MEGA_AUTO, /* where steps are short, and the device does not profile, since such steps have no times of their
-                      own: from the second run on, and the 64th of plans with effects (training), as a program that is
-                      compiled for one plan takes a second or more, until it is in the cache */
+    CLG_MEGA_AUTO, /* where steps are short, unless the device profiles, since such steps have no times of their own */
     CLG_MEGA_OFF,
-    CLG_MEGA_ON    /* from the second run on; without effect where it is not for the device */
+    CLG_MEGA_ON    /* without effect where it is not for the device */
 };
 
 typedef struct clg_plan_params {
@@ -61,7 +59,7 @@ CLG_API void      clg_plan_destroy(clg_plan **plan);
 CLG_API CLG_CHECK clg_status clg_write(clg_plan *plan, clg_tensor *input, const void *data, size_t bytes);
 
 /** Enqueues one run and returns at once. Runs of a device are performed in order. Allocates nothing (the second run
- *  may, to record kernels: clg_plan_params.replay; and the one that begins with megakernels: .mega).
+ *  may, to record kernels: clg_plan_params.replay).
  *
  *  In the first run an implementation may turn out to fail here, when its kernels are launched for the first time: the
  *  plan is then compiled again without it, one warning and clg_plan_report() say so, and the run gives what it gives

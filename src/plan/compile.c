@@ -381,8 +381,7 @@ static clg_status complete(clg_plan *p) {
     if (p->parts) return clg_parts_complete(p);
     CLG_TRY(clg_plan_choose(p));
     CLG_TRY(clg_plan_finish(p));
-    CLG_TRY(clg_plan_replay_choose(p));
-    return clg_plan_mega_choose(p);
+    return clg_plan_replay_choose(p);
 }
 
 static clg_plan *compile(clg_graph *g, clg_list targets, const clg_plan_params *params, const clg_choice *force,

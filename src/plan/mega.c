@@ -23,7 +23,6 @@ enum {
     MOST_FUNCTIONS = 48,  /* of a program, which is compiled in one go by one thread */
     HEAD = 4, FIXED = 9,  /* words of the table: before the records; of a record before the arguments (cl/mega.clh) */
     COUNTS = 3,           /* words of the state before the counts of steps */
-    SOON = 2, LATER = 64, /* which run of a plan begins with it: without effects; else, as compiling takes seconds */
 };
 
 typedef struct function {
@@ -371,11 +370,12 @@ void clg_plan_mega_drop(clg_plan *p) {
 /* --- when --- */
 
 /* Steps so short that launches are a good part of the run. PoCL 3.1 on two cores: 40 % less time for one picture by LeNet
- * or an MLP, 17 % for training an MLP in batches of 64, where steps take some 20 us (52 by this model of a slow core);
- * nothing where they take 40 (63): there the system may leave a worker behind the other one for a whole run, as no launch
- * wakes it anew. */
+ * or an MLP, 17 % for training an MLP in batches of 64, where steps take some 20 us (52 by this model of a slow core),
+ * 5 % for LeNet's (63); nothing where they take longer: there the system may leave a worker behind the other one for a
+ * whole run, as no launch wakes it anew. And one program is compiled in half the time of many small ones: LeNet's
+ * training in 7 seconds and not in 14. */
 static bool is_short(const clg_plan *p) {
-    const double units = p->caps->compute_units > 0 ? p->caps->compute_units : 1, most = 60e-6;
+    const double units = p->caps->compute_units > 0 ? p->caps->compute_units : 1, most = 80e-6;
     const double seconds = (p->info.flops / 50e9 + p->info.bytes_moved / 10e9) / units;
     return p->info.n_kernels >= LEAST && seconds < most * p->info.n_kernels;
 }
@@ -392,13 +392,14 @@ static clg_status mode_of(const clg_plan *p, enum clg_mega_mode *mode) {
     return CLG_OK;
 }
 
-clg_status clg_plan_mega_choose(clg_plan *p) {
+static clg_status is_wanted(const clg_plan *p, bool *wanted) {
     enum clg_mega_mode mode;
+    enum clg_replay replay;
     CLG_TRY(mode_of(p, &mode));
-    if (mode == CLG_MEGA_OFF || p->caps->ref || p->caps->cls != CLG_CLASS_CPU || p->n_queues > 1) return CLG_OK;
-    if (mode == CLG_MEGA_AUTO && (p->caps->profiling || p->replays || clg_plan_candidate(p) || !is_short(p)))
-        return CLG_OK;
-    p->mega_run = mode == CLG_MEGA_ON || p->n_effects == 0 ? SOON : LATER;
+    CLG_TRY(clg_plan_replay_mode(p, &replay));
+    *wanted = mode != CLG_MEGA_OFF && !p->caps->ref && p->caps->cls == CLG_CLASS_CPU && p->n_queues <= 1;
+    if (mode == CLG_MEGA_AUTO)
+        *wanted &= !p->caps->profiling && replay != CLG_REPLAY_ON && !clg_plan_candidate(p) && is_short(p);
     return CLG_OK;
 }
 
@@ -421,44 +422,47 @@ end:
 
 /* Without them a plan runs as well. */
 static void give_up(clg_plan *p) {
-    clg_log_msg(CLG_LOG_WARN, "the plan is run step by step, without a megakernel: %s", clg_error());
+    clg_log_msg(CLG_LOG_WARN, "a plan is run step by step, without a megakernel: %s", clg_error());
     clg_plan_mega_drop(p);
-    p->mega_run = 0;
 }
 
 clg_status clg_plan_mega_make(clg_plan *p) {
     clg_error_state before;
     clg_status status = CLG_OK;
-    if (p->mega_run == 0 || p->runs + 1 != p->mega_run) return CLG_OK;
+    bool wanted;
+    CLG_TRY(is_wanted(p, &wanted));
     clg_error_save(&before);
-    for (int i = p->n_prepared; i < p->n_steps && status >= 0;) {
+    for (int i = p->n_prepared; wanted && i < p->n_steps && status >= 0;) {
         int end = i;
         status = make(p, i, &end);
         i = end > i ? end : i + 1;
     }
+    if (status == CLG_ERR_DEVICE) return status;
     if (status < 0) give_up(p);
     clg_error_restore(&before);
-    return status == CLG_ERR_DEVICE ? status : CLG_OK;
+    return CLG_OK;
 }
 
 clg_status clg_plan_mega_run(clg_plan *p, int i, int *next) {
     const clg_mega *m = p->steps[i].mega;
     *next = i;
     if (!m || m->begin != i) return CLG_OK;
-    const clg_status status = clg_steps_run(p, m->begin, m->end, m->kernel);
-    if (status >= 0) *next = m->end;
+    const int end = m->end;
+    const clg_status status = clg_steps_run(p, m->begin, end, m->kernel);
+    if (status >= 0) *next = end;
     if (status >= 0 || status == CLG_ERR_DEVICE) return status;
     give_up(p); /* a driver may refuse a kernel at its first launch */
-    return CLG_OK;
+    return clg_plan_bind_kernels(p);
 }
 
-int clg_plan_mega_count(const clg_plan *p, int *launches) {
+int clg_plan_mega_steps(const clg_plan *p) {
     int n = 0;
-    *launches = 0;
-    for (int i = p->n_prepared; i < p->n_steps; i++) {
-        if (!p->steps[i].mega) continue;
-        n++;
-        *launches += p->steps[i].mega->begin == i;
-    }
+    for (int i = p->n_prepared; i < p->n_steps; i++) n += p->steps[i].mega != NULL;
+    return n;
+}
+
+int clg_plan_mega_launches(const clg_plan *p) {
+    int n = 0;
+    for (int i = p->n_prepared; i < p->n_steps; i++) n += p->steps[i].mega && p->steps[i].mega->begin == i;
     return n;
 }

@@ -250,8 +250,6 @@ struct clg_plan {
     bool ended;              /* the end of the last run is behind all runs so far */
     clg_plan_info info;
     bool replays, recorded;  /* kernels are to be recorded; they are */
-    int  runs;               /* that were begun */
-    int  mega_run;           /* the one that begins with megakernels; 0: none does */
     bool ran, saved;         /* a run was made; the programs were saved after it */
     bool proven;             /* a run was enqueued whole */
 };
@@ -326,6 +324,7 @@ clg_status clg_plan_batch(clg_plan *p);
 clg_status clg_plan_memory(clg_plan *p);
 clg_status clg_plan_queues(clg_plan *p);
 clg_status clg_plan_bind(clg_plan *p);
+clg_status clg_plan_bind_kernels(clg_plan *p); /* of steps that have none, and are in no megakernel */
 clg_status clg_plan_link(clg_plan *p);
 
 /** Whether two steps are kernels of one program. */
@@ -378,18 +377,17 @@ clg_status clg_steps_run(clg_plan *p, int begin, int end, clg_kernel *kernel);
 
 /* --- mega.c --- */
 
-/** Decides whether the plan gets megakernels, and in which run. */
-clg_status clg_plan_mega_choose(clg_plan *p);
-
-/** Makes them, if this run is the one; before its first step. A failure is logged, but for a lost device. */
+/** Makes the megakernels of a plan whose memory is planned, if it is to have some; their steps need no kernels of their
+ *  own. A failure is logged, but for a lost device. */
 clg_status clg_plan_mega_make(clg_plan *p);
 
-/** Enqueues the one that begins with step i; *next: the step to go on with, i if there is none. */
+/** Enqueues the one that begins with step i; *next: the step to go on with, i if there is none. Where a driver refuses
+ *  it, the steps get kernels of their own. */
 clg_status clg_plan_mega_run(clg_plan *p, int i, int *next);
 clg_status clg_mega_rebind(const clg_plan *p, clg_mega *m, int mem); /* as clg_step_rebind() */
 
-/** How many steps are in megakernels, and how many of those there are. */
-int  clg_plan_mega_count(const clg_plan *p, int *launches);
+int  clg_plan_mega_steps(const clg_plan *p);    /* that are in megakernels */
+int  clg_plan_mega_launches(const clg_plan *p); /* how many of those there are */
 void clg_plan_mega_drop(clg_plan *p);
 
 /* --- transfer.c --- */
@@ -400,7 +398,10 @@ clg_status  clg_check_bytes(const clg_tensor *t, const void *data, size_t bytes,
 
 /* --- replay.c --- */
 
-/** Decides whether the plan's kernels are recorded, by params.replay. */
+/** What params.replay and CLGRAD_REPLAY ask for. */
+clg_status clg_plan_replay_mode(const clg_plan *p, enum clg_replay *mode);
+
+/** Decides whether the plan's kernels are recorded. */
 clg_status clg_plan_replay_choose(clg_plan *p);
 
 /** Records what can be, if that was not done; at the beginning of a run. */

@@ -15,7 +15,7 @@ enum { LEAST = 2, WORTH = 8 }; /* kernels: of a recording; of a plan for which a
 /* Whether a step is a kernel that waits for no event, gives none, and keeps its arguments: an input that has two
  * buffers is bound anew from run to run. */
 static bool is_free(const clg_plan *p, int i) {
-    if (p->steps[i].kind != CLG_STEP_KERNEL || p->steps[i].linked) return false;
+    if (p->steps[i].kind != CLG_STEP_KERNEL || p->steps[i].linked || p->steps[i].mega) return false;
     for (int k = 0; k < p->n_doubled; k++)
         for (int r = 0; r < p->doubled[k].n_steps; r++)
             if (p->doubled[k].steps[r] == i) return false;
@@ -29,7 +29,7 @@ static int end_of(const clg_plan *p, int i) {
 }
 
 /* AUTO is what $CLGRAD_REPLAY says, where the device can. */
-static clg_status mode_of(const clg_plan *p, enum clg_replay *mode) {
+clg_status clg_plan_replay_mode(const clg_plan *p, enum clg_replay *mode) {
     const char *text = getenv("CLGRAD_REPLAY");
     *mode = p->params.replay;
     if (*mode != CLG_REPLAY_AUTO || !text || !*text || strcmp(text, "auto") == 0) return CLG_OK;
@@ -41,7 +41,7 @@ static clg_status mode_of(const clg_plan *p, enum clg_replay *mode) {
 
 clg_status clg_plan_replay_choose(clg_plan *p) {
     enum clg_replay mode;
-    CLG_TRY(mode_of(p, &mode));
+    CLG_TRY(clg_plan_replay_mode(p, &mode));
     if (mode < CLG_REPLAY_AUTO || mode > CLG_REPLAY_ON)
         return clg_fail(CLG_ERR_INVALID, "clg_compile: replay %d is none of CLG_REPLAY_AUTO, _OFF, _ON", (int)mode);
     if (mode == CLG_REPLAY_ON && !clg_replay_can(p->device)) {
@@ -51,7 +51,8 @@ clg_status clg_plan_replay_choose(clg_plan *p) {
                         "cl_khr_command_buffer that suits its queue; leave it to CLG_REPLAY_AUTO", d.name);
     }
     p->replays = mode == CLG_REPLAY_ON;
-    if (mode == CLG_REPLAY_AUTO && !clg_plan_candidate(p) && !p->caps->profiling && p->info.n_kernels >= WORTH)
+    const int kernels = p->info.n_kernels - clg_plan_mega_steps(p);
+    if (mode == CLG_REPLAY_AUTO && !clg_plan_candidate(p) && !p->caps->profiling && kernels >= WORTH)
         p->replays = clg_replay_pays(p->device);
     return CLG_OK;
 }

@@ -140,8 +140,7 @@ void clg_plan_text(const clg_plan *p, clg_str *out) {
         clg_str_printf(out, "\nbranches are spread over %d compute queues%s", p->n_queues,
                        p->tuned_queues > 0 ? ", as tuned" : "");
     if (recorded > 0) clg_str_printf(out, "\n%d kernels are replayed, from %d recordings", recorded, recordings);
-    int launches;
-    const int in_mega = clg_plan_mega_count(p, &launches);
+    const int in_mega = clg_plan_mega_steps(p), launches = clg_plan_mega_launches(p);
     if (in_mega > 0)
         clg_str_printf(out, "\n%d kernels are run by %d launch%s of megakernels", in_mega, launches,
                        launches > 1 ? "es" : "");
@@ -193,8 +192,7 @@ json_t *clg_plan_json(const clg_plan *p) {
         ok = json_array_append_new(steps, json_step(p, i)) == 0;
     int recordings;
     const int recorded = count_recorded(p, &recordings);
-    int launches;
-    const int in_mega = clg_plan_mega_count(p, &launches);
+    const int in_mega = clg_plan_mega_steps(p), launches = clg_plan_mega_launches(p);
     json_t *j = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}",
                           "n_steps", m->n_steps, "n_queues", p->n_queues, "n_recorded", recorded,
                           "n_recordings", recordings, "n_mega", in_mega, "n_mega_launches", launches,

@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
-#include <limits.h>
 #include <string.h>
 
 /* --- binding --- */
@@ -44,7 +43,7 @@ clg_status clg_step_source(const clg_plan *p, int step, int end, const char *gen
 static clg_status get_program(clg_plan *p, int step, const char *generated) {
     clg_step *s = &p->steps[step];
     for (int i = step - 1; i >= 0; i--)
-        if (clg_step_shares(&p->steps[i], s)) {
+        if (p->steps[i].program && clg_step_shares(&p->steps[i], s)) {
             s->program = p->steps[i].program;
             return CLG_OK;
         }
@@ -112,7 +111,7 @@ static clg_status name_step(clg_plan *p, clg_step *s) {
     return s->note.name ? CLG_OK : CLG_ERR_NOMEM;
 }
 
-clg_status clg_plan_bind(clg_plan *p) {
+clg_status clg_plan_bind_kernels(clg_plan *p) {
     clg_str source = { 0 };
     clg_status status = CLG_OK;
     clg_generated_source(p, &source);
@@ -120,25 +119,32 @@ clg_status clg_plan_bind(clg_plan *p) {
     if (p->n_generated > 0) clg_log_msg(CLG_LOG_TRACE, "generated kernels of the plan:\n%s", clg_str_text(&source));
     for (int i = 0; i < p->n_steps; i++) {
         clg_step *s = &p->steps[i];
-        CLG_TRY_END(name_step(p, s));
-        if (s->kind == CLG_STEP_GEMM) bind_gemm(p, s);
-        if (s->kind != CLG_STEP_KERNEL) continue;
+        if (s->kind != CLG_STEP_KERNEL || s->kernel || s->mega) continue;
         status = get_program(p, i, clg_str_text(&source));
         if (status >= 0) status = bind_kernel(p, s);
-        if (status < 0) {
-            p->failed_step = i;
-            clg_unit *u = &p->units[s->unit];
-            clg_fail_context(status, "%s: ", clg_node_text(p, u->nodes[u->n_nodes - 1]));
-            goto end;
-        }
-        if (i >= p->n_prepared) p->info.n_kernels++;
+        if (status >= 0) continue;
+        p->failed_step = i;
+        clg_unit *u = &p->units[s->unit];
+        clg_fail_context(status, "%s: ", clg_node_text(p, u->nodes[u->n_nodes - 1]));
+        goto end;
     }
-    p->info.n_steps = p->n_steps - p->n_prepared;
-    p->info.n_prepared = p->n_prepared;
-    p->info.n_programs = p->n_programs;
+    p->info.n_programs = p->n_programs + clg_plan_mega_launches(p);
 end:
     clg_str_free(&source);
     return status;
+}
+
+clg_status clg_plan_bind(clg_plan *p) {
+    for (int i = 0; i < p->n_steps; i++) {
+        clg_step *s = &p->steps[i];
+        CLG_TRY(name_step(p, s));
+        if (s->kind == CLG_STEP_GEMM) bind_gemm(p, s);
+        p->info.n_kernels += s->kind == CLG_STEP_KERNEL && i >= p->n_prepared;
+    }
+    p->info.n_steps = p->n_steps - p->n_prepared;
+    p->info.n_prepared = p->n_prepared;
+    CLG_TRY(clg_plan_mega_make(p));
+    return clg_plan_bind_kernels(p);
 }
 
 /* --- running --- */
@@ -172,11 +178,9 @@ static clg_status run(clg_plan *p) {
         CLG_TRY(run_steps(p, 0, p->n_prepared));
         p->is_prepared = true;
     }
-    CLG_TRY(clg_plan_mega_make(p));
     CLG_TRY(clg_plan_replay_record(p));
     for (int i = 0; i < p->n_effects; i++) clg_slot_change(p->effects[i].node->slot);
     p->ran = true;
-    if (p->runs < INT_MAX) p->runs++;
     clg_status status = clg_run_begin(p);
     if (status >= 0) status = run_steps(p, p->n_prepared, p->n_steps);
     if (status >= 0) status = clg_run_end(p);
