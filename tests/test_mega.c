@@ -4,6 +4,7 @@
 #include "check/check.h"
 #include "support/nets.h"
 #include "support/opencl.h"
+#include <unistd.h>
 
 static clg_device *open_or_skip(void) {
     clg_device *d = clg_device_open(opencl_device(), NULL);
@@ -50,6 +51,86 @@ Test(mega, with_uploads_beside, .timeout = 200) {
     clg_device *d = open_or_skip();
     compare(d);
     clg_device_destroy(&d);
+}
+
+/* One group does everything, in order. */
+Test(mega, on_one_core, .timeout = 200) {
+    clg_device *d = open_or_skip();
+    clg_device_destroy(&d);
+    if (getenv("CLGRAD_DEVICE") && strchr(getenv("CLGRAD_DEVICE"), '#')) cr_skip_test("a part has no parts");
+    d = clg_device_open("#0/2", NULL);
+    if (!d) cr_skip_test("%s", clg_error());
+    compare(d);
+    clg_device_destroy(&d);
+}
+
+/* --- when it is not to be had --- */
+
+static char warned[2000];
+
+static void take_warning(void *user, enum clg_log_level level, const char *message) {
+    if (level == CLG_LOG_WARN && strstr(message, "megakernel")) snprintf(warned, sizeof warned, "%s", message);
+}
+
+/* Two kernels at least. */
+static clg_plan *small_plan(clg_device *d, clg_graph **g, const clg_plan_params *params) {
+    *g = clg_graph_create(d, NULL);
+    clg_tensor *x = clg_input(*g, "x", CLG_F32, CLG_SHAPE(8, 8));
+    return clg_compile(*g, CLG_LIST(clg_matmul(clg_softmax(clg_matmul(x, x), 1), x)), params);
+}
+
+/* A program that does not build costs a warning and nothing else. */
+Test(mega, that_does_not_build, .timeout = 100) {
+    char dir[] = "/tmp/clgrad-mega-XXXXXX", command[1000];
+    cr_assert(mkdtemp(dir));
+    snprintf(command, sizeof command, "cp '%s'/cl/*.cl* '%s' && echo broken >> '%s'/mega.clh", getenv("CLGRAD_SOURCE"),
+             dir, dir);
+    cr_assert_eq(system(command), 0);
+    setenv("CLGRAD_CL_PATH", dir, 1);
+    clg_device *d = open_or_skip();
+    clg_graph *g;
+    net n = { 0 };
+    clg_set_log(take_warning, NULL, CLG_LOG_WARN);
+    n.plan = small_plan(d, &g, clg_plan_params(.mega = CLG_MEGA_ON));
+    cr_assert(n.plan, "%s", clg_error());
+    OK(clg_run(n.plan));
+    OK(clg_device_finish(d));
+    cr_expect(strstr(warned, "step by step") && strstr(warned, "mega.clh"), "%s", warned);
+    cr_expect_eq(in_one(&n), 0);
+    clg_plan_destroy(&n.plan);
+    clg_graph_destroy(&g);
+    clg_device_destroy(&d);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    cr_expect_eq(system(command), 0);
+}
+
+/* Steps that profile have times, and steps that are recorded are recorded. */
+Test(mega, leaves_what_it_would_spoil, .timeout = 100) {
+    clg_device *d = open_or_skip();
+    clg_graph *g;
+    net n = { 0 };
+    clg_device_destroy(&d);
+    d = clg_device_open(opencl_device(), clg_device_params(.profiling = true));
+    cr_assert(d, "%s", clg_error());
+    n.plan = small_plan(d, &g, NULL);
+    cr_assert(n.plan, "%s", clg_error());
+    cr_expect_eq(in_one(&n), 0);
+    clg_plan_destroy(&n.plan);
+    clg_graph_destroy(&g);
+    clg_device_destroy(&d);
+}
+
+Test(mega, refused, .timeout = 60) {
+    clg_device *ref = clg_device_open("ref", NULL);
+    clg_graph *g;
+    clg_plan *p = small_plan(ref, &g, clg_plan_params(.mega = (enum clg_mega_mode)7));
+    cr_expect(!p && clg_error_status() == CLG_ERR_INVALID && strstr(clg_error(), "mega 7"), "%s", clg_error());
+    clg_graph_destroy(&g);
+    setenv("CLGRAD_MEGA", "perhaps", 1);
+    p = small_plan(ref, &g, NULL);
+    cr_expect(!p && strstr(clg_error(), "CLGRAD_MEGA=perhaps: is none of auto, on, off"), "%s", clg_error());
+    clg_graph_destroy(&g);
+    clg_device_destroy(&ref);
 }
 
 /* --- every op --- */

@@ -160,7 +160,7 @@ static bool find_answer(const char *dir, char *name, size_t size) {
 static int recorded_by_auto(const char *dir) {
     clg_device *d = clg_device_open(opencl_device(), clg_device_params(.cache_dir = dir));
     cr_assert(d, "%s", clg_error());
-    net a = make_net(&recipes[0], d, NULL);
+    net a = make_net(&recipes[0], d, clg_plan_params(.mega = CLG_MEGA_OFF));
     OK(clg_run(a.plan));
     OK(clg_run(a.plan));
     const int n = recorded(&a);
