@@ -226,6 +226,8 @@ static clg_status build(const clg_plan *p, clg_mega *m) {
     write_calls(m, &text);
     write_kernel(p, m, &text);
     if (text.failed) CLG_TRY_END(clg_fail_nomem("kernel source"));
+    clg_log_msg(CLG_LOG_DEBUG, "megakernel of steps %d to %d: %d functions, %zu bytes of source", m->begin, m->end - 1, m->n_fn,
+                text.size);
     status = clg_program_get(p->device, &(clg_source){ .name = "megakernel", .text = clg_str_text(&text), .options = "" },
                              &m->program);
 end:
