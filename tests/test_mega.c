@@ -1,5 +1,5 @@
-/* Megakernels: the bits of step-by-step runs, of training and of every op of the table; also when memory, transfers and
- * runs change in between, on one core, and where they cannot be had. */
+/* Megakernels: the bits of step-by-step runs, of training and of every op of the table; also when transfers and runs
+ * change in between, on one core, and where they cannot be had. */
 #define CL_TARGET_OPENCL_VERSION 120
 #include "check/check.h"
 #include "support/nets.h"
@@ -104,7 +104,7 @@ Test(mega, that_does_not_build, .timeout = 100) {
     cr_expect_eq(system(command), 0);
 }
 
-/* Steps that profile have times, and steps that are recorded are recorded. */
+/* Steps that profile have times. */
 Test(mega, leaves_what_it_would_spoil, .timeout = 100) {
     clg_device *d = open_or_skip();
     clg_graph *g;

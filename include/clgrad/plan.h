@@ -21,9 +21,10 @@ enum clg_replay {
 /** Whether kernels that follow each other become one kernel and one launch, which goes from step to step by itself: on
  *  CPUs, where a launch takes longer than a small step. Results are the same bits. */
 enum clg_mega_mode {
-    CLG_MEGA_AUTO, /* where steps are short, unless the device profiles, since such steps have no times of their own */
+    CLG_MEGA_AUTO, /* where steps are short, unless the device profiles, since such steps have no times of their own, or
+                      CLG_REPLAY_ON asks for recordings */
     CLG_MEGA_OFF,
-    CLG_MEGA_ON    /* without effect where it is not for the device */
+    CLG_MEGA_ON    /* without effect on other devices, and with several queues */
 };
 
 typedef struct clg_plan_params {

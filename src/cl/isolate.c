@@ -1,9 +1,10 @@
-/* Kernels as functions of a larger program: the text of a program in which nothing clashes with another one's. All names
- * that it declares at file scope get a number, by macros that end with it; macros that it defines end with it; build
- * options stand before it as macros; its kernels become functions whose first parameters are where the work-item is.
+/* Kernels as functions of a larger program: the text of a program in which nothing clashes with another one's. All
+ * names that it declares at file scope get a number, by macros that end with it; macros that it defines end with it;
+ * build options stand before it as macros; its kernels become functions whose first parameters are where the work-item
+ * is.
  *
- * A kernel begins with "KERNEL name(" at the start of a line, other functions with "inline", "INLINE" or "static", types
- * with "typedef", constants with "enum {", as everywhere in cl/. */
+ * A kernel begins with "KERNEL name(" at the start of a line, other functions with "inline", "INLINE" or "static",
+ * types with "typedef", constants with "enum {", as everywhere in cl/. */
 #include "cl/internal.h"
 
 #include "base/alloc.h"
@@ -105,7 +106,8 @@ static void scan_line(section *s, const char *line, const char *end) {
         p += strlen("define");
         while (*p == ' ' || *p == '\t') p++;
         add(s, &s->macros, word_at(p));
-    } else if (begins(line, "inline ") || begins(line, "INLINE ") || begins(line, "static ") || begins(line, "KERNEL ")) {
+    } else if (begins(line, "inline ") || begins(line, "INLINE ") || begins(line, "static ")
+               || begins(line, "KERNEL ")) {
         add(s, &s->names, function_name(line, end));
     } else if (begins(line, "typedef ") || begins(line, "} ")) {
         add(s, &s->names, type_name(line, end));
@@ -146,7 +148,8 @@ static void write_options(const char *options, bool end, clg_str *out) {
 static void write_text(const char *text, clg_str *out) {
     static const char kernel[] = "KERNEL ";
     for (const char *line = text; *line;) {
-        const char *end = line_end(line), *paren = begins(line, kernel) ? memchr(line, '(', (size_t)(end - line)) : NULL;
+        const char *end = line_end(line);
+        const char *paren = begins(line, kernel) ? memchr(line, '(', (size_t)(end - line)) : NULL;
         if (paren) {
             clg_str_add(out, "inline __attribute__((always_inline)) void ");
             clg_str_add_bytes(out, line + strlen(kernel), (size_t)(paren + 1 - line) - strlen(kernel));
@@ -162,7 +165,7 @@ static void write_text(const char *text, clg_str *out) {
 static void write_section(const section *s, const clg_source *src, const char *text, int number, clg_str *out) {
     const size_t n = sizeof meanings / sizeof *meanings;
     end_macros(&s->macros, out); /* of the prelude of the whole */
-    clg_str_add(out, "#pragma OPENCL FP_CONTRACT ON\n");
+    clg_str_add(out, "#pragma OPENCL FP_CONTRACT DEFAULT\n");
     write_options(src->options, false, out);
     for (size_t i = 0; i < n; i++) clg_str_printf(out, "#define %s%s %s\n", meanings[i].name,
                                                        meanings[i].params, meanings[i].is);

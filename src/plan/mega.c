@@ -47,8 +47,11 @@ static bool is_eligible(const clg_step *s) {
     if (s->kind != CLG_STEP_KERNEL || s->queue > 0 || s->n_waits > 0 || s->forks) return false;
     if (s->local[0] != 1 || s->local[1] != 1 || s->local[2] != 1) return false;
     if (s->file && strcmp(s->file, "conv_gemm") == 0) return false; /* its kernels are made by a macro */
-    for (int i = 0; i < s->n_args; i++)
-        if (s->args[i].kind == CLG_ARG_LOCAL) return false;
+    for (int i = 0; i < s->n_args; i++) {
+        const clg_step_arg *a = &s->args[i];
+        if (a->kind == CLG_ARG_LOCAL) return false;
+        if (a->kind == CLG_ARG_INT && (a->u.i < INT32_MIN || a->u.i > INT32_MAX)) return false; /* refused alone */
+    }
     return true;
 }
 
@@ -101,12 +104,17 @@ static bool has_room(const clg_plan *p, const clg_mega *m, const clg_step *s) {
     return m->n_fn < MOST_FUNCTIONS && 16 * (m->n_values + s->n_args + p->n_arenas + 2) <= MOST_ARG_BYTES;
 }
 
-/* Seconds of one core for a step, roughly. Costs stand at the last step of a unit: any other may be all of it. */
+/* Seconds of one core for a step, roughly. Costs stand at some steps of a unit: any other may be all of it. */
 static double seconds_of(const clg_plan *p, int step) {
-    const clg_step *s = &p->steps[step];
-    int last = step;
-    while (s->unit >= 0 && last + 1 < p->n_steps && p->steps[last + 1].unit == s->unit) last++;
-    return p->steps[last].flops / 50e9 + p->steps[last].bytes / 10e9;
+    const int unit = p->steps[step].unit;
+    double most = 0;
+    int first = step;
+    while (unit >= 0 && first > p->n_prepared && p->steps[first - 1].unit == unit) first--;
+    for (int i = first; i < p->n_steps && (i == step || p->steps[i].unit == unit); i++) {
+        const double seconds = p->steps[i].flops / 50e9 + p->steps[i].bytes / 10e9;
+        if (seconds > most) most = seconds;
+    }
+    return most;
 }
 
 /* Takes steps from `begin` on, as many as can be. */
@@ -146,8 +154,8 @@ static void write_function(const clg_plan *p, const clg_mega *m, int f, clg_str 
     clg_str locals = { 0 }, call = { 0 };
     int at = FIXED;
     for (int i = 0; i < s->n_args; i++) at = write_arg(&s->args[i], i, at, &locals, &call);
-    clg_str_printf(out, "inline __attribute__((always_inline)) void mega_call_%d(__global const long *r, __global uchar "
-                   "*const *memory, long first, const long end) {\n%s"
+    clg_str_printf(out, "inline __attribute__((always_inline)) void mega_call_%d(__global const long *r, "
+                   "__global uchar *const *memory, long first, const long end) {\n%s"
                    "    const size_t n0 = (size_t)r[MEGA_N0], n1 = (size_t)r[MEGA_N1], n2 = (size_t)r[MEGA_N2];\n"
                    "    const size_t row = (size_t)first / n0;\n"
                    "    size_t i0 = (size_t)first - row * n0, i2 = row / n1, i1 = row - i2 * n1;\n"
@@ -165,16 +173,16 @@ static void write_function(const clg_plan *p, const clg_mega *m, int f, clg_str 
 }
 
 static void write_calls(const clg_mega *m, clg_str *out) {
-    clg_str_add(out, "inline __attribute__((always_inline)) void mega_call(__global const long *r, __global uchar *const "
-                     "*memory, long first, long end) {\n    switch ((int)r[MEGA_FN]) {\n");
+    clg_str_add(out, "inline __attribute__((always_inline)) void mega_call(__global const long *r, "
+                     "__global uchar *const *memory, long first, long end) {\n    switch ((int)r[MEGA_FN]) {\n");
     for (int f = 0; f < m->n_fn; f++)
         clg_str_printf(out, "    case %d: mega_call_%d(r, memory, first, end); break;\n", f, f);
     clg_str_add(out, "    default: break;\n    }\n}\n");
 }
 
 static void write_kernel(const clg_plan *p, const clg_mega *m, clg_str *out) {
-    clg_str_add(out, "__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void mega(__global const long *plan, const "
-                     "ulong plan_off, __global int *state, const ulong state_off");
+    clg_str_add(out, "__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void mega(__global const long *plan, "
+                     "const ulong plan_off, __global int *state, const ulong state_off");
     for (int i = 0; i < m->n_values; i++)
         clg_str_printf(out, ", __global %s%s *v%d, const ulong v%d_off", m->writes[i] ? "" : "const ",
                        clg_gen_memory_type(p->values[m->values[i]].t->dtype), i, i);
@@ -226,10 +234,10 @@ static clg_status build(const clg_plan *p, clg_mega *m) {
     write_calls(m, &text);
     write_kernel(p, m, &text);
     if (text.failed) CLG_TRY_END(clg_fail_nomem("kernel source"));
-    clg_log_msg(CLG_LOG_DEBUG, "megakernel of steps %d to %d: %d functions, %zu bytes of source", m->begin, m->end - 1, m->n_fn,
-                text.size);
-    status = clg_program_get(p->device, &(clg_source){ .name = "megakernel", .text = clg_str_text(&text), .options = "" },
-                             &m->program);
+    clg_log_msg(CLG_LOG_DEBUG, "megakernel of steps %d to %d: %d functions, %zu bytes of source", m->begin, m->end - 1,
+                m->n_fn, text.size);
+    const clg_source src = { .name = "megakernel", .text = clg_str_text(&text), .options = "" };
+    status = clg_program_get(p->device, &src, &m->program);
 end:
     clg_str_free(&text);
     return status;
@@ -371,11 +379,11 @@ void clg_plan_mega_drop(clg_plan *p) {
 
 /* --- when --- */
 
-/* Steps so short that launches are a good part of the run. PoCL 3.1 on two cores: 40 % less time for one picture by LeNet
- * or an MLP, 17 % for training an MLP in batches of 64, where steps take some 20 us (52 by this model of a slow core),
- * 5 % for LeNet's (63); nothing where they take longer: there the system may leave a worker behind the other one for a
- * whole run, as no launch wakes it anew. And one program is compiled in half the time of many small ones: LeNet's
- * training in 7 seconds and not in 14. */
+/* Steps so short that launches are a good part of the run. PoCL 3.1 on two cores: 40 % less time for one picture by
+ * LeNet or an MLP, 17 % for training an MLP in batches of 64, where steps take some 20 us (52 by this model of a slow
+ * core), 5 % for LeNet's (63); nothing where they take longer: there the system may leave a worker behind the other one
+ * for a whole run, as no launch wakes it anew. And one program is compiled in half the time of many small ones: LeNet's
+ * training in 8 seconds and not in 14. */
 static bool is_short(const clg_plan *p) {
     const double units = p->caps->compute_units > 0 ? p->caps->compute_units : 1, most = 80e-6;
     const double seconds = (p->info.flops / 50e9 + p->info.bytes_moved / 10e9) / units;
@@ -454,7 +462,10 @@ clg_status clg_plan_mega_run(clg_plan *p, int i, int *next) {
     if (status >= 0) *next = end;
     if (status >= 0 || status == CLG_ERR_DEVICE) return status;
     give_up(p); /* a driver may refuse a kernel at its first launch */
-    return clg_plan_bind_kernels(p);
+    p->unbound = true; /* until they are */
+    CLG_TRY(clg_plan_bind_kernels(p));
+    p->unbound = false;
+    return CLG_OK;
 }
 
 int clg_plan_mega_steps(const clg_plan *p) {

@@ -250,6 +250,7 @@ struct clg_plan {
     bool ended;              /* the end of the last run is behind all runs so far */
     clg_plan_info info;
     bool replays, recorded;  /* kernels are to be recorded; they are */
+    bool unbound;            /* some steps lack the kernels that they are to have in place of a megakernel */
     bool ran, saved;         /* a run was made; the programs were saved after it */
     bool proven;             /* a run was enqueued whole */
 };

@@ -24,7 +24,8 @@ static clg_status keep_program(clg_plan *p, clg_program *program) {
 }
 
 bool clg_step_shares(const clg_step *a, const clg_step *b) {
-    if (a->kind != CLG_STEP_KERNEL || b->kind != CLG_STEP_KERNEL || !a->file != !b->file || strcmp(a->options, b->options) != 0) return false;
+    if (a->kind != CLG_STEP_KERNEL || b->kind != CLG_STEP_KERNEL) return false;
+    if (!a->file != !b->file || strcmp(a->options, b->options) != 0) return false;
     if (!a->tail != !b->tail || (a->tail && strcmp(a->tail, b->tail) != 0)) return false;
     return !a->file || strcmp(a->file, b->file) == 0;
 }
@@ -171,6 +172,8 @@ static void wait_for_branches(clg_plan *p) {
 
 static clg_status run(clg_plan *p) {
     if (p->parts) return clg_parts_run(p);
+    if (p->unbound) CLG_TRY(clg_plan_bind_kernels(p));
+    p->unbound = false;
     if (clg_plan_stale(p)) {
         p->is_prepared = false;
         clg_plan_watch(p);
