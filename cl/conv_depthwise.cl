@@ -36,8 +36,11 @@
 #endif
 #define VEC   CLG_CAT(ACC, V)
 #define LANEV CLG_CAT(LANE, V)
-#define VLOAD(p)     CLG_CAT(vload, V)(0, (p))
-#define VSTORE(v, p) CLG_CAT(vstore, V)((v), 0, (p))
+typedef VEC loose __attribute__((aligned(sizeof(ACC))));
+#define VLOAD(p)      (*(const loose *)(p))
+#define GLOAD(p)      (*(const __global loose *)(p))
+#define VSTORE(v, p)  (*(loose *)(p) = (v))
+#define GSTORE(v, p)  (*(__global loose *)(p) = (v))
 
 #if V == 16
 #define WIDE(v)   (v)
@@ -54,7 +57,7 @@
 #endif
 
 inline void store_first(__global T *p, VEC v, int n) {
-    if (n >= V) VSTORE(v, p);
+    if (n >= V) GSTORE(v, p);
     else clg_store_part(p, WIDE(v), n);
 }
 
@@ -75,7 +78,7 @@ inline void pad_rows(__global const T *x, int in_h, int in_w, int row0, int rows
             clear(buf + r * pitch, pitch);
             continue;
         }
-        for (int i = 0; i < n; i += V) VSTORE(first_lanes(VLOAD(row + i), n - i), buf + r * pitch + pad + i);
+        for (int i = 0; i < n; i += V) VSTORE(first_lanes(GLOAD(row + i), n - i), buf + r * pitch + pad + i);
     }
 }
 
@@ -94,7 +97,7 @@ inline void pad_rows_apart(__global const T *x, int in_h, int in_w, int row0, in
             continue;
         }
         for (int i = 0; i < n_a; i += V) {
-            const VEC lo = VLOAD(row + 2 * i), hi = VLOAD(row + 2 * i + V);
+            const VEC lo = GLOAD(row + 2 * i), hi = GLOAD(row + 2 * i + V);
             VSTORE(first_lanes((VEC)(lo.even, hi.even), n_a - i), to_a + r * pitch + i);
             if (i < n_b) VSTORE(first_lanes((VEC)(lo.odd, hi.odd), n_b - i), to_b + r * pitch + i);
         }
@@ -115,6 +118,105 @@ inline void take_rows(__global const T *x, int in_h, int in_w, int row0, int row
 
 /* Where tap column kx of output column 0 lies in a row of the buffer. */
 #define COLUMN(kx) ((kx) * D % S * odd + (kx) * D / S)
+
+/* --- rows read where they lie: -DPADW=(columns of padding), at most 3, dilation 1 --- */
+#ifdef PADW
+
+/* v moved up by `by` lanes, 0 < by < 4; zeros come in. */
+inline VEC zeros_first(VEC v, int by) {
+#if V == 16
+    const VEC one = (VEC)(0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7, v.s8, v.s9, v.sa, v.sb, v.sc, v.sd, v.se);
+    const VEC two = (VEC)(0, 0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7, v.s8, v.s9, v.sa, v.sb, v.sc, v.sd);
+    const VEC three = (VEC)(0, 0, 0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7, v.s8, v.s9, v.sa, v.sb, v.sc);
+#elif V == 8
+    const VEC one = (VEC)(0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6);
+    const VEC two = (VEC)(0, 0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5);
+    const VEC three = (VEC)(0, 0, 0, v.s0, v.s1, v.s2, v.s3, v.s4);
+#else
+    const VEC one = (VEC)(0, v.s0, v.s1, v.s2), two = (VEC)(0, 0, v.s0, v.s1), three = (VEC)(0, 0, 0, v.s0);
+#endif
+    return by == 1 ? one : by == 2 ? two : three;
+}
+
+/* Every S-th element of a row from element S at + e on. */
+inline VEC every(__global const T *row, int at, int e) {
+#if S == 2
+    const VEC lo = GLOAD(row + 2 * at), hi = GLOAD(row + 2 * at + V);
+    return e ? (VEC)(lo.odd, hi.odd) : (VEC)(lo.even, hi.even);
+#else
+    return GLOAD(row + at);
+#endif
+}
+
+/* Tap column kx meets element S (i + TAP_M) + TAP_E of a row at output column i. */
+#define TAP_Q(kx) ((kx) - PADW + 4 * S)
+#define TAP_M(kx) (TAP_Q(kx) / S - 4)
+#define TAP_E(kx) (TAP_Q(kx) % S)
+
+/* Rows r .. r + RB - 1 of columns i .. i + V - 1; head: i is 0. Stored up to element `end` of the plane. */
+INLINE void direct_tile(__global const T *in, const ACC *wv, const ACC bias, __global T *out, const int plane,
+                        const int in_h, const int in_w, const int out_w, const int pad_h, const int end, const int r,
+                        const int i, const bool head TAIL_ARGS) {
+    LANEV ok[KW];
+    VEC s[RB];
+#pragma unroll
+    for (int kx = 0; kx < KW; kx++)
+        ok[kx] = IOTA < (LANEV)((in_w - TAP_E(kx) + S - 1) / S - i - (head ? max(0, TAP_M(kx)) : TAP_M(kx)));
+#pragma unroll
+    for (int j = 0; j < RB; j++) s[j] = (VEC)(bias);
+#pragma unroll
+    for (int h = 0; h < SPAN; h++) {
+        const int row = r * S - pad_h + h;
+        if (row < 0 || row >= in_h) continue;
+        __global const T *from = in + (size_t)row * in_w;
+#pragma unroll
+        for (int kx = 0; kx < KW; kx++) {
+            const int m = TAP_M(kx);
+            const VEC xv = head && m < 0 ? zeros_first(select((VEC)(0), every(from, 0, TAP_E(kx)), ok[kx]), -m)
+                                         : select((VEC)(0), every(from, i + m, TAP_E(kx)), ok[kx]);
+#pragma unroll
+            for (int j = 0; j < RB; j++) {
+                const int ky = h - j * S;
+                if (ky >= 0 && ky < KH) s[j] = fma(wv[ky * KW + kx], xv, s[j]);
+            }
+        }
+    }
+    const int at = r * out_w + i;
+    if (at + (RB - 1) * out_w + V <= end) { /* without a branch between the stores */
+#pragma unroll
+        for (int j = 0; j < RB; j++)
+            GSTORE(NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), out + at + j * out_w);
+        return;
+    }
+#pragma unroll
+    for (int j = 0; j < RB; j++)
+        if (at + j * out_w < end)
+            store_first(out + at + j * out_w, NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), end - at - j * out_w);
+}
+
+/* y[c] = b[c] + w[c] * x[c]; flip: with the filter turned around, which is backward-data of stride 1. Where V lanes go
+ * over the end of a row they spill into the next one, whose first columns are stored later. */
+KERNEL depthwise_direct(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const int flip, const int channels,
+                        const int planes, const int planes_per_item, const int in_h, const int in_w, const int out_h,
+                        const int out_w, const int pad_h, const int rows TAIL_ARGS) {
+    const int first = get_global_id(0) * planes_per_item, row0 = get_global_id(1) * rows;
+    const int last = min(row0 + rows, out_h), end = last * out_w;
+    for (int plane = first; plane < min(planes, first + planes_per_item); plane++) {
+        const int c = plane % channels;
+        ACC wv[TAPS];
+#pragma unroll
+        for (int t = 0; t < TAPS; t++) wv[t] = LOAD(w, c * TAPS + (flip ? TAPS - 1 - t : t));
+        const ACC bias = has_bias ? LOAD(b, c) : 0;
+        __global const T *in = AT(x, (size_t)plane * in_h * in_w);
+        __global T *out = AT(y, (size_t)plane * out_h * out_w);
+        for (int r = row0; r < last; r += RB) {
+            for (int i = (out_w - 1) / V * V; i > 0; i -= V)
+                direct_tile(in, wv, bias, out, plane, in_h, in_w, out_w, pad_h, end, r, i, false TAIL_PASS);
+            direct_tile(in, wv, bias, out, plane, in_h, in_w, out_w, pad_h, end, r, 0, true TAIL_PASS);
+        }
+    }
+}
+#endif
 
 /* y[c] = b[c] + w[c] * x[c]; flip: with the filter turned around, which is backward-data of stride 1. */
 KERNEL depthwise_rows(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const int flip, const int channels,
@@ -158,7 +260,7 @@ KERNEL depthwise_rows(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const int
                 if (out_w >= V && r + RB <= n) { /* without a branch between the stores */
 #pragma unroll
                     for (int j = 0; j < RB; j++)
-                        VSTORE(NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), out + at + j * out_w);
+                        GSTORE(NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), out + at + j * out_w);
                     continue;
                 }
 #pragma unroll
@@ -264,7 +366,7 @@ KERNEL depthwise_filter(IN(gy), IN(x), OUT(gw), const int channels, const int st
                 VEC gv[RB];
 #pragma unroll
                 for (int j = 0; j < RB; j++)
-                    gv[j] = r + j < n ? select((VEC)(0), VLOAD(g + (size_t)(r + j) * out_w + i), mine) : (VEC)(0);
+                    gv[j] = r + j < n ? select((VEC)(0), GLOAD(g + (size_t)(r + j) * out_w + i), mine) : (VEC)(0);
 #pragma unroll
                 for (int h = 0; h < SPAN; h++)
 #pragma unroll

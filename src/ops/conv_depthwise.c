@@ -95,6 +95,15 @@ static clg_status emit_rows(clg_emit *e, const clg_conv_geom *g, const clg_tenso
     const int64_t planes_per_item = choose_planes(g, &s, g->out[AXIS_W]);
     const int64_t in_h = g->in[AXIS_H], in_w = g->in[AXIS_W], out_h = g->out[AXIS_H], out_w = g->out[AXIS_W];
     const int64_t pad_h = g->pad[AXIS_H], pad_w = g->pad[AXIS_W], rows = s.rows, pitch = s.pitch, odd = s.odd;
+    if (pad_w >= 0 && pad_w <= 3 && g->dil[AXIS_W] == 1)
+        return clg_emit_launch(e, &(clg_launch){
+            .kernel = "conv_depthwise.depthwise_direct",
+            .options = clg_emit_options(e, "%s -DPADW=%d", tile_options(e, g, &s), (int)pad_w),
+            .global = { (size_t)clg_div_up(planes, planes_per_item), (size_t)s.count },
+            .args = ARGS(IN(x), IN(w), IN(b), OUT(y), INT(has_bias), INT(flip), INT(channels), INT(planes),
+                         INT(planes_per_item), INT(in_h), INT(in_w), INT(out_h), INT(out_w), INT(pad_h), INT(rows)),
+            .tail_cols = out_h * out_w,
+        });
     return clg_emit_launch(e, &(clg_launch){
         .kernel = "conv_depthwise.depthwise_rows", .options = tile_options(e, g, &s),
         .global = { (size_t)clg_div_up(planes, planes_per_item), (size_t)s.count },

@@ -21,7 +21,7 @@ enum {
     LEAST = 2,            /* steps that are worth it */
     MOST_ARG_BYTES = 960, /* of a kernel's arguments: a device must take 1024 */
     MOST_FUNCTIONS = 48,  /* of a program, which is compiled in one go by one thread */
-    HEAD = 4, FIXED = 9,  /* words of the table: before the records; of a record before the arguments (cl/mega.clh) */
+    HEAD = 4, FIXED = 10, /* words of the table: before the records; of a record before the arguments (cl/mega.clh) */
     COUNTS = 3,           /* words of the state before the counts of steps */
 };
 
@@ -286,8 +286,17 @@ static int64_t chunks_of(const clg_plan *p, int step, int64_t items) {
 /* More than there are workers, who take several at once: PoCL 3.1 gives the first one all of a few. */
 static int groups_of(const clg_plan *p) { return p->caps->compute_units > 1 ? 4 * p->caps->compute_units : 1; }
 
+/* How often a group looks whether a step may begin, some 10 ns each, before it leaves the rest to others: the longest
+ * that a chunk before it may take, on a core some times slower than the model's, and a while for a worker that the
+ * system has put aside. One that leaves too early leaves its core idle until the end. */
+static int64_t looks_for(double longest) {
+    const double a_while = 200e-6, times = 4, most = 1e9, looks = (a_while + times * longest) / 10e-9;
+    return looks < most ? (int64_t)looks : (int64_t)most;
+}
+
 static void fill_table(const clg_plan *p, const clg_mega *m, int64_t *t) {
     const int steps = m->end - m->begin;
+    double longest = 0; /* of the chunks of a step before */
     int64_t first = 0;
     for (int i = 0; i < steps; i++) {
         const clg_step *s = &p->steps[m->begin + i];
@@ -295,10 +304,12 @@ static void fill_table(const clg_plan *p, const clg_mega *m, int64_t *t) {
         const int64_t items = n[0] * n[1] * n[2], per = clg_div_up(items, chunks_of(p, m->begin + i, items));
         const int64_t chunks = clg_div_up(items, per);
         int64_t *r = t + HEAD + (int64_t)i * m->width;
-        memcpy(r, (const int64_t[FIXED]){ first, i, m->of[i], items, per, chunks, n[0], n[1], n[2] },
-               FIXED * sizeof *r);
+        memcpy(r, (const int64_t[FIXED]){ first, i, m->of[i], items, per, chunks, n[0], n[1], n[2],
+                                               looks_for(longest) }, FIXED * sizeof *r);
         fill_args(p, m, s, r + FIXED);
         first += chunks;
+        const double chunk = seconds_of(p, m->begin + i) / (double)chunks;
+        if (chunk > longest) longest = chunk;
     }
     t[HEAD + (int64_t)steps * m->width] = first;
     t[0] = steps;
@@ -379,13 +390,13 @@ void clg_plan_mega_drop(clg_plan *p) {
 
 /* --- when --- */
 
-/* Steps so short that launches are a good part of the run. PoCL 3.1 on two cores: 40 % less time for one picture by
- * LeNet or an MLP, 17 % for training an MLP in batches of 64, where steps take some 20 us (52 by this model of a slow
- * core), 5 % for LeNet's (63); nothing where they take longer: there the system may leave a worker behind the other one
- * for a whole run, as no launch wakes it anew. And one program is compiled in half the time of many small ones: LeNet's
- * training in 8 seconds and not in 14. */
+/* Steps so short that launches are a good part of the run. PoCL 3.1 on two cores, both ways by turns: 40 % less time for
+ * one picture by LeNet or an MLP, 10 to 15 % for training those in batches of 64 and 256, 30 % for inference by LeNet
+ * in batches of 64, 15 % for one picture by MobileNetV2 (180 us a step by this model of a slow core), 2 % by ResNet-18
+ * (890 us), nothing behind that. And one program is compiled in half the time of many small ones, where those share
+ * kernels: LeNet's training in 8 seconds and not in 14. */
 static bool is_short(const clg_plan *p) {
-    const double units = p->caps->compute_units > 0 ? p->caps->compute_units : 1, most = 80e-6;
+    const double units = p->caps->compute_units > 0 ? p->caps->compute_units : 1, most = 400e-6;
     const double seconds = (p->info.flops / 50e9 + p->info.bytes_moved / 10e9) / units;
     return p->info.n_kernels >= LEAST && seconds < most * p->info.n_kernels;
 }
