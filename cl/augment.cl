@@ -14,13 +14,13 @@
 #define WORDS(first) philox_quad((uint)(first), (uint)LOAD(tick, 0), (uint)node, (uint)key0, (uint)key1)
 
 /* How far the picture of this row moves down and to the right. */
-inline int2 move_of(const uint4 words, const long picture, const int limit, const int way) {
+static inline int2 move_of(const uint4 words, const long picture, const int limit, const int way) {
     const uint2 pair = picture & 1 ? words.zw : words.xy;
     return way * (as_int2(mul_hi(pair, (uint2)(limit))) - limit / 2);
 }
 #define MOVE(row) move_of(WORDS((row) / rows / 2), (row) / rows, limit, way)
 
-inline bool is_mirrored(const uint4 words, const long picture, const uint limit) {
+static inline bool is_mirrored(const uint4 words, const long picture, const uint limit) {
     const uint2 pair = picture & 2 ? words.zw : words.xy;
     return (picture & 1 ? pair.y : pair.x) < limit;
 }

@@ -11,7 +11,7 @@
 
 /* Asks for `n` elements from x on to come into the cache, where the compiler can. NO_PREFETCH: of Oclgrind, which
  * fails. */
-inline void want(__global const T *x, int n) {
+static inline void want(__global const T *x, int n) {
 #if defined(__has_builtin) && !defined(NO_PREFETCH)
 #if __has_builtin(__builtin_prefetch)
     for (int i = 0; i < n; i += 16) __builtin_prefetch((const void *)(size_t)(x + i), 0, 3);

@@ -56,21 +56,21 @@ typedef VEC loose __attribute__((aligned(sizeof(ACC))));
 #define IOTA      ((LANEV)(0, 1, 2, 3))
 #endif
 
-inline void store_first(__global T *p, VEC v, int n) {
+static inline void store_first(__global T *p, VEC v, int n) {
     if (n >= V) GSTORE(v, p);
     else clg_store_part(p, WIDE(v), n);
 }
 
 /* The first n lanes of v, then zeros. */
-inline VEC first_lanes(VEC v, int n) { return n >= V ? v : select((VEC)(0), v, IOTA < (LANEV)(n)); }
+static inline VEC first_lanes(VEC v, int n) { return n >= V ? v : select((VEC)(0), v, IOTA < (LANEV)(n)); }
 
-inline void clear(ACC *buf, int n) {
+static inline void clear(ACC *buf, int n) {
     for (int i = 0; i < n; i += V) VSTORE((VEC)(0), buf + i);
 }
 
 /* buf[r pitch + i] = x[row0 + r][i - pad], 0 outside, for r < rows and i < pitch; left and right of x it must be 0
  * before. Last vectors run over the end of a row with zeros, before the next one is written. */
-inline void pad_rows(__global const T *x, int in_h, int in_w, int row0, int rows, int pad, int pitch, ACC *buf) {
+static inline void pad_rows(__global const T *x, int in_h, int in_w, int row0, int rows, int pad, int pitch, ACC *buf) {
     const int n = min(in_w, pitch - pad);
     for (int r = 0; r < rows; r++) {
         __global const T *row = x + (size_t)(row0 + r) * in_w;
@@ -83,8 +83,8 @@ inline void pad_rows(__global const T *x, int in_h, int in_w, int row0, int rows
 }
 
 /* The same with even and odd columns apart: buf[r pitch + i] is padded column 2 i, buf[odd + r pitch + i] 2 i + 1. */
-inline void pad_rows_apart(__global const T *x, int in_h, int in_w, int row0, int rows, int pad, int pitch, int odd,
-                           ACC *buf) {
+static inline void pad_rows_apart(__global const T *x, int in_h, int in_w, int row0, int rows, int pad, int pitch,
+                                  int odd, ACC *buf) {
     /* elements 0, 2, ... of a row start at entry `a` of its half of the buffer, 1, 3, ... at entry `b` of the other */
     const int a = pad / 2, b = (pad + 1) / 2;
     ACC *to_a = buf + a + (pad % 2 ? odd : 0), *to_b = buf + b + (pad % 2 ? 0 : odd);
@@ -104,8 +104,8 @@ inline void pad_rows_apart(__global const T *x, int in_h, int in_w, int row0, in
     }
 }
 
-inline void take_rows(__global const T *x, int in_h, int in_w, int row0, int rows, int pad, int pitch, int odd,
-                      ACC *buf) {
+static inline void take_rows(__global const T *x, int in_h, int in_w, int row0, int rows, int pad, int pitch, int odd,
+                             ACC *buf) {
 #if S == 2
     pad_rows_apart(x, in_h, in_w, row0, rows, pad, pitch, odd, buf);
 #else
@@ -123,7 +123,7 @@ inline void take_rows(__global const T *x, int in_h, int in_w, int row0, int row
 #ifdef PADW
 
 /* v moved up by `by` lanes, 0 < by < 4; zeros come in. */
-inline VEC zeros_first(VEC v, int by) {
+static inline VEC zeros_first(VEC v, int by) {
 #if V == 16
     const VEC one = (VEC)(0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7, v.s8, v.s9, v.sa, v.sb, v.sc, v.sd, v.se);
     const VEC two = (VEC)(0, 0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7, v.s8, v.s9, v.sa, v.sb, v.sc, v.sd);
@@ -139,7 +139,7 @@ inline VEC zeros_first(VEC v, int by) {
 }
 
 /* Every S-th element of a row from element S at + e on. */
-inline VEC every(__global const T *row, int at, int e) {
+static inline VEC every(__global const T *row, int at, int e) {
 #if S == 2
     const VEC lo = GLOAD(row + 2 * at), hi = GLOAD(row + 2 * at + V);
     return e ? (VEC)(lo.odd, hi.odd) : (VEC)(lo.even, hi.even);

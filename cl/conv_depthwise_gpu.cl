@@ -77,8 +77,8 @@
 #define TILE   (PLANES * TILE_H * PITCH)
 
 /* Planes first, first + step, ... of x, of which there are `count`, from element (row0, col0) on. */
-inline void stage(__global const T *x, const int first, const int step, const int count, const int in_h,
-                  const int in_w, const int row0, const int col0, __local ACC *tile) {
+static inline void stage(__global const T *x, const int first, const int step, const int count, const int in_h,
+                         const int in_w, const int row0, const int col0, __local ACC *tile) {
     for (int e = get_local_id(0); e < PLANES * TILE_H * TILE_W; e += WGX) {
         const int line = e / TILE_W, i = e - line * TILE_W, plane = line / TILE_H;
         const int h = row0 + line - plane * TILE_H, c = col0 + i;

@@ -25,7 +25,7 @@
 #define CHUNK (448 / NV) /* pixels: 28 KiB of floats */
 
 /* Turns 16 rows of 16 lanes: four rounds of perfect shuffles. */
-inline void turn16(ACC16 *a) {
+static inline void turn16(ACC16 *a) {
     for (int round = 0; round < 4; round++) {
         ACC16 b[16];
 #pragma unroll
@@ -39,7 +39,7 @@ inline void turn16(ACC16 *a) {
 }
 
 /* t[j][lane] = gy[(o0 + lane) Q + j] for j < n and up to 15 more; rows past the last channel repeat it. */
-inline void turn_channels(__global const T *gy, int o0, int M, int Q, int n, ACC16 *t) {
+static inline void turn_channels(__global const T *gy, int o0, int M, int Q, int n, ACC16 *t) {
     for (int v = 0; v < NV; v++)
         for (int j = 0; j < n; j += 16) {
             ACC16 a[16];
@@ -54,7 +54,7 @@ inline void turn_channels(__global const T *gy, int o0, int M, int Q, int n, ACC
 typedef struct plane { int d, h, w, step_d, step_h, step_w, slice, pitch; } plane;
 
 /* at[j] = first + where pixel q + j of the output plane finds tap 0 in xp. */
-inline void locate(const plane y, int q, int n, int first, int *at) {
+static inline void locate(const plane y, int q, int n, int first, int *at) {
     int x = q % y.w, row = q / y.w % y.h, d = q / y.w / y.h;
     for (int j = 0; j < n; j++) {
         at[j] = first + d * y.step_d * y.slice + row * y.step_h * y.pitch + x * y.step_w;

@@ -44,14 +44,14 @@ COLUMNS(col2im) {
 }
 
 /* y[i] = 0 for begin <= i < end. */
-inline void clear(__global T *y, int begin, int end) {
+static inline void clear(__global T *y, int begin, int end) {
     int i = begin;
     for (; i + 16 <= end; i += 16) vstore16((ACC16)(0), 0, y + i);
     for (; i < end; i++) y[i] = 0;
 }
 
 /* The pixels of a row of columns, lo <= ox < hi, whose tap ox step + at lies in a row of the image. */
-inline int2 inside(int in_w, int out_w, int step, int at) {
+static inline int2 inside(int in_w, int out_w, int step, int at) {
     const int lo = at >= 0 ? 0 : min(out_w, (-at + step - 1) / step);
     const int hi = in_w <= at ? lo : clamp((in_w - at + step - 1) / step, lo, out_w);
     return (int2)(lo, hi);

@@ -55,7 +55,7 @@ typedef struct place {
 
 /** The element of b at a shifted pixel; 0 in the padding. shift: (offset, z, y, x). A load that is not wanted goes to
  *  the first element, so that no branch stands between loads. */
-inline ACC element(const place s, const int4 shift, const int b_d, const int b_h, const int b_w) {
+static inline ACC element(const place s, const int4 shift, const int b_d, const int b_h, const int b_w) {
     int in = (uint)s.y + (uint)shift.z < (uint)b_h;
     in &= (uint)s.x + (uint)shift.w < (uint)b_w;
 #if AXES == 3
@@ -67,7 +67,8 @@ inline ACC element(const place s, const int4 shift, const int b_d, const int b_h
 
 /** Fetches one term of rows that lie `step` elements apart, the first at `row`; behind the last that one again, whose
  *  sums nobody stores. `a` is at the term. */
-inline void fetch_a(ACC *next, __global const ACC *a, const int row, const int step, const int last, const int in) {
+static inline void fetch_a(ACC *next, __global const ACC *a, const int row, const int step, const int last,
+                           const int in) {
 #pragma unroll
     for (int s = 0; s < EACH(BM); s++) {
         const ACC v = a[min(row + s * step, last)];

@@ -46,12 +46,12 @@ typedef struct shapes {
     int groups, KG, panels; /* KG: channels of a region of V; panels of a group */
 } shapes;
 
-inline shapes shapes_of(__global const int *t) {
+static inline shapes shapes_of(__global const int *t) {
     return (shapes){ t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13] };
 }
 
-inline size_t slab(const shapes s) { return (size_t)s.KG * TB + 16; } /* of a xi in V */
-inline size_t region(const shapes s) { return XI * slab(s) + P * 16 * NC; }
+static inline size_t slab(const shapes s) { return (size_t)s.KG * TB + 16; } /* of a xi in V */
+static inline size_t region(const shapes s) { return XI * slab(s) + P * 16 * NC; }
 
 /* --- filters --- */
 
@@ -97,7 +97,7 @@ KERNEL filters(IN(w), OUT(u), const int K, const int O, const long w_group, cons
 #define NEXT(a)     ((a).s123456789abcdef0)
 
 /* Pixels M l + j of a row as lane l of d[j]. */
-inline void split(const ACC16 *row, ACC16 *d) {
+static inline void split(const ACC16 *row, ACC16 *d) {
 #if M == 4
     const ACC16 even0 = EVENS(row[0], row[1 % NC]), odd0 = ODDS(row[0], row[1 % NC]);
     const ACC16 even1 = EVENS(row[2 % NC], row[3 % NC]), odd1 = ODDS(row[2 % NC], row[3 % NC]);
@@ -115,8 +115,8 @@ inline void split(const ACC16 *row, ACC16 *d) {
 
 /* V of a run of tiles of one channel: the tiles from row, column of the padded plane on. x: the plane; before: elements
  * that may be read before it; bounce: room for a copy of P rows where a vector would begin before x. */
-inline void data_run(__global const T *x, const size_t before, int row, int col, const shapes s, __global T *v,
-                     __global T *bounce) {
+static inline void data_run(__global const T *x, const size_t before, int row, int col, const shapes s, __global T *v,
+                            __global T *bounce) {
     const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const int near = clamp(col, -16 * NC, s.w), first = clamp(row, 0, s.h - 1) * s.w + near;
     const size_t step = slab(s);
@@ -154,7 +154,7 @@ inline void data_run(__global const T *x, const size_t before, int row, int col,
 }
 
 /* V of channels k0 .. k1 - 1 of group g and of the block of tiles. */
-inline void data_block(__global const T *x, const shapes s, int g, int block, int k0, int k1, __global T *v) {
+static inline void data_block(__global const T *x, const shapes s, int g, int block, int k0, int k1, __global T *v) {
     const int t0 = block * TB, count = min(TB, s.tiles - t0);
     const int n0 = t0 / (s.TY * s.TX), ty0 = t0 / s.TX % s.TY, tx0 = t0 % s.TX;
     const size_t plane = (size_t)s.h * s.w, image = plane * s.K * s.groups;
@@ -181,7 +181,7 @@ inline void data_block(__global const T *x, const shapes s, int g, int block, in
 /* --- V -> M --- */
 
 /* m[i][16 NV] = sum over k of u[i][k] v[k][16 NV], of a panel and a point. v: of the first run of channels. */
-inline void product(__global const T *u, __global const T *v, const shapes s, __global T *m) {
+static inline void product(__global const T *u, __global const T *v, const shapes s, __global T *m) {
     ACC16 c[MR][NV];
 #pragma unroll
     for (int i = 0; i < MR; i++)
@@ -213,7 +213,7 @@ inline void product(__global const T *u, __global const T *v, const shapes s, __
 
 /* Columns of a row of M x 16 results, q[j] lane l being column M l + j, to y: the first n. plane, at: where that is in
  * y, as a matrix of planes. */
-inline void store_row(__global T *y, size_t plane, size_t at, const ACC16 *q, int n TAIL_ARGS) {
+static inline void store_row(__global T *y, size_t plane, size_t at, const ACC16 *q, int n TAIL_ARGS) {
 #if M == 4
     const ACC16 a = CLG_MIX_LO(q[0], q[2]), b = CLG_MIX_LO(q[1], q[3]);
     const ACC16 c = CLG_MIX_HI(q[0], q[2]), d = CLG_MIX_HI(q[1], q[3]);
@@ -228,8 +228,8 @@ inline void store_row(__global T *y, size_t plane, size_t at, const ACC16 *q, in
 
 /* A run of at most 16 tiles of one row, from m on; step: of M along xi. y: a plane; at: of their first result; rows,
  * cols: what of them lies inside y. */
-inline void result_run(__global const T *m, size_t step, ACC bias, __global T *y, size_t plane, size_t at, int pitch,
-                       int rows, int cols TAIL_ARGS) {
+static inline void result_run(__global const T *m, size_t step, ACC bias, __global T *y, size_t plane, size_t at,
+                              int pitch, int rows, int cols TAIL_ARGS) {
     ACC16 t[M][P];
 #pragma unroll
     for (int j = 0; j < P; j++) {
@@ -252,8 +252,8 @@ inline void result_run(__global const T *m, size_t step, ACC bias, __global T *y
 }
 
 /* Rows row0 .. row1 - 1 of group g and the block of tiles; m: of row0; step: of M along xi. */
-inline void result_block(__global const T *m, size_t step, const shapes s, int g, int block, int row0, int row1,
-                         __global const T *b, int has_bias, __global T *y TAIL_ARGS) {
+static inline void result_block(__global const T *m, size_t step, const shapes s, int g, int block, int row0, int row1,
+                                __global const T *b, int has_bias, __global T *y TAIL_ARGS) {
     const int t0 = block * TB, count = min(TB, s.tiles - t0);
     const int n0 = t0 / (s.TY * s.TX), ty0 = t0 / s.TX % s.TY, tx0 = t0 % s.TX;
     const size_t size = (size_t)s.y_h * s.y_w, image = (size_t)s.O * s.groups; /* elements of a plane, planes */
@@ -281,7 +281,7 @@ inline void result_block(__global const T *m, size_t step, const shapes s, int g
 /* --- kernels --- */
 
 /* U of a panel and a point. */
-inline __global const T *filters_at(__global const T *u, const shapes s, int g, int panel, int xi) {
+static inline __global const T *filters_at(__global const T *u, const shapes s, int g, int panel, int xi) {
     return u + (((size_t)g * s.panels + panel) * XI + xi) * ((s.K + 15) / 16 * 16 * MR);
 }
 

@@ -42,8 +42,8 @@ KERNEL quads(IN(x), IN_T(int, tick), OUT(y), const long n, RANDOM) {
 
 /* Whether plane i stays. */
 #define STAYS(i) plane_stays((ulong)(i), (uint)LOAD(tick, 0), (uint)node, (uint)key0, (uint)key1, (uint)threshold)
-inline bool plane_stays(const ulong i, const uint tick, const uint node, const uint k0, const uint k1,
-                        const uint limit) {
+static inline bool plane_stays(const ulong i, const uint tick, const uint node, const uint k0, const uint k1,
+                               const uint limit) {
     const uint4 w = philox_quad((uint)(i / 4), tick, node, k0, k1);
     const uint pair = i & 2 ? (i & 1 ? w.w : w.z) : (i & 1 ? w.y : w.x);
     return pair >= limit;

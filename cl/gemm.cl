@@ -1,7 +1,8 @@
 /* Matrix products c[z] = op(a[z]) op(b[z]), row-major, z = get_global_id(2) a batch index, for class cpu. Host
  * side: src/ops/gemm.c.
  *
- *   tile       c = op(a) b       one MR x 16*NV register tile a work-item, lanes along the columns of b
+ *   tile       c = op(a) b       one MR x 16*NV register tile a work-item, lanes along the columns of b; DOTS columns
+ *                                at the end, few_columns, along k
  *   dot_tile   c = a b^T         lanes along k, MB x 16/MB outputs at a time, one tree of sums at the end of each
  *   pack(_t)   op(b) as panels   [panel][k][16*NV] for wide b, where rows of b are too far apart for the cache, and for
  *                                products with b^T that are not for dot_tile
@@ -22,6 +23,10 @@
 #ifndef EDGE
 #define EDGE 0
 #endif
+#ifndef DOTS
+#define DOTS 0
+#endif
+#define MOST_TERMS 2048 /* of a sum along lanes in `tile`; as in gemm.c */
 
 #ifndef MB
 #define MB 4
@@ -79,11 +84,65 @@ INLINE void store_sums(ACC16 sum[MR][NV], __global ACC *pc, uint row, int own, i
                            min(16, n - j0 - 16 * v));
 }
 
+/* Halves the groups of lanes of u and v that are still to be summed (of 16, 8, 4, 2 lanes); those of u come first. */
+#define HALVE16(u, v) ((ACC16)(u.lo, v.lo) + (ACC16)(u.hi, v.hi))
+#define HALVE8(u, v) ((ACC16)(u.s012389ab, v.s012389ab) + (ACC16)(u.s4567cdef, v.s4567cdef))
+#define HALVE4(u, v) ((ACC16)(u.s014589cd, v.s014589cd) + (ACC16)(u.s2367abef, v.s2367abef))
+#define HALVE2(u, v) ((ACC16)(u.even, v.even) + (ACC16)(u.odd, v.odd))
+
+/** Lane i = the sum of all lanes of s[i]. */
+static inline ACC16 sums16(ACC16 *s) {
+#pragma unroll
+    for (int i = 0; i < 8; i++) s[i] = HALVE16(s[2 * i], s[2 * i + 1]);
+#pragma unroll
+    for (int i = 0; i < 4; i++) s[i] = HALVE8(s[2 * i], s[2 * i + 1]);
+#pragma unroll
+    for (int i = 0; i < 2; i++) s[i] = HALVE4(s[2 * i], s[2 * i + 1]);
+    return HALVE2(s[0], s[1]);
+}
+
+#if DOTS
+/* The last DOTS columns of tiles first .. end - 1; lanes run along k, since of lanes along columns most would be idle.
+ * A lies as it came, not transposed. */
+INLINE void few_columns(__global const ACC *of_a, __global const ACC *pb, __global ACC *of_c, const int z, const int m,
+                        const int n, const int k, const long a_row, const long ldb, const long ldc, const int first,
+                        const int end TAIL_ARGS) {
+    ACC col[DOTS][MOST_TERMS + 16];
+    const INDEX16 rest = (INDEX16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) < (INDEX16)(k % 16);
+    for (int kk = 0; kk < k; kk++)
+#pragma unroll
+        for (int j = 0; j < DOTS; j++) col[j][kk] = pb[kk * ldb + j];
+#pragma unroll
+    for (int j = 0; j < DOTS; j++) vstore16((ACC16)(0), 0, col[j] + k);
+    for (int ip = first; ip < end; ip++) {
+        const int own = ip * MR, i0 = min(own, m - MR);
+        ACC16 sum[32];
+        ACC edge[48]; /* a row is read as a whole vector */
+#pragma unroll
+        for (int i = 0; i < 32; i++) sum[i] = (ACC16)(0);
+        for (int kk = 0; kk < k; kk += 16)
+#pragma unroll
+            for (int i = 0; i < MR; i++) {
+                const ACC16 as = CLG_LOAD16(of_a + (i0 + i) * a_row + kk);
+                const ACC16 av = kk + 16 <= k ? as : select((ACC16)(0), as, rest);
+#pragma unroll
+                for (int j = 0; j < DOTS; j++)
+                    sum[i * DOTS + j] = fma(av, vload16(0, col[j] + kk), sum[i * DOTS + j]);
+            }
+        vstore16(sums16(sum), 0, edge);
+        if (MR * DOTS > 16) vstore16(sums16(sum + 16), 1, edge);
+        for (int i = own - i0; i < MR; i++)
+            clg_store_part(of_c + (i0 + i) * ldc, TAIL16(vload16(0, edge + i * DOTS), (uint)z * m + i0 + i, n - DOTS),
+                           DOTS);
+    }
+}
+#endif
+
 /** Needs m >= MR: the last tile of a column begins at m - MR and stores only the rows that the one before left out. A
  *  work-item makes `steps` tiles of one panel, below each other, so that a tile of few terms is not outweighed by the
  *  start of a work-group. Column j0 + j of b is b[j0 / NR * b_panel + k * ldb + j]: b_panel is NR, or NR * k for a
  *  packed b. a_tile: from one tile of a packed a to the next, 0 if a lies as it came. EDGE: the last panel has at most
- *  16 columns, and only they are computed. */
+ *  16 columns, and only they are computed. DOTS: it has that many, at most 4, and MR times as many at most 32. */
 KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long a_row, const long a_col,
             const long a_tile, const long b_panel, const long ldb, const long ldc, const int steps,
             const long a_stride, const long b_stride, const long c_stride, const long a_begin, const long b_begin,
@@ -93,6 +152,12 @@ KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const l
     __global const ACC *of_a = AT(a, a_begin + (long)z * a_stride);
     __global const ACC *pb = AT(b, b_begin + (long)z * b_stride + (long)jp * b_panel);
     __global ACC *of_c = AT(c, c_begin + (long)z * c_stride + j0);
+#if DOTS
+    if (j0 + DOTS == n) {
+        few_columns(of_a, pb, of_c, (int)z, m, n, k, a_row, ldb, ldc, first, end TAIL_PASS);
+        return;
+    }
+#endif
     for (int ip = first; ip < end; ip++) {
         const int own = ip * MR, i0 = min(own, m - MR);
         __global const ACC *pa = of_a + (a_tile ? (long)ip * a_tile : i0 * a_row);
@@ -108,23 +173,6 @@ KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const l
             add_products(sum, pa, pb, k, a_row, a_col, ldb, NV);
         store_sums(sum, of_c + i0 * ldc, (uint)z * m + i0, own, i0, j0, n, ldc TAIL_PASS);
     }
-}
-
-/* Halves the groups of lanes of u and v that are still to be summed (of 16, 8, 4, 2 lanes); those of u come first. */
-#define HALVE16(u, v) ((ACC16)(u.lo, v.lo) + (ACC16)(u.hi, v.hi))
-#define HALVE8(u, v) ((ACC16)(u.s012389ab, v.s012389ab) + (ACC16)(u.s4567cdef, v.s4567cdef))
-#define HALVE4(u, v) ((ACC16)(u.s014589cd, v.s014589cd) + (ACC16)(u.s2367abef, v.s2367abef))
-#define HALVE2(u, v) ((ACC16)(u.even, v.even) + (ACC16)(u.odd, v.odd))
-
-/** Lane i = the sum of all lanes of s[i]. */
-inline ACC16 sums16(ACC16 *s) {
-#pragma unroll
-    for (int i = 0; i < 8; i++) s[i] = HALVE16(s[2 * i], s[2 * i + 1]);
-#pragma unroll
-    for (int i = 0; i < 4; i++) s[i] = HALVE8(s[2 * i], s[2 * i + 1]);
-#pragma unroll
-    for (int i = 0; i < 2; i++) s[i] = HALVE4(s[2 * i], s[2 * i + 1]);
-    return HALVE2(s[0], s[1]);
 }
 
 /* sum[i][j] += row i of a times row j of b, for the COLUMNS rows of b from `first` on. rest: lanes of the last
@@ -198,7 +246,7 @@ KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, con
 }
 
 /** One round of a perfect shuffle of 16 rows; four of them transpose a 16 x 16 block. */
-inline void shuffle16(const ACC16 *r, ACC16 *t) {
+static inline void shuffle16(const ACC16 *r, ACC16 *t) {
 #pragma unroll
     for (int i = 0; i < 8; i++) {
         t[2 * i] = CLG_MIX_LO(r[i], r[i + 8]);

@@ -53,8 +53,8 @@
 
 /** Fetches quads of an operand's tile: `side` rows or columns from o0 on, terms k0 .. k0 + BK. Four elements of a quad
  *  are neighbours in memory, along k or across it; so are the quads of neighbouring work-items. Past the edges: 0. */
-inline void fetch(ACC4 *to, const int side, const bool along_k, __global const ACC *x, const long ld, const int o0,
-                  const int most, const int k0, const int k, const int item) {
+static inline void fetch(ACC4 *to, const int side, const bool along_k, __global const ACC *x, const long ld,
+                         const int o0, const int most, const int k0, const int k, const int item) {
 #pragma unroll
     for (int s = 0; s < QUADS(side); s++) {
         const int q = item + s * ITEMS, in_row = along_k ? BK / 4 : side / 4, row = q / in_row, at = q % in_row * 4;
@@ -76,7 +76,7 @@ inline void fetch(ACC4 *to, const int side, const bool along_k, __global const A
 }
 
 /** Stores what fetch() fetched as [term][row or column]. */
-inline void put(__local ACC4 *tile, const ACC4 *from, const int side, const bool along_k, const int item) {
+static inline void put(__local ACC4 *tile, const ACC4 *from, const int side, const bool along_k, const int item) {
 #pragma unroll
     for (int s = 0; s < QUADS(side); s++) {
         const int q = item + s * ITEMS, in_row = along_k ? BK / 4 : side / 4, row = q / in_row, at = q % in_row;

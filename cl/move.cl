@@ -132,7 +132,7 @@ KERNEL tiles(IN(x), OUT(y), const int h, const int w) {
                const int n4, const int n5, const V value
 
 /* Which element along an axis of x comes to place j of y's: -1 if none. */
-inline int source(int j, int b, int k, int n) {
+static inline int source(int j, int b, int k, int n) {
     j -= b;
     if (k == 1) return j < n ? j : -1; /* before b it is negative */
     const int i = j / k;
@@ -146,7 +146,7 @@ inline int source(int j, int b, int k, int n) {
     const long start = a0 < 0 || a1 < 0 || a2 < 0 || a3 < 0 || a4 < 0 ? -1                                   \
                        : ((((long)a0 * n1 + a1) * n2 + a2) * n3 + a3) * n4 * n5 + (long)a4 * n5
 
-inline void fill(__global T *to, int n, T v) {
+static inline void fill(__global T *to, int n, T v) {
     int i = 0;
     for (; i + 16 <= n; i += 16) vstore16((T16)v, 0, to + i);
     for (; i < n; i++) to[i] = v;

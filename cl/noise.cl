@@ -12,7 +12,7 @@
 #define UNIT(V, w) ((CLG_CAT(convert_, V)((w) >> 9u) + (V)(0.5f)) * (V)(0x1p-23f))
 
 /* Even lanes of words and their successors give even and odd lanes of z. */
-inline ACC16 normals(const uint16 words) {
+static inline ACC16 normals(const uint16 words) {
     const ACC8 r = sqrt((ACC8)(-2) * log(UNIT(ACC8, words.even))), t = (ACC8)(2) * UNIT(ACC8, words.odd);
     ACC16 z;
     z.even = r * cospi(t);

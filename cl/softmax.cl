@@ -41,7 +41,8 @@
 #define MASK16(lanes) (lanes)
 #endif
 
-#define EXP clg_exp_(ACC16)
+#define EXP      clg_exp_(ACC16)
+#define EXP_TERM CLG_CAT(clg_exp_term_, ACC16) /* where only a sum is made */
 
 INLINE ACC16 greater(const ACC16 a, const ACC16 b) { return a > b ? a : b; } /* b unless a is a greater number */
 
@@ -70,12 +71,17 @@ INLINE ACC row_max(const __global ACC *x, const int n) {
     return max16(greater(a, b));
 }
 
-/** Sum of exp(x - m); what is added is stored to y too, if that is not NULL. */
-INLINE ACC row_sum(const __global ACC *x, __global ACC *y, const int n, const ACC m) {
-    ACC16 a = (ACC16)((ACC)0), b = a;
+/** Sum of exp(x - m); what is added is stored to y too, if that is not NULL. *top: the maximum of the row at `next`,
+ *  which comes from memory while this one, from the first cache, is computed. */
+INLINE ACC row_sum(const __global ACC *x, __global ACC *y, const int n, const ACC m, const __global ACC *next,
+                   ACC *top) {
+    ACC16 a = (ACC16)((ACC)0), b = a, c = (ACC16)((ACC)-INFINITY), d = c;
     int i = 0;
     for (; i + 32 <= n; i += 32) {
-        const ACC16 e = EXP(CLG_LOAD16(x + i) - m), f = EXP(CLG_LOAD16(x + i + 16) - m);
+        c = greater(CLG_LOAD16(next + i), c);
+        d = greater(CLG_LOAD16(next + i + 16), d);
+        const ACC16 v = CLG_LOAD16(x + i) - m, w = CLG_LOAD16(x + i + 16) - m;
+        const ACC16 e = y ? EXP(v) : EXP_TERM(v), f = y ? EXP(w) : EXP_TERM(w);
         if (y) CLG_STORE16(y + i, e);
         if (y) CLG_STORE16(y + i + 16, f);
         a += e;
@@ -83,17 +89,21 @@ INLINE ACC row_sum(const __global ACC *x, __global ACC *y, const int n, const AC
     }
     for (; i < n; i += 16) {
         const ACC16 e = EXP(load_lanes(x + i, n - i) - m);
+        c = greater(load_lanes(next + i, n - i), c);
         if (y) clg_store_part(y + i, e, n - i);
         a += e;
     }
+    *top = max16(greater(c, d));
     return clg_sum16(a + b);
 }
 
 KERNEL rows(IN(x), OUT(y), const int n, const int classes, const int per) {
     const size_t first = get_global_id(0) * per, end = min(first + per, (size_t)n);
+    ACC m = classes > 16 && first < end ? row_max(AT(x, first * classes), classes) : 0;
     for (size_t p = first; p < end; p++) {
-        const __global T *from = AT(x, p * classes);
-        const ACC m = row_max(from, classes);
+        const __global T *from = AT(x, p * classes), *next = p + 1 < end ? from + classes : from;
+        ACC top;
+        if (classes <= 16) m = max16(load_lanes(from, classes));
 #if MODE == 0
         __global T *to = AT(y, p * classes);
         if (classes <= 16) {
@@ -101,12 +111,12 @@ KERNEL rows(IN(x), OUT(y), const int n, const int classes, const int per) {
             clg_store_part(to, e / clg_sum16(e), classes);
             continue;
         }
-        const ACC s = (ACC)1 / row_sum(from, to, classes, m);
+        const ACC s = (ACC)1 / row_sum(from, to, classes, m, next, &top);
         int i = 0;
         for (; i + 16 <= classes; i += 16) CLG_STORE16(to + i, CLG_LOAD16(to + i) * s);
         if (i < classes) clg_store_part(to + i, vload16(0, to + i) * s, classes - i);
 #else
-        const ACC s = log(row_sum(from, NULL, classes, m));
+        const ACC s = log(row_sum(from, NULL, classes, m, next, &top));
 #if MODE == 1
         __global T *to = AT(y, p * classes);
         int i = 0;
@@ -117,6 +127,7 @@ KERNEL rows(IN(x), OUT(y), const int n, const int classes, const int per) {
         STORE(y, n + p, s);
 #endif
 #endif
+        m = top;
     }
 }
 

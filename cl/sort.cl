@@ -30,7 +30,7 @@
 #define RESULT(x, at) ((const __global ITEM *)((x) + (x##_off)) + (at))
 
 /* A whole number that is ordered as x is: the bits of floats, with those of negative ones turned round. */
-inline ITEM item_of(T x, int i) {
+static inline ITEM item_of(T x, int i) {
 #ifdef REAL
     KEY key = x == 0 ? 0 : KEY_OF(x);
     key = x != x ? LARGEST : key ^ ((key >> (sizeof(KEY) * 8 - 1)) & LARGEST);
@@ -43,7 +43,7 @@ inline ITEM item_of(T x, int i) {
     return PACK(key, i);
 }
 
-inline void merge_two(const __global ITEM *from, __global ITEM *to, int a, int m, int b) {
+static inline void merge_two(const __global ITEM *from, __global ITEM *to, int a, int m, int b) {
     int i = a, j = m, k = a;
     while (i < m && j < b) {
         const ITEM p = from[i], q = from[j];

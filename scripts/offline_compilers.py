@@ -156,9 +156,9 @@ def ocloc(tools, path, source, target, folder, *more):
 
 def spirv(tools, path, target, folder):
     bitcode, module = os.path.join(folder, "k.bc"), os.path.join(folder, "k.spv")
-    # Without passes, which leave instructions that the translator does not know; inline functions are then external.
-    tools.run(opencl(tools, path, "spirv") + ["-Dinline=static __inline__", "-O1", "-Xclang", "-disable-llvm-passes",
-                                              "-c", "-emit-llvm", path, "-o", bitcode])
+    # Without passes, which leave instructions that the translator does not know.
+    tools.run(opencl(tools, path, "spirv") + ["-O1", "-Xclang", "-disable-llvm-passes", "-c", "-emit-llvm", path,
+                                              "-o", bitcode])
     tools.run([tools.spirv[0], bitcode, "-o", module], unpacked=True)
     tools.run([tools.spirv[1], module], unpacked=True)
     return []

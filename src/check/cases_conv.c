@@ -85,6 +85,9 @@ PARAMS(dw_s2p2, .groups = 3, .stride = {2, 2}, .pad = {2, 2});
 PARAMS(dw_s2_sides, .groups = 3, .stride = {2, 2}, .pad = {0, 1}, .pad_end = {1, 2}, .asymmetric = true);
 PARAMS(dw_d2, .groups = 3, .pad = {2, 1}, .dilation = {2, 2});
 PARAMS(dw_1d, .groups = 3, .stride = {2});
+PARAMS(dw_p3, .groups = 2, .pad = {3, 3});
+PARAMS(dw_s2p3, .groups = 2, .stride = {2, 2}, .pad = {3, 3});
+PARAMS(dw_p4, .groups = 2, .pad = {2, 4});
 PARAMS(s2p2, .stride = {2, 2}, .pad = {2, 2});
 PARAMS(s3s2, .stride = {3, 2});
 PARAMS(s2_only, .stride = {2, 2});
@@ -202,12 +205,17 @@ const clg_case clg_cases_conv[] = {
     C("depthwise k2x3 s2 four sides", &dw_s2_sides, 6, 3, 80, E | G, 4, (4, 3, 8, 8), (3, 1, 2, 3), (4, 3, 4, 5)),
     C("depthwise k5 s2 p2", &dw_s2p2, 25, 9, 48, E, 4, (2, 3, 11, 8), (3, 1, 5, 5), (2, 3, 6, 4)),
     C("depthwise k5 p2 small", &dw_p2, 25, 25, 12, E, 4, (1, 3, 4, 3), (3, 1, 5, 5), (1, 3, 4, 3)),
+    C("depthwise k7 p3", &dw_p3, 49, 49, 600, E, 4, (2, 2, 15, 20), (2, 1, 7, 7), (2, 2, 15, 20)),
+    C("depthwise k7 s2 p3", &dw_s2p3, 49, 16, 340, E, 4, (2, 2, 20, 33), (2, 1, 7, 7), (2, 2, 10, 17)),
+    C("depthwise k5x9 p2,4", &dw_p4, 45, 45, 180, E, 4, (1, 2, 9, 20), (2, 1, 5, 9), (1, 2, 9, 20)),
     C("depthwise k3x2 d2 p2,1", &dw_d2, 6, 6, 180, E | G, 4, (2, 3, 10, 9), (3, 1, 3, 2), (2, 3, 10, 9)),
     C("depthwise 1d k3 s2", &dw_1d, 3, 2, 40, E, 3, (2, 3, 41), (3, 1, 3), (2, 3, 20)),
     {.op = "conv", .text = "depthwise with bias and tail", .build = conv_relu, .attr = &dw_p1, .k = 14,
      .flags = E | CLG_CASE_MIXED, .n_in = 3, .in = {{4, {2, 3, 9, 21}}, {4, {3, 1, 3, 3}}, {1, {3}}}},
     {.op = "conv", .text = "depthwise with tail, narrow", .build = conv_relu, .attr = &dw_s2p1, .k = 14,
      .flags = E | CLG_CASE_MIXED, .n_in = 3, .in = {{4, {2, 3, 9, 11}}, {4, {3, 1, 3, 3}}, {1, {3}}}},
+    {.op = "conv", .text = "k1 with bias and tail, 49 pixels", .build = conv_relu, .attr = NULL, .k = 22,
+     .flags = E | CLG_CASE_MIXED, .n_in = 3, .in = {{4, {2, 20, 7, 7}}, {4, {9, 20, 1, 1}}, {1, {9}}}},
     C("3d depthwise", &depthwise3, 8, 8, 36, E | G, 5, (1, 3, 3, 3, 3), (3, 1, 2, 2, 2), (1, 3, 3, 3, 4)),
     C("1d depthwise s3 p2", &depthwise1, 4, 4, 12, E | G, 3, (2, 5, 17), (5, 1, 4), (2, 5, 6)),
     C("plane of no rows p1", &rows_1, 4, 1, 4, E, 4, (1, 1, 0, 3), (1, 1, 2, 2), (1, 1, 1, 4)),

@@ -72,6 +72,7 @@ PARAMS(s3, .stride = {3, 3});
 
 const clg_case clg_cases_linear[] = {
     M4(1, 1, 1, E | G), M4(5, 7, 3, E | G), M4(64, 10, 84, E), M4(17, 33, 65, E), M4(4, 64, 16, E), M4(70, 130, 37, E),
+    M4(21, 49, 33, E), M4(13, 196, 40, E), M4(26, 51, 18, E), /* columns left over behind whole vectors */
     M("NN", 5, E | G, 3, (3, 4, 5), 3, (3, 5, 6)), M("NN", 5, E | G, 3, (3, 4, 5), 2, (5, 6)),
     M("NT", 5, E | G, 4, (2, 1, 4, 5), 3, (3, 6, 5)), M("TN", 19, E, 3, (7, 19, 18), 3, (1, 19, 35)),
     /* nothing to sum is 0; sizes of 1; batches of which one side is stretched, in the middle too */

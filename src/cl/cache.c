@@ -53,32 +53,38 @@ static size_t check(const uint8_t *file, size_t size, const char *key) {
     return (size_t)(HEADER + names * NAME);
 }
 
-/* The driver may refuse a binary that it made itself in another life: a miss like any other. */
-static cl_program program_of(clg_device *d, const clg_program *p, const uint8_t *binary, size_t size) {
+static cl_program create(clg_device *d, const uint8_t *binary, size_t size) {
     cl_int status = CL_SUCCESS, err = CL_SUCCESS;
     cl_program program = clCreateProgramWithBinary(d->context, 1, &d->row.id, &size, &binary, &status, &err);
-    if (err != CL_SUCCESS || !program) return NULL;
-    if (status == CL_SUCCESS) err = clBuildProgram(program, 1, &d->row.id, p->options, NULL, NULL);
-    if (status == CL_SUCCESS && err == CL_SUCCESS) return program;
-    clReleaseProgram(program);
+    if (err == CL_SUCCESS && status == CL_SUCCESS) return program;
+    if (err == CL_SUCCESS && program) clReleaseProgram(program);
     return NULL;
 }
 
-static bool load(clg_device *d, clg_program *p, const char *path) {
-    void *data = NULL;
-    size_t size = 0;
-    if (access(path, R_OK) != 0 || clg_file_read(path, HEADER + MAX_NAMES * NAME + MAX_BINARY, &data, &size) < 0)
-        return false;
-    const uint8_t *file = data;
-    const size_t start = check(file, size, p->key);
-    if (start > 0) p->program = program_of(d, p, file + start, size - start);
-    bool complete = p->program != NULL;
-    for (size_t at = HEADER; complete && at < start; at += NAME) {
-        const int i = clg_program_function(d, p, (const char *)file + at);
+/* The driver may refuse a binary that it made itself in another life: a miss like any other. */
+static bool build(clg_device *d, clg_program *p, const uint8_t *names, size_t n_bytes) {
+    bool complete = clBuildProgram(p->program, 1, &d->row.id, p->options, NULL, NULL) == CL_SUCCESS;
+    for (size_t at = 0; complete && at < n_bytes; at += NAME) {
+        const int i = clg_program_function(d, p, (const char *)names + at);
         complete = i >= 0;
         if (complete) p->functions[i].saved = true;
     }
-    clg_free(data);
+    return complete;
+}
+
+/* The file is let go before the build, in which a driver takes more memory than for anything else. */
+static bool load(clg_device *d, clg_program *p, const char *path) {
+    void *file = NULL;
+    size_t size = 0;
+    if (access(path, R_OK) != 0 || clg_file_read(path, HEADER + MAX_NAMES * NAME + MAX_BINARY, &file, &size) < 0)
+        return false;
+    const size_t start = check(file, size, p->key), n_bytes = start > 0 ? start - HEADER : 0;
+    uint8_t *names = start > 0 ? clg_alloc(n_bytes + 1) : NULL;
+    if (names) memcpy(names, (const uint8_t *)file + HEADER, n_bytes);
+    if (names) p->program = create(d, (const uint8_t *)file + start, size - start);
+    clg_free(file);
+    const bool complete = p->program && build(d, p, names, n_bytes);
+    clg_free(names);
     if (p->program && !complete) {
         clReleaseProgram(p->program);
         p->program = NULL;

@@ -3,8 +3,8 @@
  * build options stand before it as macros; its kernels become functions whose first parameters are where the work-item
  * is.
  *
- * A kernel begins with "KERNEL name(" at the start of a line, other functions with "inline", "INLINE" or "static",
- * types with "typedef", constants with "enum {", as everywhere in cl/. */
+ * A kernel begins with "KERNEL name(" at the start of a line, other functions with "static" or "INLINE", types
+ * with "typedef", constants with "enum {", as everywhere in cl/. */
 #include "cl/internal.h"
 
 #include "base/alloc.h"
@@ -106,8 +106,7 @@ static void scan_line(section *s, const char *line, const char *end) {
         p += strlen("define");
         while (*p == ' ' || *p == '\t') p++;
         add(s, &s->macros, word_at(p));
-    } else if (begins(line, "inline ") || begins(line, "INLINE ") || begins(line, "static ")
-               || begins(line, "KERNEL ")) {
+    } else if (begins(line, "static ") || begins(line, "INLINE ") || begins(line, "KERNEL ")) {
         add(s, &s->names, function_name(line, end));
     } else if (begins(line, "typedef ") || begins(line, "} ")) {
         add(s, &s->names, type_name(line, end));
@@ -151,7 +150,7 @@ static void write_text(const char *text, clg_str *out) {
         const char *end = line_end(line);
         const char *paren = begins(line, kernel) ? memchr(line, '(', (size_t)(end - line)) : NULL;
         if (paren) {
-            clg_str_add(out, "inline __attribute__((always_inline)) void ");
+            clg_str_add(out, "static inline __attribute__((always_inline)) void ");
             clg_str_add_bytes(out, line + strlen(kernel), (size_t)(paren + 1 - line) - strlen(kernel));
             clg_str_printf(out, "%s, ", item);
             line = paren + 1;

@@ -39,7 +39,8 @@ typedef struct tile {
 } tile;
 
 /* For registers that hold 24, 12, 6 or 3 vectors of sums; the usual tile first. The kernel needs mr <= m. */
-enum { N_TILES = 9, OUT_OF_CACHE = 1 << 21, MOST_PACKED = 1 << 23 /* elements */ };
+enum { N_TILES = 9, OUT_OF_CACHE = 1 << 21, MOST_PACKED = 1 << 23 /* elements */,
+       MOST_TERMS = 2048 /* as in gemm.cl */ };
 static const tile tiles_24[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 8}, {1, 4}};
 static const tile tiles_12[N_TILES] = {{6, 2}, {4, 2}, {8, 1}, {12, 1}, {4, 1}, {2, 2}, {1, 4}, {1, 2}, {1, 1}};
 static const tile tiles_6[N_TILES] = {{6, 1}, {4, 1}, {5, 1}, {2, 2}, {3, 1}, {2, 1}, {1, 4}, {1, 2}, {1, 1}};
@@ -56,6 +57,14 @@ const clg_knob clg_gemm_cpu_knobs[] = {
     {0},
 };
 
+/* Columns of the last panel that are so few that sums along k take less than a vector of columns: 0, 1 .. 4. Their
+ * operand must lie along k. */
+static int few_columns(clg_registers r, tile t, const clg_emit_gemm_params *p) {
+    const int64_t rest = p->n % (16 * t.nv);
+    const bool few = rest > 0 && rest <= 4 && t.mr * rest <= 24 && t.mr * rest <= r.sums;
+    return few && p->n > 16 * t.nv && !p->ta && p->k >= 16 && p->k <= MOST_TERMS ? (int)rest : 0;
+}
+
 /* Whether the last panel is narrow enough to be computed as one vector. */
 static bool has_edge(tile t, int64_t n) {
     const int64_t rest = n % (16 * t.nv);
@@ -69,15 +78,23 @@ static double tile_cost(clg_registers r, int mr, int nv, double k, double row) {
     return (fma > load ? fma : load) * k + 40 + mr * nv + mr * row;
 }
 
+/* The same of a tile whose columns are sums along k; each is gathered, and summed over lanes. */
+static double dots_cost(clg_registers r, int mr, int columns, double k) {
+    const int sums = mr * columns;
+    return (clg_registers_products(r, sums) + (mr + columns) * r.parts) * k / 16 + columns * k + 40 + 10 * sums;
+}
+
 /* What a core does for the product. */
 static double tile_work(clg_registers r, tile t, const clg_emit_gemm_params *p, int cores) {
-    const int64_t panels = clg_div_up(p->n, 16 * t.nv), full = has_edge(t, p->n) ? panels - 1 : panels;
+    const int dots = few_columns(r, t, p);
+    const int64_t panels = clg_div_up(p->n, 16 * t.nv), full = dots || has_edge(t, p->n) ? panels - 1 : panels;
     const int64_t tiles = clg_div_up(p->m, t.mr) * p->batch;
     /* tiles of one vector (AVX2): where c leaves the caches, to write a line here and a line there takes longer than to
        write two that follow each other */
     const double row = !r.wide && (double)p->m * (double)p->n * (double)p->batch > OUT_OF_CACHE ? 80 : 0;
     double work = (double)clg_div_up(tiles * full, cores) * tile_cost(r, t.mr, t.nv, (double)p->k, row);
-    if (full < panels) work += (double)clg_div_up(tiles, cores) * tile_cost(r, t.mr, 1, (double)p->k, row);
+    const double last = dots ? dots_cost(r, t.mr, dots, (double)p->k) : tile_cost(r, t.mr, 1, (double)p->k, row);
+    if (full < panels) work += (double)clg_div_up(tiles, cores) * last;
     return work;
 }
 
@@ -138,8 +155,10 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
     const clg_tensor *a = y.a ? y.a : p->a, *b = y.b ? y.b : p->b, *c = p->c;
     const int64_t a_stride = !y.a || p->a_stride == 0 ? p->a_stride : tiles * a_tile;
     const int64_t b_stride = !y.b || p->b_stride == 0 ? p->b_stride : panels * b_panel;
+    const int dots = few_columns(clg_registers_of(clg_emit_device(e), c->dtype == CLG_F64), t, p);
+    const char *edge = dots ? clg_emit_options(e, " -DDOTS=%d", dots) : has_edge(t, p->n) ? " -DEDGE=1" : "";
     return clg_emit_launch(e, &(clg_launch){"gemm.tile",
-        clg_emit_options(e, has_edge(t, p->n) ? "-DMR=%d -DNV=%d -DEDGE=1" : "-DMR=%d -DNV=%d", t.mr, t.nv),
+        clg_emit_options(e, "-DMR=%d -DNV=%d%s", t.mr, t.nv, edge),
         {(size_t)clg_div_up(tiles, steps), (size_t)panels, (size_t)p->batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda),
              LONG_AS(a_col, y.a ? t.mr : p->ta ? p->lda : 1), LONG_AS(a_tile, y.a ? a_tile : 0),
@@ -150,9 +169,10 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
 }
 
 /* Rows of a wide B lie a page or more apart: a tile that walks down them misses the TLB, and with a power of two between
- * them they share few sets of the caches, which on some CPUs halves the speed (256 x 1024 x 1024: 3.8 ms, 1.8 packed). Packing pays if many rows of
- * A use the copy; the wider B is, the fewer are enough. A tile of one vector (AVX2) uses a line of each row, so rows
- * that are some lines apart fall into the same sets of the nearest cache, and each is a page: there it pays earlier. */
+ * them they share few sets of the caches, which on some CPUs halves the speed (256 x 1024 x 1024: 3.8 ms, 1.8 packed).
+ * Packing pays if many rows of A use the copy; the wider B is, the fewer are enough. A tile of one vector (AVX2) uses a
+ * line of each row, so rows that are some lines apart fall into the same sets of the nearest cache, and each is a page:
+ * there it pays earlier. */
 static bool should_pack_b(const clg_emit_gemm_params *p, tile t, clg_registers r) {
     if (p->tb) return true;
     const double copies = p->b_stride == 0 ? 1 : (double)p->batch;

@@ -154,7 +154,7 @@ static void write_function(const clg_plan *p, const clg_mega *m, int f, clg_str 
     clg_str locals = { 0 }, call = { 0 };
     int at = FIXED;
     for (int i = 0; i < s->n_args; i++) at = write_arg(&s->args[i], i, at, &locals, &call);
-    clg_str_printf(out, "inline __attribute__((always_inline)) void mega_call_%d(__global const long *r, "
+    clg_str_printf(out, "static inline __attribute__((always_inline)) void mega_call_%d(__global const long *r, "
                    "__global uchar *const *memory, long first, const long end) {\n%s"
                    "    const size_t n0 = (size_t)r[MEGA_N0], n1 = (size_t)r[MEGA_N1], n2 = (size_t)r[MEGA_N2];\n"
                    "    const size_t row = (size_t)first / n0;\n"
@@ -173,7 +173,7 @@ static void write_function(const clg_plan *p, const clg_mega *m, int f, clg_str 
 }
 
 static void write_calls(const clg_mega *m, clg_str *out) {
-    clg_str_add(out, "inline __attribute__((always_inline)) void mega_call(__global const long *r, "
+    clg_str_add(out, "static inline __attribute__((always_inline)) void mega_call(__global const long *r, "
                      "__global uchar *const *memory, long first, long end) {\n    switch ((int)r[MEGA_FN]) {\n");
     for (int f = 0; f < m->n_fn; f++)
         clg_str_printf(out, "    case %d: mega_call_%d(r, memory, first, end); break;\n", f, f);
@@ -390,11 +390,11 @@ void clg_plan_mega_drop(clg_plan *p) {
 
 /* --- when --- */
 
-/* Steps so short that launches are a good part of the run. PoCL 3.1 on two cores, both ways by turns: 40 % less time for
- * one picture by LeNet or an MLP, 10 to 15 % for training those in batches of 64 and 256, 30 % for inference by LeNet
- * in batches of 64, 15 % for one picture by MobileNetV2 (180 us a step by this model of a slow core), 2 % by ResNet-18
- * (890 us), nothing behind that. And one program is compiled in half the time of many small ones, where those share
- * kernels: LeNet's training in 8 seconds and not in 14. */
+/* Steps so short that launches are a good part of the run. PoCL 3.1 on two cores, both ways by turns: 40 % less time
+ * for one picture by LeNet or an MLP, 10 to 15 % for training those in batches of 64 and 256, 30 % for inference by
+ * LeNet in batches of 64, 15 % for one picture by MobileNetV2 (180 us a step by this model of a slow core), 2 % by
+ * ResNet-18 (890 us), nothing behind that. And one program is compiled in half the time of many small ones, where those
+ * share kernels: LeNet's training in 8 seconds and not in 14. */
 static bool is_short(const clg_plan *p) {
     const double units = p->caps->compute_units > 0 ? p->caps->compute_units : 1, most = 400e-6;
     const double seconds = (p->info.flops / 50e9 + p->info.bytes_moved / 10e9) / units;

@@ -164,7 +164,7 @@ static void add_args(tailing *t) {
 }
 
 static void write_function(clg_str *out, const char *type, const char *name, const clg_str *body) {
-    clg_str_printf(out, "inline %s %s(const %s given, const uint row, const uint col TAIL_ARGS) {\n"
+    clg_str_printf(out, "static inline %s %s(const %s given, const uint row, const uint col TAIL_ARGS) {\n"
                         "#pragma OPENCL FP_CONTRACT OFF\n%s}\n", type, name, type, clg_str_text(body));
 }
 
