@@ -119,7 +119,8 @@ static inline void take_rows(__global const T *x, int in_h, int in_w, int row0, 
 /* Where tap column kx of output column 0 lies in a row of the buffer. */
 #define COLUMN(kx) ((kx) * D % S * odd + (kx) * D / S)
 
-/* --- rows read where they lie: -DPADW=(columns of padding), at most 3, dilation 1 --- */
+/* --- rows read where they lie: dilation 1; PADH, PADW: padding before the first row and column, PADW at most 3; OVERH
+ * rows of a last tile and OVER tap columns reach over the end of the input --- */
 #ifdef PADW
 
 /* v moved up by `by` lanes, 0 < by < 4; zeros come in. */
@@ -153,27 +154,31 @@ static inline VEC every(__global const T *row, int at, int e) {
 #define TAP_M(kx) (TAP_Q(kx) / S - 4)
 #define TAP_E(kx) (TAP_Q(kx) % S)
 
-/* Rows r .. r + RB - 1 of columns i .. i + V - 1; head: i is 0. Stored up to element `end` of the plane. */
+/* Rows r .. r + RB - 1 of columns i .. i + V - 1. Stored up to element `end` of the plane. very_first: i is 0, and before
+ * the plane there may be nothing that could be read. */
 INLINE void direct_tile(__global const T *in, const ACC *wv, const ACC bias, __global T *out, const int plane,
-                        const int in_h, const int in_w, const int out_w, const int pad_h, const int end, const int r,
-                        const int i, const bool head TAIL_ARGS) {
-    LANEV ok[KW];
+                        const int in_h, const int in_w, const int out_w, const int end, const int r, const int i,
+                        const bool very_first TAIL_ARGS) {
+    LANEV inside[KW]; /* of the row: where tap columns may meet padding */
     VEC s[RB];
 #pragma unroll
     for (int kx = 0; kx < KW; kx++)
-        ok[kx] = IOTA < (LANEV)((in_w - TAP_E(kx) + S - 1) / S - i - (head ? max(0, TAP_M(kx)) : TAP_M(kx)));
+        inside[kx] = (TAP_M(kx) < 0 ? IOTA >= (LANEV)(-TAP_M(kx) - i) : (LANEV)(-1))
+            & (kx >= KW - OVER ? IOTA < (LANEV)((in_w - TAP_E(kx) + S - 1) / S - i - TAP_M(kx)) : (LANEV)(-1));
 #pragma unroll
     for (int j = 0; j < RB; j++) s[j] = (VEC)(bias);
 #pragma unroll
     for (int h = 0; h < SPAN; h++) {
-        const int row = r * S - pad_h + h;
-        if (row < 0 || row >= in_h) continue;
+        const int row = r * S - PADH + h;
+        if ((h < PADH && row < 0) || (h >= SPAN - OVERH && row >= in_h)) continue;
         __global const T *from = in + (size_t)row * in_w;
 #pragma unroll
         for (int kx = 0; kx < KW; kx++) {
             const int m = TAP_M(kx);
-            const VEC xv = head && m < 0 ? zeros_first(select((VEC)(0), every(from, 0, TAP_E(kx)), ok[kx]), -m)
-                                         : select((VEC)(0), every(from, i + m, TAP_E(kx)), ok[kx]);
+            VEC xv;
+            if (m < 0 && h <= PADH && very_first && row == 0) xv = zeros_first(every(from, 0, TAP_E(kx)), -m);
+            else xv = every(from, i + m, TAP_E(kx));
+            if (m < 0 || kx >= KW - OVER) xv = select((VEC)(0), xv, inside[kx]);
 #pragma unroll
             for (int j = 0; j < RB; j++) {
                 const int ky = h - j * S;
@@ -195,10 +200,11 @@ INLINE void direct_tile(__global const T *in, const ACC *wv, const ACC bias, __g
 }
 
 /* y[c] = b[c] + w[c] * x[c]; flip: with the filter turned around, which is backward-data of stride 1. Where V lanes go
- * over the end of a row they spill into the next one, whose first columns are stored later. */
+ * over the end of a row they spill into the next one, whose first columns are stored later. Needs rows of at least PADW +
+ * S elements, so that taps left of a row meet at most the row before. */
 KERNEL depthwise_direct(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const int flip, const int channels,
                         const int planes, const int planes_per_item, const int in_h, const int in_w, const int out_h,
-                        const int out_w, const int pad_h, const int rows TAIL_ARGS) {
+                        const int out_w, const int rows TAIL_ARGS) {
     const int first = get_global_id(0) * planes_per_item, row0 = get_global_id(1) * rows;
     const int last = min(row0 + rows, out_h), end = last * out_w;
     for (int plane = first; plane < min(planes, first + planes_per_item); plane++) {
@@ -209,11 +215,9 @@ KERNEL depthwise_direct(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const i
         const ACC bias = has_bias ? LOAD(b, c) : 0;
         __global const T *in = AT(x, (size_t)plane * in_h * in_w);
         __global T *out = AT(y, (size_t)plane * out_h * out_w);
-        for (int r = row0; r < last; r += RB) {
-            for (int i = (out_w - 1) / V * V; i > 0; i -= V)
-                direct_tile(in, wv, bias, out, plane, in_h, in_w, out_w, pad_h, end, r, i, false TAIL_PASS);
-            direct_tile(in, wv, bias, out, plane, in_h, in_w, out_w, pad_h, end, r, 0, true TAIL_PASS);
-        }
+        for (int r = row0; r < last; r += RB)
+            for (int i = (out_w - 1) / V * V; i >= 0; i -= V)
+                direct_tile(in, wv, bias, out, plane, in_h, in_w, out_w, end, r, i, plane == 0 && i == 0 TAIL_PASS);
     }
 }
 #endif

@@ -80,6 +80,17 @@ static const char *tile_options(clg_emit *e, const clg_conv_geom *g, const strip
                             (int)g->stride[AXIS_H], (int)g->dil[AXIS_H], (int)s->rb, (int)s->v);
 }
 
+/* The same, and how far tiles and taps reach over the edges. */
+static const char *direct_options(clg_emit *e, const clg_conv_geom *g, const strips *s) {
+    const int64_t stride = g->stride[AXIS_H], last = (g->out[AXIS_H] - 1) / s->rb * s->rb * stride;
+    const int64_t span = (s->rb - 1) * stride + g->k[AXIS_H];
+    const int64_t rows = last - g->pad[AXIS_H] + span - g->in[AXIS_H];
+    const int64_t cols = (g->out[AXIS_W] - 1) * stride - g->pad[AXIS_W] + g->k[AXIS_W] - g->in[AXIS_W];
+    return clg_emit_options(e, "%s -DPADH=%d -DPADW=%d -DOVERH=%d -DOVER=%d", tile_options(e, g, s),
+                            (int)g->pad[AXIS_H], (int)g->pad[AXIS_W], (int)clg_max64(0, clg_min64(rows, span)),
+                            (int)clg_max64(0, clg_min64(cols, g->k[AXIS_W])));
+}
+
 /* Planes of a work-item, for planes of some elements: none so small that its launch counts. */
 static int64_t choose_planes(const clg_conv_geom *g, const strips *s, int64_t width) {
     const int64_t enough = clg_div_up(ITEM_ELEMS, s->rows * width), items = g->N * g->C * s->count / ENOUGH_ITEMS;
@@ -95,13 +106,12 @@ static clg_status emit_rows(clg_emit *e, const clg_conv_geom *g, const clg_tenso
     const int64_t planes_per_item = choose_planes(g, &s, g->out[AXIS_W]);
     const int64_t in_h = g->in[AXIS_H], in_w = g->in[AXIS_W], out_h = g->out[AXIS_H], out_w = g->out[AXIS_W];
     const int64_t pad_h = g->pad[AXIS_H], pad_w = g->pad[AXIS_W], rows = s.rows, pitch = s.pitch, odd = s.odd;
-    if (pad_w >= 0 && pad_w <= 3 && g->dil[AXIS_W] == 1)
+    if (pad_w <= 3 && in_w >= pad_w + g->stride[AXIS_W] && g->dil[AXIS_W] == 1)
         return clg_emit_launch(e, &(clg_launch){
-            .kernel = "conv_depthwise.depthwise_direct",
-            .options = clg_emit_options(e, "%s -DPADW=%d", tile_options(e, g, &s), (int)pad_w),
+            .kernel = "conv_depthwise.depthwise_direct", .options = direct_options(e, g, &s),
             .global = { (size_t)clg_div_up(planes, planes_per_item), (size_t)s.count },
             .args = ARGS(IN(x), IN(w), IN(b), OUT(y), INT(has_bias), INT(flip), INT(channels), INT(planes),
-                         INT(planes_per_item), INT(in_h), INT(in_w), INT(out_h), INT(out_w), INT(pad_h), INT(rows)),
+                         INT(planes_per_item), INT(in_h), INT(in_w), INT(out_h), INT(out_w), INT(rows)),
             .tail_cols = out_h * out_w,
         });
     return clg_emit_launch(e, &(clg_launch){

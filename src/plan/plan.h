@@ -7,6 +7,7 @@
  *   select   implementation of each unit (select.c, widen.c)      memory   lifetimes -> places in buffers (memory.c)
  *                                                                 batch    equal elementwise kernels -> one (batch.c)
  *                                                                 queues   branches side by side (queues.c)
+ *                                                                 mega     short steps -> one kernel (mega.c)
  *                                                                 bind     programs, kernels, arguments (run.c)
  *                                                                 link     events between queues (enqueue.c)
  * A pass refers to values, units and steps by their index: the arrays move as they grow. */
