@@ -26,6 +26,11 @@
 #ifndef DOTS
 #define DOTS 0
 #endif
+#ifdef PAST /* c is larger than the caches */
+#define STORE_SUMS(p, v) clg_store_past(p, v)
+#else
+#define STORE_SUMS(p, v) vstore16(v, 0, p)
+#endif
 #define MOST_TERMS 2048 /* of a sum along lanes in `tile`; as in gemm.c */
 
 #ifndef MB
@@ -69,7 +74,8 @@ INLINE void store_sums(ACC16 sum[MR][NV], __global ACC *pc, uint row, int own, i
 #pragma unroll
         for (int i = 0; i < MR; i++)
 #pragma unroll
-            for (int v = 0; v < NV; v++) vstore16(TAIL16(sum[i][v], row + i, j0 + 16 * v), v, pc + i * ldc);
+            for (int v = 0; v < NV; v++)
+                STORE_SUMS(pc + i * ldc + 16 * v, TAIL16(sum[i][v], row + i, j0 + 16 * v));
         return;
     }
 #endif

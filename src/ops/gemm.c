@@ -40,7 +40,7 @@ typedef struct tile {
 
 /* For registers that hold 24, 12, 6 or 3 vectors of sums; the usual tile first. The kernel needs mr <= m. */
 enum { N_TILES = 9, OUT_OF_CACHE = 1 << 21, MOST_PACKED = 1 << 23 /* elements */,
-       MOST_TERMS = 2048 /* as in gemm.cl */ };
+       MOST_TERMS = 2048 /* as in gemm.cl */, PAST_BYTES = 32 << 20 /* of c: more than the last cache keeps */ };
 static const tile tiles_24[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 8}, {1, 4}};
 static const tile tiles_12[N_TILES] = {{6, 2}, {4, 2}, {8, 1}, {12, 1}, {4, 1}, {2, 2}, {1, 4}, {1, 2}, {1, 1}};
 static const tile tiles_6[N_TILES] = {{6, 1}, {4, 1}, {5, 1}, {2, 2}, {3, 1}, {2, 1}, {1, 4}, {1, 2}, {1, 1}};
@@ -157,8 +157,9 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
     const int64_t b_stride = !y.b || p->b_stride == 0 ? p->b_stride : panels * b_panel;
     const int dots = few_columns(clg_registers_of(clg_emit_device(e), c->dtype == CLG_F64), t, p);
     const char *edge = dots ? clg_emit_options(e, " -DDOTS=%d", dots) : has_edge(t, p->n) ? " -DEDGE=1" : "";
+    const bool past = clg_shape_elems(c->shape) * (int64_t)clg_dtype_size(c->dtype) >= PAST_BYTES && p->ldc % 16 == 0;
     return clg_emit_launch(e, &(clg_launch){"gemm.tile",
-        clg_emit_options(e, "-DMR=%d -DNV=%d%s", t.mr, t.nv, edge),
+        clg_emit_options(e, "-DMR=%d -DNV=%d%s%s", t.mr, t.nv, edge, past ? " -DPAST" : ""),
         {(size_t)clg_div_up(tiles, steps), (size_t)panels, (size_t)p->batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda),
              LONG_AS(a_col, y.a ? t.mr : p->ta ? p->lda : 1), LONG_AS(a_tile, y.a ? a_tile : 0),
