@@ -1,9 +1,12 @@
 /* Depthwise convolution (one filter a channel) for class cpu: forward, backward-data, backward-weights. Bound by
- * memory, so no pass over padded planes: a work-item copies a strip of rows into its own padded buffer in the first
- * cache, with the columns of a stride of 2 taken apart, and computes from there without edges.
+ * memory, so no pass over padded planes. Forward, and backward-data of stride 1, which is the same, read rows where they
+ * lie (depthwise_direct). With dilation, wide padding or very narrow rows, and in the other gradients, a work-item copies
+ * a strip of rows into its own padded buffer in the first cache, with the columns of a stride of 2 taken apart, and
+ * computes from there without edges.
  *
- * Lanes run along a row, V of them; the last vector of a row is moved back to end with it. Register tiles are RB rows
- * high, so that a loaded vector serves the taps of several rows. Rows past the end of a strip are computed and dropped.
+ * Lanes run along a row, V of them; from the buffer, the last vector of a row is moved back to end with it. Register
+ * tiles are RB rows high, so that a loaded vector serves the taps of several rows. Rows past the end of a strip are
+ * computed and dropped.
  * Options: KH x KW taps, stride S of 1 or 2, dilation D (1 where S is 2). */
 #include "clg.clh"
 
