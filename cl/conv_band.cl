@@ -27,7 +27,7 @@ KERNEL conv_band(IN(x), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), IN_T(i
                  const int y_h, const int y_w, const int step_h, const int step_w, const int by_row, const int past,
                  const long all_taps TAIL_ARGS) {
     const size_t item = get_global_id(0), in_plane = (size_t)in_h * in_w, plane = (size_t)y_h * y_w;
-    __global T *xs = AT(xp, item * channels * n_starts * size);
+    __global T *xs = AT(xp, item * ((size_t)channels * n_starts * size + NR)); /* vectors run over the end of the last */
     for (int band = item * per_item; band < min(all_bands, (int)(item + 1) * per_item); band++) {
         const size_t n = band / bands;
         const int h0 = band % bands * high;

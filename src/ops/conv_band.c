@@ -50,7 +50,7 @@ clg_status clg_conv_emit_bands(clg_emit *e, const clg_conv_tiling *c, const clg_
     CLG_TRY(clg_conv_phase_table(e, p, &starts));
     const clg_tensor *taps = clg_emit_table(e, CLG_I32, CLG_SHAPE(c->n_taps, 2), c->taps);
     const clg_tensor *phases = clg_emit_table(e, CLG_I32, CLG_SHAPE(n_phases, CLG_PHASE_SIZE), c->phases);
-    const clg_tensor *xp = clg_emit_scratch(e, y->dtype, CLG_SHAPE(items, channels * n_starts, size));
+    const clg_tensor *xp = clg_emit_scratch(e, y->dtype, CLG_SHAPE(items, channels * n_starts * size + 16 * t.nv));
     const int64_t in_h = p->in[1], in_w = p->in[2], pad_h = p->pad[1], pad_w = p->pad[2], in_step_h = p->step[1];
     const int64_t in_step_w = p->step[2], y_h = c->y_size[1], y_w = c->y_size[2], step_h = c->step[1];
     const int64_t step_w = c->step[2];
