@@ -1,12 +1,12 @@
 /* Depthwise convolution (one filter a channel) for class cpu: forward, backward-data, backward-weights. Bound by
- * memory, so no pass over padded planes. Forward, and backward-data of stride 1, which is the same, read rows where they
- * lie (depthwise_direct). With dilation, wide padding or very narrow rows, and in the other gradients, a work-item copies
- * a strip of rows into its own padded buffer in the first cache, with the columns of a stride of 2 taken apart, and
- * computes from there without edges.
+ * memory, so no pass over padded planes. Forward, and backward-data of stride 1, which is the same, read rows where
+ * they lie (depthwise_direct). With dilation, wide padding or very narrow rows, and in the other gradients, a work-item
+ * copies a strip of rows into its own padded buffer in the first cache, with the columns of a stride of 2 taken
+ * apart, and computes from there without edges.
  *
- * Lanes run along a row, V of them; from the buffer, the last vector of a row is moved back to end with it. Register
- * tiles are RB rows high, so that a loaded vector serves the taps of several rows. Rows past the end of a strip are
- * computed and dropped.
+ * Lanes run along a row, V of them; from the buffer, the last vector of a wide row is moved back to end with it.
+ * Register tiles are RB rows high, so that a loaded vector serves the taps of several rows. Rows past the end of a
+ * strip are computed and dropped.
  * Options: KH x KW taps, stride S of 1 or 2, dilation D (1 where S is 2). */
 #include "clg.clh"
 
@@ -62,6 +62,22 @@ typedef VEC loose __attribute__((aligned(sizeof(ACC))));
 static inline void store_first(__global T *p, VEC v, int n) {
     if (n >= V) GSTORE(v, p);
     else clg_store_part(p, WIDE(v), n);
+}
+
+/* Stores RB rows of a tile, out_w apart from element `at` of the plane on, up to element `end`. Lanes past the end of a
+ * row spill into the next one, whose first columns are stored later. */
+INLINE void store_rows(__global T *out, const VEC *s, const int plane, const int at, const int out_w,
+                       const int end TAIL_ARGS) {
+    if (at + (RB - 1) * out_w + V <= end) { /* without a branch between the stores */
+#pragma unroll
+        for (int j = 0; j < RB; j++)
+            GSTORE(NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), out + at + j * out_w);
+        return;
+    }
+#pragma unroll
+    for (int j = 0; j < RB; j++)
+        if (at + j * out_w < end)
+            store_first(out + at + j * out_w, NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), end - at - j * out_w);
 }
 
 /* The first n lanes of v, then zeros. */
@@ -157,8 +173,8 @@ static inline VEC every(__global const T *row, int at, int e) {
 #define TAP_M(kx) (TAP_Q(kx) / S - 4)
 #define TAP_E(kx) (TAP_Q(kx) % S)
 
-/* Rows r .. r + RB - 1 of columns i .. i + V - 1. Stored up to element `end` of the plane. very_first: i is 0, and before
- * the plane there may be nothing that could be read. */
+/* Rows r .. r + RB - 1 of columns i .. i + V - 1. Stored up to element `end` of the plane. very_first: i is 0, and
+ * before the plane there may be nothing that could be read. */
 INLINE void direct_tile(__global const T *in, const ACC *wv, const ACC bias, __global T *out, const int plane,
                         const int in_h, const int in_w, const int out_w, const int end, const int r, const int i,
                         const bool very_first TAIL_ARGS) {
@@ -190,20 +206,11 @@ INLINE void direct_tile(__global const T *in, const ACC *wv, const ACC bias, __g
         }
     }
     const int at = r * out_w + i;
-    if (at + (RB - 1) * out_w + V <= end) { /* without a branch between the stores */
-#pragma unroll
-        for (int j = 0; j < RB; j++)
-            GSTORE(NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), out + at + j * out_w);
-        return;
-    }
-#pragma unroll
-    for (int j = 0; j < RB; j++)
-        if (at + j * out_w < end)
-            store_first(out + at + j * out_w, NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), end - at - j * out_w);
+    store_rows(out, s, plane, at, out_w, end TAIL_PASS);
 }
 
-/* y[c] = b[c] + w[c] * x[c]; flip: with the filter turned around, which is backward-data of stride 1. Where V lanes go
- * over the end of a row they spill into the next one, whose first columns are stored later. Needs rows of at least PADW +
+/* y[c] = b[c] + w[c] * x[c]; flip: with the filter turned around, which is backward-data of stride 1. Columns
+ * are made from the last one on, so that what spills is overwritten (store_rows). Needs rows of at least PADW +
  * S elements, so that taps left of a row meet at most the row before. */
 KERNEL depthwise_direct(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const int flip, const int channels,
                         const int planes, const int planes_per_item, const int in_h, const int in_w, const int out_h,
@@ -263,18 +270,7 @@ KERNEL depthwise_rows(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const int
                             if (ky >= 0 && ky % D == 0 && ky / D < KH) s[j] = fma(wv[ky / D * KW + kx], xv, s[j]);
                         }
                     }
-                const size_t at = (size_t)(row0 + r) * out_w + i;
-                if (out_w >= V && r + RB <= n) { /* without a branch between the stores */
-#pragma unroll
-                    for (int j = 0; j < RB; j++)
-                        GSTORE(NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), out + at + j * out_w);
-                    continue;
-                }
-#pragma unroll
-                for (int j = 0; j < RB; j++)
-                    if (r + j < n)
-                        store_first(out + at + j * out_w, NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)),
-                                    out_w - i);
+                store_rows(out, s, plane, (row0 + r) * out_w + i, out_w, (row0 + n) * out_w TAIL_PASS);
             }
     }
 }

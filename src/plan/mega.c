@@ -305,7 +305,7 @@ static void fill_table(const clg_plan *p, const clg_mega *m, int64_t *t) {
         const int64_t chunks = clg_div_up(items, per);
         int64_t *r = t + HEAD + (int64_t)i * m->width;
         memcpy(r, (const int64_t[FIXED]){ first, i, m->of[i], items, per, chunks, n[0], n[1], n[2],
-                                               looks_for(longest) }, FIXED * sizeof *r);
+                                          looks_for(longest) }, FIXED * sizeof *r);
         fill_args(p, m, s, r + FIXED);
         first += chunks;
         const double chunk = seconds_of(p, m->begin + i) / (double)chunks;
