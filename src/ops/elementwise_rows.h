@@ -67,7 +67,7 @@ FLAT(sign, 1, 0, number, "convert_$T(abs($0 > $V(0))) - convert_$T(abs($0 < $V(0
 /* From y, not x: so x need not be kept, and relu can work in place. */
 ROW(relu, 1, 0, number, "($0 < $V(0)) ? $V(0) : $0", a < 0 ? 0 : a,
     ga = clg_where(clg_gt(y, lit(y, 0)), gy, lit(gy, 0)), "y = max(x, 0)", "gx = gy if y > 0 else 0", 1)
-ROW(sigmoid, 1, 0, real, "$V(1) / ($V(1) + clg_exp_$T(-$0))", 1 / (1 + exp(-a)),
+ROW(sigmoid, 1, 0, real, "clg_sigmoid_$T($0)", 1 / (1 + exp(-a)),
     ga = clg_mul(gy, clg_mul(y, clg_sub(lit(y, 1), y))), "y = 1 / (1 + exp(-x))", "gx = gy y (1 - y)", 12)
 ROW(tanh, 1, 0, real, "clg_tanh_$T($0)", tanh(a), ga = clg_mul(gy, clg_sub(lit(y, 1), clg_square(y))),
     "y = tanh(x)", "gx = gy (1 - y^2)", 20)
