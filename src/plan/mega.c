@@ -1,12 +1,12 @@
 /* Megakernels: on class cpu, the kernels of a plan that follow each other become one program and one launch, as far as
  * they need no events between them. A launch costs a CPU implementation some microseconds and the waking of workers,
- * more than a small step takes; here workers go from step to step by themselves (cl/mega.clh), and one that comes late
- * misses a chunk and not a step. The functions are those of the kernels (isolate.c), called for the same work-items, so
+ * more than a small step takes; here workers go from step to step by themselves (cl/mega.clh), each on its own part of
+ * the data as long as there is work there, and one that comes late misses a chunk and not a step. The functions are those of the kernels (isolate.c), called for the same work-items, so
  * the bits are the same. What each step is, with its arguments, stands in a table, so that steps with the same kernel
  * share its text.
  *
- * As with the persistent threads of Gupta et al. (2012), but that chunks are taken off one list in its order, as blocks
- * take their number in the scan of Merrill and Garland (2016): so nobody waits for a group that does not run. */
+ * As with the persistent threads of Gupta et al. (2012), but that chunks are taken by who runs, as blocks take their
+ * number in the scan of Merrill and Garland (2016): so nobody waits for a group that does not run. */
 #include "plan/codegen.h"
 
 #include "base/alloc.h"
@@ -21,7 +21,8 @@ enum {
     LEAST = 2,            /* steps that are worth it */
     MOST_ARG_BYTES = 960, /* of a kernel's arguments: a device must take 1024 */
     MOST_FUNCTIONS = 48,  /* of a program, which is compiled in one go by one thread */
-    HEAD = 4, FIXED = 10, /* words of the table: before the records; of a record before the arguments (cl/mega.clh) */
+    HEAD = 4, FIXED = 9,  /* words of the table: before the records; of a record before the arguments (cl/mega.clh) */
+    MOST_REGIONS = 8,     /* whose counters are looked at when a step is nearly over */
     COUNTS = 3,           /* words of the state before the counts of steps */
 };
 
@@ -294,32 +295,34 @@ static int64_t looks_for(double longest) {
     return looks < most ? (int64_t)looks : (int64_t)most;
 }
 
+static int regions_of(const clg_plan *p) {
+    const int units = p->caps->compute_units;
+    return units < 1 ? 1 : units > MOST_REGIONS ? MOST_REGIONS : units;
+}
+
 static void fill_table(const clg_plan *p, const clg_mega *m, int64_t *t) {
     const int steps = m->end - m->begin;
     double longest = 0; /* of the chunks of a step before */
-    int64_t first = 0;
     for (int i = 0; i < steps; i++) {
         const clg_step *s = &p->steps[m->begin + i];
         const int64_t n[3] = { (int64_t)s->global[0], (int64_t)s->global[1], (int64_t)s->global[2] };
         const int64_t items = n[0] * n[1] * n[2], per = clg_div_up(items, chunks_of(p, m->begin + i, items));
         const int64_t chunks = clg_div_up(items, per);
         int64_t *r = t + HEAD + (int64_t)i * m->width;
-        memcpy(r, (const int64_t[FIXED]){ first, i, m->of[i], items, per, chunks, n[0], n[1], n[2],
+        memcpy(r, (const int64_t[FIXED]){ i, m->of[i], items, per, chunks, n[0], n[1], n[2],
                                           looks_for(longest) }, FIXED * sizeof *r);
         fill_args(p, m, s, r + FIXED);
-        first += chunks;
         const double chunk = seconds_of(p, m->begin + i) / (double)chunks;
         if (chunk > longest) longest = chunk;
     }
-    t[HEAD + (int64_t)steps * m->width] = first;
     t[0] = steps;
-    t[1] = first;
+    t[1] = regions_of(p);
     t[2] = groups_of(p);
 }
 
 static clg_status make_table(const clg_plan *p, clg_mega *m) {
     const int steps = m->end - m->begin;
-    const size_t words = (size_t)(HEAD + (steps + 1) * m->width);
+    const size_t words = (size_t)(HEAD + steps * m->width);
     int64_t *t = clg_calloc(words, sizeof *t);
     if (!t) return clg_fail_nomem("megakernel");
     fill_table(p, m, t);
@@ -327,7 +330,8 @@ static clg_status make_table(const clg_plan *p, clg_mega *m) {
     if (status >= 0) status = clg_buffer_write(m->table, 0, CLG_I64, t, words);
     clg_free(t);
     if (status < 0) return status;
-    return clg_buffer_create(p->device, (size_t)(COUNTS + steps) * sizeof(int32_t), "state of a megakernel", &m->state);
+    const size_t counts = (size_t)(COUNTS + steps * (1 + regions_of(p)));
+    return clg_buffer_create(p->device, counts * sizeof(int32_t), "state of a megakernel", &m->state);
 }
 
 /* --- binding --- */
