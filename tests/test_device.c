@@ -332,15 +332,16 @@ Test(device, pool_and_cap) {
 /* --- uploads --- */
 
 /* Many uploads, each followed by device-side work that sees exactly that upload. */
-static void upload_in_order(clg_device *d, bool doubled) {
+static void upload_in_order(clg_device *d, enum clg_upload_way way) {
+    const bool doubled = way != CLG_UPLOAD_IN_LINE;
     enum { N = 1000, ROUNDS = 50 };
     static float data[N], back[N];
     struct _cl_event *done = NULL;
     clg_buffer *log;
     clg_upload *u, *none;
     OK(clg_buffer_create(d, N * ROUNDS * clg_device_elem_size(d, CLG_F32), "log", &log));
-    OK(clg_upload_create(d, CLG_F32, N, doubled, "x", &u));
-    OK(clg_upload_create(d, CLG_F32, 0, false, "nothing", &none));
+    OK(clg_upload_create(d, CLG_F32, N, way, "x", &u));
+    OK(clg_upload_create(d, CLG_F32, 0, CLG_UPLOAD_IN_LINE, "nothing", &none));
     OK(clg_upload_write(none, data, NULL));
     cr_expect(clg_upload_sent(none) == NULL && clg_upload_is_doubled(u) == doubled);
     for (int r = 0; r < ROUNDS; r++) {
@@ -375,19 +376,24 @@ static void upload_in_order(clg_device *d, bool doubled) {
 Test(device, uploads) {
     clg_device *d = clg_device_open("ref", NULL);
     cr_assert(d);
-    upload_in_order(d, false);
+    upload_in_order(d, CLG_UPLOAD_IN_LINE);
     clg_device_destroy(&d);
     d = open_first(NULL);
-    upload_in_order(d, false);
-    upload_in_order(d, true);
-    cr_expect(clg_upload_doubles(d, 1000) == !clg_device_get_caps(d)->unified && clg_upload_doubles(d, 10000000));
+    upload_in_order(d, CLG_UPLOAD_IN_LINE);
+    upload_in_order(d, CLG_UPLOAD_DOUBLED);
+    upload_in_order(d, CLG_UPLOAD_SHARED); /* doubled where nothing is */
+    const clg_device_caps *caps = clg_device_get_caps(d);
+    cr_expect_eq(clg_upload_best(d, 1000, false), caps->unified ? CLG_UPLOAD_IN_LINE : CLG_UPLOAD_DOUBLED);
+    cr_expect_eq(clg_upload_best(d, 10000000, false), CLG_UPLOAD_DOUBLED);
+    cr_expect_eq(clg_upload_best(d, 10000000, true), caps->shares ? CLG_UPLOAD_SHARED : CLG_UPLOAD_DOUBLED);
     clg_device_destroy(&d);
     setenv("CLGRAD_FORCE_DISCRETE", "1", 1); /* the path of devices with memory of their own */
     d = open_first(NULL);
     cr_expect(!clg_device_get_caps(d)->unified);
-    cr_expect(clg_upload_doubles(d, 4) && !clg_upload_doubles(d, 0));
-    upload_in_order(d, true);
-    upload_in_order(d, true); /* with buffers from the pool */
+    cr_expect_eq(clg_upload_best(d, 4, true), CLG_UPLOAD_DOUBLED);
+    cr_expect_eq(clg_upload_best(d, 0, true), CLG_UPLOAD_IN_LINE);
+    upload_in_order(d, CLG_UPLOAD_DOUBLED);
+    upload_in_order(d, CLG_UPLOAD_DOUBLED); /* with buffers from the pool */
     OK(clg_device_finish(d));
     clg_device_destroy(&d);
 }

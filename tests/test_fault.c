@@ -34,13 +34,13 @@ static clg_status use_kernel(clg_device *d, clg_program *p, clg_buffer *x, clg_b
                               { .kind = CLG_BIND_FLOAT, .name = "s", .f = 2 } };
     CLG_TRY_END(clg_kernel_create(p, "scale", args, 3, &k));
     CLG_TRY_END(clg_kernel_set_range(k, (size_t[]){ 4, 1, 1 }, (size_t[]){ 1, 1, 1 }));
-    CLG_TRY_END(clg_upload_create(d, CLG_F32, 4, clg_upload_doubles(d, sizeof data), "x", &u));
+    CLG_TRY_END(clg_upload_create(d, CLG_F32, 4, clg_upload_best(d, sizeof data, true), "x", &u));
     for (int i = 0; i < 3; i++) {
         CLG_TRY_END(clg_upload_write(u, data, done));
         struct _cl_event *sent = clg_upload_sent(u);
         clg_event_release(&done);
         CLG_TRY_END(clg_buffer_copy(clg_upload_buffer(u), 0, x, 4, CLG_F32, 4, NULL,
-                                    &(clg_link){ .n_wait = 1, .wait = &sent, .done = &done }));
+                                    &(clg_link){ .n_wait = sent != NULL, .wait = &sent, .done = &done }));
         clg_upload_taken(u);
         CLG_TRY_END(clg_kernel_enqueue(k, &note, NULL));
     }

@@ -16,6 +16,7 @@ static int count(const char *name, const char *what) {
 
 /* The steps of the window and no others; the run is the same; what is stopped early writes what there is. */
 Test(traced, steps_of_training, .init = set_up, .fini = tear_down) {
+    setenv("CLGRAD_SHARED", "off", 1); /* so that uploads are commands */
     expect_run(0, "train --model softmax --epochs 1 --save a");
     expect_run(0, "train --model softmax --epochs 1 --save b --trace t.json --trace-steps 3..6");
     cr_expect(same_files("a", "b"), "a trace changes nothing");
@@ -50,6 +51,7 @@ Test(traced, several_devices, .init = set_up, .fini = tear_down) {
     char half[2][64];
     const char *why = why_no_halves(opencl_device());
     if (why) cr_skip_test("%s", why);
+    setenv("CLGRAD_SHARED", "off", 1);
     for (int i = 0; i < 2; i++) half_of_device(i, half[i], sizeof half[i]);
     cr_expect_eq(run("train --device '%s,%s' --split 40,24 --model softmax --batch 64 --stop-after 5 --trace t.json "
                      "--trace-steps 3..4", half[0], half[1]), 130);

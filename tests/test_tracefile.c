@@ -114,6 +114,7 @@ static void check_device(const char *which, const char *impl, bool discrete, int
     enum { RUNS = 3 };
     float plain[64], traced[64];
     span call[16], step[64], upload[16], download[16];
+    setenv("CLGRAD_SHARED", "off", 1); /* so that uploads and downloads are commands */
     if (discrete) setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
     clg_device *d = clg_device_open(which, clg_device_params(.profiling = true));
     cr_assert(d, "%s", clg_error());
@@ -183,6 +184,7 @@ typedef struct lesson {
 static float batch[3][ITEMS * WIDTH];
 
 static lesson make_lesson(bool discrete) {
+    setenv("CLGRAD_SHARED", "off", 1);
     if (discrete) setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
     lesson l = { .d = clg_device_open("0", clg_device_params(.profiling = true)) };
     cr_assert(l.d, "%s", clg_error());

@@ -37,9 +37,9 @@ typedef struct clg_device_params {
     bool profiling;         /* queues record times; needed for times in clg_plan_report(); costs a little */
     const char *cache_dir;  /* default $CLGRAD_CACHE_DIR, else the XDG cache directory; "" = no disk cache */
     uint64_t mem_cap;       /* upper limit for device memory in bytes; default $CLGRAD_MEM_CAP, else none */
-    int active_wait_us;     /* while runs of less than 0.1 ms, each with a clg_read(), follow each other closely, one
+    int active_wait_us;     /* while runs of less than 1 ms, each with a clg_read(), follow each other closely, one
                                core of a CPU device stays awake between them for at most so many microseconds, since
-                               waking it takes as long as such a run. 0: 200; negative: waits are passive */
+                               waking it takes as long as a small network. 0: 200; negative: waits are passive */
     int timeout_ms;         /* longest wait for what was given to the device; then it counts as lost (see below). Must
                                be longer than all that is enqueued between two waits takes. 0: none */
 } clg_device_params;

@@ -55,8 +55,9 @@ CLG_API clg_plan *clg_compile(clg_graph *g, clg_list targets, const clg_plan_par
 CLG_API void      clg_plan_destroy(clg_plan **plan);
 
 /** Sets an input. The data is copied before the call returns; the upload is ordered before the next run and does
- *  not wait for runs still under way: a large input has two buffers, of which the one that no run reads is filled
- *  beside them (both count as clg_plan_info.bytes_fixed). bytes must be the exact size. */
+ *  not wait for the last run: a large input has two buffers, of which the one that this run does not read is filled
+ *  beside it (both count as clg_plan_info.bytes_fixed). Where device and host share memory, each input has two, and it
+ *  is this call that fills one, once the run before the last is over. bytes must be the exact size. */
 CLG_API CLG_CHECK clg_status clg_write(clg_plan *plan, clg_tensor *input, const void *data, size_t bytes);
 
 /** Enqueues one run and returns at once. Runs of a device are performed in order. Allocates nothing (the second run

@@ -3,29 +3,34 @@
  * picture. Two remedies, which OpenMP's runtimes call active waiting, are used while waits are short and follow each
  * other closely:
  *
- *   - the host asks for the event's state for a moment before it sleeps;
- *   - behind a read goes a kernel that spins until the next run rings its bell, or its time is over. One worker spins:
- *     the other core is the host's.
+ *   - behind what is waited for goes a kernel that spins until the next run rings its bell, or its time is over. One
+ *     worker spins: the other core is the host's;
+ *   - the host looks for a moment, before it sleeps, whether that kernel has begun, and now and then for the event's
+ *     state, which takes locks that the worker needs.
  *
- * The bell is a word of a mapped buffer. OpenCL 1.2 does not promise that a running kernel sees the host's store: where
- * it does not, the spinning ends by its own count, and only time is lost. Nothing else depends on it. */
+ * The bell is a word of a mapped buffer, and another one tells that the kernel has begun. OpenCL 1.2 does not promise
+ * that a running kernel sees the host's store, nor the host the kernel's: where they do not, the spinning ends by its
+ * own count and the event tells the end, and only time is lost. Nothing else depends on it. */
 #include "base/clock.h"
 #include "cl/internal.h"
 
-#define SHORT_WAIT 1e-4 /* seconds */
+#define SHORT_LOOK 1e-4 /* seconds that the host looks before it sleeps: it takes a core from the workers */
+#define SHORT_WAIT 1e-3 /* a worker that is awake also keeps Linux from putting the other one on its core */
 #define SHORT_GAP  1e-3
-enum { STREAK = 8, TRIAL = 4096, BELL_BYTES = 128 };
+enum { STREAK = 8, TRIAL = 4096, BELL_BYTES = 128, SEEN = 16 }; /* SEEN: the other word (cl/awake.cl) */
 
 struct clg_awake {
     clg_program *program;
     cl_kernel    kernel;
     cl_mem       memory;
-    atomic_uint *bell;     /* mapped */
+    atomic_uint *bell;     /* mapped; bell[SEEN]: the last round that has begun */
     double       limit;    /* seconds of spinning; 0: none */
     double       last_end; /* of a wait */
     cl_uint      round;    /* the spinning that is out ends when the bell reaches it; may wrap around */
     cl_int       most;     /* looks at the bell */
     int          streak;   /* short waits up to now, at most STREAK */
+    bool         looks;    /* the last one was so short that the host may look for its end */
+    bool         follows;  /* round is enqueued behind a run, and nobody has ended it */
     enum { NEW, PREPARING, READY, FAILED } state;
 }; /* behind the device's lock, except for what prepare() fills in while PREPARING */
 
@@ -52,14 +57,15 @@ void clg_awake_destroy(clg_device *d) {
     d->awake = NULL;
 }
 
-static void ring_locked(clg_awake *w) {
-    if (w->state == READY) atomic_store_explicit(w->bell, w->round, memory_order_release);
+static void ring_locked(clg_awake *w, cl_uint round) {
+    if (w->state == READY) atomic_store_explicit(w->bell, round, memory_order_release);
+    if (round == w->round) w->follows = false;
 }
 
 void clg_awake_ring(clg_device *d) {
     if (!d->awake) return;
     pthread_mutex_lock(&d->lock);
-    ring_locked(d->awake);
+    ring_locked(d->awake, d->awake->round);
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -108,6 +114,7 @@ static cl_int make(clg_device *d) {
     err = clg_wait_queue(d, d->queue);
     if (err != CL_SUCCESS) return err;
     atomic_init(w->bell, 0);
+    atomic_init(w->bell + SEEN, 0);
     w->kernel = clCreateKernel(w->program->program, "spin", &err);
     if (err != CL_SUCCESS) return w->kernel = NULL, err;
     err = clSetKernelArg(w->kernel, 0, sizeof w->memory, &w->memory);
@@ -135,51 +142,76 @@ static void prepare(clg_device *d) {
     if (err == CL_SUCCESS) clg_program_save_new(d);
 }
 
-/* Ends the spinning before this wait, and puts the next one behind the event. True: prepare() first. */
-static bool take_turns(clg_device *d) {
+/* Enqueues the next spinning, if waits are short. */
+static bool spin_again(clg_device *d) {
     clg_awake *w = d->awake;
-    ring_locked(w);
-    if (w->streak < STREAK || w->limit == 0) return false;
-    if (w->state == READY) {
-        w->round++;
-        if (spin(d, w->most) != CL_SUCCESS) w->state = FAILED;
-    }
-    if (w->state != NEW) return false;
-    w->state = PREPARING;
-    return true;
+    if (w->streak < STREAK || w->limit == 0 || w->state != READY) return false;
+    w->round += w->round == UINT32_MAX ? 2 : 1; /* never 0 */
+    if (spin(d, w->most) == CL_SUCCESS) return true;
+    w->state = FAILED;
+    return false;
 }
 
-/* Whether the event is seen to be done within the moment since `begin`. */
-static bool poll_event(cl_event event, double begin) {
+/* The worker takes locks when it goes from one command to the next, and who finds one taken sleeps: so the next
+ * spinning is enqueued before the last one ends. */
+void clg_awake_follow(clg_device *d) {
+    clg_awake *w = d->awake;
+    if (!w) return;
+    pthread_mutex_lock(&d->lock);
+    const cl_uint before = w->round;
+    const bool follows = spin_again(d);
+    if (follows) (void)clFlush(d->queue); /* a failure shows at the next one */
+    ring_locked(w, before);
+    w->follows = follows;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* The spinning whose begin tells that the event is done: the one that follows the run already, else, with the one
+ * before this wait ended, a new one; 0: none. */
+static cl_uint take_turns(clg_device *d, bool run, bool *must_prepare) {
+    clg_awake *w = d->awake;
+    if (run && w->follows) return w->round;
+    ring_locked(w, w->round);
+    if (spin_again(d)) return w->round;
+    *must_prepare = w->streak == STREAK && w->limit > 0 && w->state == NEW;
+    if (*must_prepare) w->state = PREPARING;
+    return 0;
+}
+
+/* Looks until the event is done, or the moment since `begin` is over. */
+static void poll_event(const clg_awake *w, cl_uint round, cl_event event, double begin) {
+    const int each = round ? 32 : 1; /* looks between two questions */
     cl_int state = CL_QUEUED, err = CL_SUCCESS;
-    do {
-        err = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+    for (int i = 1; err == CL_SUCCESS && state > CL_COMPLETE && clg_now() - begin < SHORT_LOOK; i++) {
         for (volatile int pause = 0; pause < 50; pause++) {} /* the worker needs the lock that is asked for */
-    } while (err == CL_SUCCESS && state > CL_COMPLETE && clg_now() - begin < SHORT_WAIT);
-    return err == CL_SUCCESS && state == CL_COMPLETE;
+        if (round && (cl_int)(atomic_load_explicit(w->bell + SEEN, memory_order_acquire) - round) >= 0) return;
+        if (i % each == 0)
+            err = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+    }
 }
 
-cl_int clg_awake_wait(clg_device *d, cl_event event) {
+cl_int clg_awake_wait(clg_device *d, cl_event event, bool run) {
     clg_awake *w = d->awake;
     bool poll = false, must_prepare = false;
+    cl_uint round = 0;
     const double begin = clg_now();
     if (w) {
         pthread_mutex_lock(&d->lock);
-        poll = w->streak > 0;
-        must_prepare = take_turns(d);
+        poll = w->streak > 0 && w->looks;
+        round = take_turns(d, run, &must_prepare);
         pthread_mutex_unlock(&d->lock);
     }
     cl_int err = clFlush(d->queue);
-    if (!poll || !poll_event(event, begin)) {
-        const cl_int waited = clg_wait_event(d, event);            /* tells what failed, if it did */
-        if (waited != CL_SUCCESS) (void)clg_wait_queue(d, d->queue); /* so nothing is written to the caller later */
-        if (err == CL_SUCCESS) err = waited;
-    }
+    if (poll) poll_event(w, round, event, begin);
+    const cl_int waited = clg_wait_event(d, event); /* what was seen to be done is known to be visible behind this only */
+    if (waited != CL_SUCCESS) (void)clg_wait_queue(d, d->queue); /* so nothing is written to the caller later */
+    if (err == CL_SUCCESS) err = waited;
     if (!w) return err;
     const double end = clg_now();
     pthread_mutex_lock(&d->lock);
     const bool close = end - begin < SHORT_WAIT && begin - w->last_end < SHORT_GAP;
     w->streak = !close ? 0 : w->streak < STREAK ? w->streak + 1 : STREAK;
+    w->looks = end - begin < SHORT_LOOK;
     w->last_end = end;
     pthread_mutex_unlock(&d->lock);
     if (must_prepare) prepare(d);

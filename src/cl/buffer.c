@@ -43,13 +43,13 @@ void clg_pool_trim(clg_device *d, uint64_t keep) {
     pthread_mutex_unlock(&d->lock);
 }
 
-/* Takes `size` out of the cap, and a pooled buffer of that size if there is one. Makes room by trimming the pool.
+/* Takes `size` out of the cap, and for reuse a pooled buffer of that size if there is one. Makes room by trimming the pool.
  * false: over the cap; nothing was taken. */
-static bool reserve(clg_device *d, size_t size, clg_buffer **pooled) {
+static bool reserve(clg_device *d, size_t size, bool reuse, clg_buffer **pooled) {
     clg_device_stats *s = &d->stats;
     *pooled = NULL;
     pthread_mutex_lock(&d->lock);
-    for (int i = d->n_pool - 1; i >= 0 && !*pooled; i--)
+    for (int i = d->n_pool - 1; reuse && i >= 0 && !*pooled; i--)
         if (d->pool[i]->size == size) *pooled = pool_take(d, i);
     bool fits = true;
     if (s->mem_cap > 0) {
@@ -134,7 +134,7 @@ static clg_status fill_in(clg_device *d, clg_buffer *b, const char *what) {
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, call, "%s, %zu bytes", what, b->bytes);
 }
 
-clg_status clg_buffer_create(clg_device *d, size_t bytes, const char *what, clg_buffer **out) {
+static clg_status create(clg_device *d, size_t bytes, bool shared, const char *what, clg_buffer **out) {
     clg_buffer *b;
     const size_t size = class_size(d, bytes);
     if (size == 0) {
@@ -142,7 +142,7 @@ clg_status clg_buffer_create(clg_device *d, size_t bytes, const char *what, clg_
         snprintf(why, sizeof why, "it allocates at most %zu bytes at once", d->caps.max_alloc);
         return fail_memory(d, what, bytes, why);
     }
-    if (!reserve(d, size, &b)) return fail_memory(d, what, bytes, "over the cap");
+    if (!reserve(d, size, !shared, &b)) return fail_memory(d, what, bytes, "over the cap");
     if (!b) b = clg_calloc(1, sizeof *b);
     clg_status status = CLG_OK;
     if (!b) {
@@ -151,7 +151,8 @@ clg_status clg_buffer_create(clg_device *d, size_t bytes, const char *what, clg_
         b->device = d;
         b->bytes = bytes;
         b->size = size;
-        status = fill_in(d, b, what);
+        if (shared) b->mem = clg_shared_create(d, size, &b->shared);
+        if (!b->shared) status = fill_in(d, b, what);
     }
     if (status < 0) {
         unreserve(d, size);
@@ -161,6 +162,16 @@ clg_status clg_buffer_create(clg_device *d, size_t bytes, const char *what, clg_
     *out = b;
     return CLG_OK;
 }
+
+clg_status clg_buffer_create(clg_device *d, size_t bytes, const char *what, clg_buffer **out) {
+    return create(d, bytes, false, what, out);
+}
+
+clg_status clg_buffer_create_shared(clg_device *d, size_t bytes, const char *what, clg_buffer **out) {
+    return create(d, bytes, d->caps.shares, what, out);
+}
+
+bool clg_buffer_is_shared(const clg_buffer *b) { return b->shared != NULL; }
 
 void clg_buffer_destroy(clg_buffer **buffer) {
     if (!buffer || !*buffer) return;
@@ -173,7 +184,7 @@ void clg_buffer_destroy(clg_buffer **buffer) {
     }
     pthread_mutex_lock(&d->lock);
     d->stats.mem_used -= b->size;
-    if (b->size > d->pool_limit) {
+    if (b->shared || b->size > d->pool_limit) { /* the host would not wait for commands that still use it */
         buffer_free(b);
     } else {
         trim_locked(d, d->pool_limit - b->size);
@@ -230,12 +241,25 @@ clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, 
     cl_event done = NULL;
     cl_int err = clEnqueueReadBuffer(b->device->queue, b->mem, CL_FALSE, at, size, data, 0, NULL, &done);
     if (err == CL_SUCCESS) {
-        err = clg_awake_wait(b->device, done);
+        err = clg_awake_wait(b->device, done, false);
         clg_note_command(b->device, b->device->queue, NULL, "download", done);
     }
     if (err != CL_SUCCESS)
         return clg_cl_fail(b->device, err, "clEnqueueReadBuffer", "%zu bytes; an earlier command may have failed",
                            size);
+    clg_notes_collect(b->device);
+    return CLG_OK;
+}
+
+clg_status clg_buffer_look(clg_buffer *b, size_t elem, clg_dtype t, void *data, size_t n, cl_event after) {
+    const size_t size = clg_dtype_size(t);
+    CLG_TRY(clg_buffer_check(b, elem, t, n, "clg_buffer_look"));
+    CLG_TRY(clg_device_check(b->device));
+    const cl_int err = clg_awake_wait(b->device, after, true);
+    if (err != CL_SUCCESS)
+        return clg_cl_fail(b->device, err, "clWaitForEvents", "%zu bytes; an earlier command may have failed",
+                           n * size);
+    if (n > 0) memcpy(data, (const char *)b->shared + elem * size, n * size);
     clg_notes_collect(b->device);
     return CLG_OK;
 }

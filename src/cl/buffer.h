@@ -14,6 +14,11 @@ typedef struct clg_buffer clg_buffer;
 /** A buffer, cleared to zero. what: for the message ("param conv1.weight", "arena of the plan").
  *  Errors: CLG_ERR_NOMEM (device memory or cap; the message has what, size, in use, cap). */
 clg_status clg_buffer_create(clg_device *d, size_t bytes, const char *what, clg_buffer **out);
+
+/** The same in memory that the host writes and reads without a command, where the device has that (caps.shares). */
+clg_status clg_buffer_create_shared(clg_device *d, size_t bytes, const char *what, clg_buffer **out);
+bool       clg_buffer_is_shared(const clg_buffer *b);
+
 void       clg_buffer_destroy(clg_buffer **b); /* goes back to the pool once the device has finished with it */
 size_t     clg_buffer_bytes(const clg_buffer *b);
 double    *clg_buffer_host(clg_buffer *b, size_t elem); /* "ref" only: address of an element */
@@ -21,6 +26,9 @@ double    *clg_buffer_host(clg_buffer *b, size_t elem); /* "ref" only: address o
 /** Blocking copies between the host and a buffer, ordered behind everything enqueued before. On "ref" they convert. */
 clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void *data, size_t n);
 clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, size_t n);
+
+/** Copies from a shared buffer to the host, once the event is complete behind which the elements are as wanted. */
+clg_status clg_buffer_look(clg_buffer *b, size_t elem, clg_dtype t, void *data, size_t n, struct _cl_event *after);
 
 /** Enqueues a device-side copy of n elements (on "ref": copies, without events). note and l may be
  *  NULL. */
@@ -33,16 +41,19 @@ clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, si
  * compute queue, and the one buffer stays. Doubled, it is on the upload queue, into the buffer that no run reads:
  * `reader` is an event behind the runs that read the present one (retained; NULL: none does). Whoever reads the input
  * next takes clg_upload_buffer(), waits for clg_upload_sent() if the channel is fresh, and tells so by
- * clg_upload_taken(). Allocates only at creation.
+ * clg_upload_taken(). Shared, where the device can (else it is doubled), there is no transfer: the host waits for the
+ * last reader of that buffer and writes there. Allocates only at creation.
  */
+enum clg_upload_way { CLG_UPLOAD_IN_LINE, CLG_UPLOAD_DOUBLED, CLG_UPLOAD_SHARED };
 typedef struct clg_upload clg_upload;
-clg_status  clg_upload_create(clg_device *d, clg_dtype t, size_t n, bool doubled, const char *what, clg_upload **out);
-bool        clg_upload_doubles(const clg_device *d, size_t bytes); /* whether that pays for an input of this size */
-bool        clg_upload_is_doubled(const clg_upload *u);
+clg_status  clg_upload_create(clg_device *d, clg_dtype t, size_t n, enum clg_upload_way way, const char *what,
+                              clg_upload **out);
+enum clg_upload_way clg_upload_best(const clg_device *d, size_t bytes, bool share); /* share: if it can */
+bool        clg_upload_is_doubled(const clg_upload *u);      /* or shared, which has two buffers as well */
 clg_status  clg_upload_write(clg_upload *u, const void *data, struct _cl_event *reader);
 clg_buffer *clg_upload_buffer(const clg_upload *u);          /* owned by the channel */
 bool        clg_upload_fresh(const clg_upload *u);           /* doubled: written, and not read yet */
-struct _cl_event *clg_upload_sent(const clg_upload *u);      /* of the last write; NULL: there was none */
+struct _cl_event *clg_upload_sent(const clg_upload *u);      /* of the last write; NULL: none is under way */
 void        clg_upload_taken(clg_upload *u);
 void        clg_upload_destroy(clg_upload **u);
 

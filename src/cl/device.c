@@ -53,6 +53,7 @@ static clg_status parse_bytes(const char *text, uint64_t *bytes) {
 
 static clg_status set_options(clg_device *d, const clg_device_params *p) {
     const char *cap = getenv("CLGRAD_MEM_CAP"), *binaries = getenv("CLGRAD_BINARIES");
+    const char *shared = getenv("CLGRAD_SHARED");
     char dir[4096];
     d->stats.mem_cap = p->mem_cap;
     if (p->mem_cap == 0 && cap && *cap) CLG_TRY(parse_bytes(cap, &d->stats.mem_cap));
@@ -60,6 +61,9 @@ static clg_status set_options(clg_device *d, const clg_device_params *p) {
         return clg_fail(CLG_ERR_INVALID, "clg_device_open: timeout_ms is %d; give 0 (none) or more", p->timeout_ms);
     if (binaries && *binaries && strcmp(binaries, "on") != 0 && strcmp(binaries, "off") != 0)
         return clg_fail(CLG_ERR_INVALID, "CLGRAD_BINARIES=%s: is none of on, off", binaries);
+    if (shared && *shared && strcmp(shared, "on") != 0 && strcmp(shared, "off") != 0)
+        return clg_fail(CLG_ERR_INVALID, "CLGRAD_SHARED=%s: is none of on, off", shared);
+    if (shared && strcmp(shared, "off") == 0) d->caps.shares = false;
     d->timeout_ms = p->timeout_ms;
     d->caps.profiling = p->profiling && !d->caps.ref;
     if (d->caps.ref || !clg_cache_dir(p->cache_dir, dir, sizeof dir))
@@ -91,7 +95,7 @@ static clg_status open_opencl(clg_device *d, const clg_device_params *p) {
         return clg_fail(CLG_ERR_DEVICE, "device %s (%s) cannot be used: %s; name another one (clgrad devices lists "
                         "them)", d->row.name, d->row.platform_name, d->row.unusable);
     /* Lets the path of discrete devices be tested on a CPU. */
-    if (getenv("CLGRAD_FORCE_DISCRETE")) d->caps.unified = false;
+    if (getenv("CLGRAD_FORCE_DISCRETE")) d->caps.unified = d->caps.shares = false;
     d->pool_limit = d->row.info.mem_total / 8 < (1u << 30) ? d->row.info.mem_total / 8 : (1u << 30);
     if (!d->context) d->context = clCreateContext(props, 1, &d->row.id, NULL, NULL, &err);
     if (err != CL_SUCCESS) {

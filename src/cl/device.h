@@ -17,6 +17,7 @@ typedef struct clg_device_caps {
     size_t local_mem, max_alloc;   /* bytes */
     size_t align;                  /* bytes: buffer slices start on multiples of this; at least 128 */
     bool   fp16, fp64, unified;
+    bool   shares;                 /* host and device may write one piece of memory: clg_buffer_create_shared() */
     bool   profiling;
     int    vector_f32;             /* floats in a vector register; 0: unknown */
     int    wave;                   /* work-items that run in step on class gpu; 0: unknown */

@@ -6,7 +6,9 @@
 #ifndef CLG_CL_INTERNAL_H_
 #define CLG_CL_INTERNAL_H_
 
+#ifndef CL_TARGET_OPENCL_VERSION /* shared.c has later ones */
 #define CL_TARGET_OPENCL_VERSION 120
+#endif
 #include <CL/cl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -182,8 +184,12 @@ clg_status clg_link_give(clg_device *d, cl_command_queue q, clg_note *note, cons
 clg_status clg_awake_create(clg_device *d, int limit_us);
 void       clg_awake_destroy(clg_device *d);
 
-/** Flushes the compute queue and waits for an event of it. */
-cl_int clg_awake_wait(clg_device *d, cl_event event);
+/** Flushes the compute queue and waits for an event of it. run: it is the end of a run. */
+cl_int clg_awake_wait(clg_device *d, cl_event event, bool run);
+
+/** When a run has been enqueued whole whose end will be waited for: ends the spinning before it, and maybe puts the next
+ *  one behind it. */
+void clg_awake_follow(clg_device *d);
 
 /** Ends the spinning between runs; before anything that waits, and when a run has been enqueued whole. */
 void clg_awake_ring(clg_device *d);
@@ -192,15 +198,25 @@ void clg_awake_ring(clg_device *d);
 struct clg_buffer {
     clg_device *device;
     cl_mem      mem;
-    double     *host;  /* "ref" only */
-    size_t      bytes; /* asked for */
-    size_t      size;  /* allocated: bytes + slack, rounded up to a size class; 0: the memory is the application's */
+    double     *host;   /* "ref" only */
+    void       *shared; /* where the host has it; NULL: it is the device's, or the application's */
+    size_t      bytes;  /* asked for */
+    size_t      size;   /* allocated: bytes + slack, rounded up to a size class; 0: the memory is the application's */
 };
 
 void clg_pool_trim(clg_device *d, uint64_t keep); /* frees pooled buffers, oldest first, until `keep` bytes are left */
 
 /** CLG_ERR_INVALID unless n elements of t at elem lie within the buffer. */
 clg_status clg_buffer_check(const clg_buffer *b, size_t elem, clg_dtype t, size_t n, const char *call);
+
+/* --- shared.c --- */
+
+/** Whether host and device may write words of one piece of memory: OpenCL 2.0, "fine-grained buffer". */
+bool clg_shared_has(cl_device_id id);
+
+/** A buffer of zeros in such memory, which goes when the buffer and all that uses it have gone. NULL: there is none to
+ *  be had; nothing is reported. */
+cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory);
 
 /* --- staging.c --- */
 

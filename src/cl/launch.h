@@ -39,6 +39,9 @@ clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note, const clg_link *l);
 /** Makes work that was enqueued start (clFlush). */
 clg_status clg_device_flush(clg_device *d);
 
+/** The same behind a run for whose end the host will wait; the worker is kept awake behind it while waits are short. */
+clg_status clg_device_flush_run(clg_device *d);
+
 /* --- GEMM through CLBlast (src/cl/gemm_clblast.c) --- */
 
 /** Row-major C[b] = op(A[b]) op(B[b]) for b < batch, f32; offsets and strides in elements; ld = row pitch. */

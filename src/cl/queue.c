@@ -116,13 +116,24 @@ clg_status clg_device_finish(clg_device *dev) {
     return CLG_OK;
 }
 
-clg_status clg_device_flush(clg_device *d) {
+static clg_status flush_queues(clg_device *d) {
     cl_command_queue queues[ALL_QUEUES];
     cl_int err = CL_SUCCESS;
     CLG_TRY(clg_device_check(d));
     list_queues(d, queues);
     for (int i = COMPUTE; i < DOWNLOADS && err == CL_SUCCESS; i++)
         if (queues[i]) err = clFlush(queues[i]);
-    clg_awake_ring(d);
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clFlush", "%s", "");
+}
+
+clg_status clg_device_flush(clg_device *d) {
+    const clg_status status = flush_queues(d);
+    clg_awake_ring(d);
+    return status;
+}
+
+clg_status clg_device_flush_run(clg_device *d) {
+    const clg_status status = flush_queues(d);
+    clg_awake_follow(d);
+    return status;
 }

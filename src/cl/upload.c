@@ -1,7 +1,8 @@
 /* Upload channels: see buffer.h. The caller's data go into one of two staging slots in turn; a slot is waited for only
  * when it is needed again. In line, the transfer is a command of the compute queue, behind the runs so far and before
  * the next. Doubled, there are two buffers: the upload queue fills the one that no run in flight reads, behind the
- * event of the last run that did, while the compute queue works on the other one. */
+ * event of the last run that did, while the compute queue works on the other one. In memory that is shared with the
+ * device the host fills it itself, and needs no slots. */
 #include "cl/internal.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ struct clg_upload {
     clg_device *device;
     clg_dtype dtype;
     size_t n, bytes;      /* n: elements */
-    bool doubled;
+    bool doubled, shared; /* shared: doubled, and the host writes to the buffers */
     int  next;            /* slot */
     int  turn;            /* the buffer that was written last */
     bool fresh;           /* and no run reads it yet */
@@ -26,33 +27,45 @@ struct clg_upload {
     char name[64];        /* of its commands in traces */
 };
 
-bool clg_upload_doubles(const clg_device *d, size_t bytes) {
+enum clg_upload_way clg_upload_best(const clg_device *d, size_t bytes, bool share) {
     /* PoCL 3.1, 2 cores: a net of 12 us takes 12 us more through events, at 64 KiB still; from 200 KiB on nothing. */
     const size_t least = 128 * 1024;
-    return !d->caps.ref && bytes > 0 && (!d->caps.unified || bytes >= least);
+    if (d->caps.ref || bytes == 0) return CLG_UPLOAD_IN_LINE;
+    if (share && d->caps.shares) return CLG_UPLOAD_SHARED;
+    return !d->caps.unified || bytes >= least ? CLG_UPLOAD_DOUBLED : CLG_UPLOAD_IN_LINE;
 }
 
-/* The buffers may come from the pool, and are cleared: that is on the compute queue. */
+/* Those that are not shared may come from the pool, and are cleared: that is on the compute queue. */
 static clg_status create_buffers(clg_upload *u, const char *what) {
     clg_device *d = u->device;
-    const size_t bytes = u->n * clg_device_elem_size(d, u->dtype);
+    const size_t wanted = u->n * clg_device_elem_size(d, u->dtype), bytes = wanted > 0 ? wanted : d->caps.align;
     for (int i = 0; i < (u->doubled ? 2 : 1); i++) {
-        CLG_TRY(clg_buffer_create(d, bytes > 0 ? bytes : d->caps.align, what, &u->buffer[i]));
-        if (u->doubled) CLG_TRY(clg_link_mark(d, &(clg_link){ .done = &u->busy[i] }));
+        CLG_TRY((u->shared ? clg_buffer_create_shared : clg_buffer_create)(d, bytes, what, &u->buffer[i]));
+        u->shared = u->shared && clg_buffer_is_shared(u->buffer[i]);
+        if (u->doubled && !u->shared) CLG_TRY(clg_link_mark(d, &(clg_link){ .done = &u->busy[i] }));
     }
-    return u->doubled ? clg_device_flush(d) : CLG_OK;
+    return u->doubled && !u->shared ? clg_device_flush(d) : CLG_OK;
 }
 
-clg_status clg_upload_create(clg_device *d, clg_dtype t, size_t n, bool doubled, const char *what, clg_upload **out) {
+/* The queue and the slots of commands. */
+static clg_status create_slots(clg_upload *u, const char *what) {
+    clg_device *d = u->device;
+    if (d->caps.ref || u->n == 0 || u->shared) return CLG_OK;
+    CLG_TRY(clg_queue_open(d, &d->upload, "upload queue"));
+    for (int i = 0; i < 2; i++) CLG_TRY(clg_staging_create(d, d->upload, u->bytes, what, &u->slot[i].memory));
+    return CLG_OK;
+}
+
+clg_status clg_upload_create(clg_device *d, clg_dtype t, size_t n, enum clg_upload_way way, const char *what,
+                             clg_upload **out) {
     clg_status status = CLG_OK;
     clg_upload *u = clg_calloc(1, sizeof *u);
     if (!u) return clg_fail_nomem(what);
-    *u = (clg_upload){ .device = d, .dtype = t, .n = n, .bytes = n * clg_dtype_size(t), .doubled = doubled };
+    *u = (clg_upload){ .device = d, .dtype = t, .n = n, .bytes = n * clg_dtype_size(t),
+                       .doubled = way != CLG_UPLOAD_IN_LINE, .shared = way == CLG_UPLOAD_SHARED };
     snprintf(u->name, sizeof u->name, "upload %s", what);
     CLG_TRY_END(create_buffers(u, what));
-    if (!d->caps.ref && n > 0) CLG_TRY_END(clg_queue_open(d, &d->upload, "upload queue"));
-    for (int i = 0; i < 2 && n > 0 && !d->caps.ref; i++)
-        CLG_TRY_END(clg_staging_create(d, d->upload, u->bytes, what, &u->slot[i].memory));
+    CLG_TRY_END(create_slots(u, what));
     *out = u;
     return CLG_OK;
 end:
@@ -60,17 +73,17 @@ end:
     return status;
 }
 
-/* Waits until the memory of a slot may be overwritten. */
-static clg_status wait_for_slot(clg_upload *u, upload_slot *s) {
-    if (!s->sent) return CLG_OK;
+/* Waits until what is read before the event may be overwritten; what: has failed if the wait does. */
+static clg_status wait_for(clg_upload *u, cl_event *event, const char *what) {
+    if (!*event) return CLG_OK;
     cl_int state = CL_QUEUED;
-    cl_int err = clGetEventInfo(s->sent, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+    cl_int err = clGetEventInfo(*event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
     if (err != CL_SUCCESS || state != CL_COMPLETE) {
         clg_awake_ring(u->device);
-        err = clg_wait_event(u->device, s->sent);
+        err = clg_wait_event(u->device, *event);
     }
-    clg_event_release(&s->sent);
-    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(u->device, err, "clWaitForEvents", "an earlier upload failed");
+    clg_event_release(event);
+    return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(u->device, err, "clWaitForEvents", "an earlier %s failed", what);
 }
 
 /* No clg_device_flush(): the run that follows ends the spinning. */
@@ -102,25 +115,35 @@ static clg_status turn(clg_upload *u, cl_event reader) {
     return CLG_OK;
 }
 
+/* Copies the data to where they go: with a command, or without. */
+static clg_status put(clg_upload *u, upload_slot *s, const void *data) {
+    if (u->shared) {
+        CLG_TRY(wait_for(u, &u->busy[u->turn], "run"));
+        memcpy(u->buffer[u->turn]->shared, data, u->bytes);
+        return CLG_OK;
+    }
+    memcpy(s->memory.host, data, u->bytes);
+    CLG_TRY(send(u, s, u->doubled ? u->device->upload : u->device->queue));
+    u->next ^= 1;
+    return CLG_OK;
+}
+
 clg_status clg_upload_write(clg_upload *u, const void *data, cl_event reader) {
     clg_device *d = u->device;
     upload_slot *s = &u->slot[u->next];
     if (u->n == 0) return CLG_OK;
     if (d->caps.ref) return clg_buffer_write(u->buffer[0], 0, u->dtype, data, u->n);
     CLG_TRY(clg_device_check(d));
-    CLG_TRY(wait_for_slot(u, s));
+    CLG_TRY(wait_for(u, &s->sent, "upload"));
     const bool fresh = u->fresh;
     const int present = u->turn;
     if (u->doubled) CLG_TRY(turn(u, reader));
-    memcpy(s->memory.host, data, u->bytes);
-    const clg_status status = send(u, s, u->doubled ? d->upload : d->queue);
+    const clg_status status = put(u, s, data);
     if (status < 0) { /* as if nothing had been written */
         u->fresh = fresh;
         u->turn = present;
-        return status;
     }
-    u->next ^= 1;
-    return CLG_OK;
+    return status;
 }
 
 bool clg_upload_is_doubled(const clg_upload *u) { return u->doubled; }

@@ -1,7 +1,8 @@
 /* Steps on their way to the queues: what each of them waits for, and the events that others will wait for. A run begins
  * by going over to what was uploaded since the last one: the steps that read an input with two buffers get the one that
  * was written last, and the first step waits for the upload, or the marker does where the run forks to further queues.
- * The last step, or the barrier that joins them, gives an event, behind which that buffer may be written again. */
+ * The last step, or the barrier that joins them, gives an event, behind which that buffer may be written again, and
+ * targets in shared memory be read. */
 #include "plan/plan.h"
 
 /* --- steps --- */
@@ -41,7 +42,8 @@ static void list_reads(const clg_plan *p, int i, clg_link *l) {
 static void list_uploads(const clg_plan *p, clg_link *l) {
     for (int i = 0; i < p->n_doubled; i++) {
         const clg_value *v = &p->values[p->doubled[i].value];
-        if (!v->own && clg_upload_fresh(v->upload)) p->waits[l->n_wait++] = clg_upload_sent(v->upload);
+        if (!v->own && clg_upload_fresh(v->upload) && clg_upload_sent(v->upload))
+            p->waits[l->n_wait++] = clg_upload_sent(v->upload);
     }
 }
 
@@ -55,7 +57,7 @@ static bool gives_event(const clg_plan *p, int i) {
     if (p->steps[i].signals) return true;
     for (int k = 0; k < p->n_targets; k++)
         if (p->targets[k].download && p->targets[k].last == i) return true;
-    return i == p->last && p->n_doubled > 0 && p->n_joins == 0;
+    return i == p->last && p->marks_end && p->n_joins == 0;
 }
 
 clg_status clg_step_run(clg_plan *p, int step) {
@@ -144,7 +146,7 @@ clg_status clg_run_end(clg_plan *p) {
         const clg_value *v = &p->values[p->doubled[i].value];
         if (!v->own) clg_upload_taken(v->upload);
     }
-    p->ended = p->n_doubled > 0 && p->n_steps > p->n_prepared;
+    p->ended = p->marks_end;
     return CLG_OK;
 }
 
@@ -164,10 +166,16 @@ static clg_status list_readers(clg_plan *p, clg_doubled *d) {
     return CLG_OK;
 }
 
-bool clg_input_doubles(const clg_plan *p, const clg_value *v) {
-    if (p->whole) return false; /* later parts of the device share the buffer */
-    return v->t->node && v->t->node->op == &clg_op_input && !v->keep
-        && clg_upload_doubles(p->device, clg_value_bytes(p, v));
+enum clg_upload_way clg_input_way(const clg_plan *p, const clg_value *v) {
+    if (p->whole) return CLG_UPLOAD_IN_LINE; /* later parts of the device use the same buffer */
+    if (!v->t->node || v->t->node->op != &clg_op_input || v->keep) return CLG_UPLOAD_IN_LINE;
+    return clg_upload_best(p->device, clg_value_bytes(p, v), p->shares);
+}
+
+static bool has_shared_target(const clg_plan *p) {
+    for (int i = 0; i < p->n_targets; i++)
+        if (clg_target_is_shared(p, &p->targets[i])) return true;
+    return false;
 }
 
 clg_status clg_plan_link(clg_plan *p) {
@@ -186,7 +194,8 @@ clg_status clg_plan_link(clg_plan *p) {
         if (p->steps[i].queue > 0) p->steps[i].linked = true;
         else p->last = i;
     }
-    if (p->n_doubled > 0 && p->n_steps > p->n_prepared)
-        p->steps[p->n_prepared].linked = p->steps[p->last].linked = true;
+    p->shows = has_shared_target(p);
+    p->marks_end = (p->n_doubled > 0 || p->shows) && p->n_steps > p->n_prepared;
+    if (p->marks_end) p->steps[p->n_prepared].linked = p->steps[p->last].linked = true;
     return CLG_OK;
 }

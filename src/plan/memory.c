@@ -105,7 +105,7 @@ static void count_bytes(clg_plan *p) {
         if (v->root != i || clg_value_mem(p, i) != i || v->borrowed) continue;
         if (v->place == CLG_PLACE_SLOT && v->first >= 0) p->info.bytes_params += clg_value_bytes(p, v);
         if (v->place == CLG_PLACE_FIXED)
-            p->info.bytes_fixed += (clg_input_doubles(p, v) ? 2 : 1) * clg_value_bytes(p, v);
+            p->info.bytes_fixed += (clg_input_way(p, v) == CLG_UPLOAD_IN_LINE ? 1 : 2) * clg_value_bytes(p, v);
         if (v->place == CLG_PLACE_FIXED && v->prepared && !v->keep) p->info.bytes_prepared += clg_value_bytes(p, v);
     }
     for (int i = 0; i < p->n_arenas; i++) p->info.bytes_arena += p->arena_bytes[i];
@@ -165,7 +165,7 @@ static clg_status create_fixed(clg_plan *p) {
         clg_value *v = &p->values[i];
         if (v->root != i || v->place != CLG_PLACE_FIXED) continue;
         if (v->t->node && v->t->node->op == &clg_op_input) {
-            CLG_TRY(clg_upload_create(p->device, v->t->dtype, (size_t)clg_value_elems(v), clg_input_doubles(p, v),
+            CLG_TRY(clg_upload_create(p->device, v->t->dtype, (size_t)clg_value_elems(v), clg_input_way(p, v),
                                       clg_tensor_name(v->t), &v->upload));
             v->buffer = clg_upload_buffer(v->upload);
             continue;
@@ -175,7 +175,9 @@ static clg_status create_fixed(clg_plan *p) {
             clg_part_borrow(p, i);
             continue;
         }
-        CLG_TRY(clg_buffer_create(p->device, bytes ? bytes : p->caps->align, clg_tensor_name(v->t), &v->buffer));
+        const bool share = p->shares && v->keep && !v->constant; /* clg_read() looks at it */
+        CLG_TRY((share ? clg_buffer_create_shared : clg_buffer_create)(p->device, bytes ? bytes : p->caps->align,
+                                                                       clg_tensor_name(v->t), &v->buffer));
         CLG_TRY(fill_fixed(p, v));
     }
     return CLG_OK;
@@ -202,11 +204,20 @@ static clg_status create_arenas(clg_plan *p, const item *items, int n) {
     return CLG_OK;
 }
 
+/* What is recorded keeps its arguments, and gives no event: such a plan has one buffer an input. */
+static clg_status choose_sharing(clg_plan *p) {
+    enum clg_replay mode;
+    CLG_TRY(clg_plan_replay_mode(p, &mode));
+    p->shares = p->caps->shares && !p->whole && mode != CLG_REPLAY_ON;
+    return CLG_OK;
+}
+
 clg_status clg_plan_memory(clg_plan *p) {
     int n = 0;
     item *items = clg_arena_array(&p->arena, (size_t)p->n_values + 1, sizeof *items);
     const item **near = clg_arena_array(&p->arena, (size_t)p->n_values + 1, sizeof *near);
     if (!items || !near) return CLG_ERR_NOMEM;
+    CLG_TRY(choose_sharing(p));
     find_lifetimes(p);
     for (int i = 0; i < p->n_values; i++) {
         const clg_value *v = &p->values[i];

@@ -248,7 +248,10 @@ struct clg_plan {
     bool forks;              /* some step waits for the start of the run */
     int  joins[CLG_QUEUES], n_joins; /* steps that the first queue waits for at the end of a run */
     struct _cl_event *start, *end;   /* of the last run; end: of a run with joins, else it is the last step's */
-    bool ended;              /* the end of the last run is behind all runs so far */
+    bool shares;             /* inputs and targets are in shared memory, where the device has it */
+    bool shows;              /* some target is */
+    bool marks_end;          /* runs give the event of their end: inputs or targets need it */
+    bool ended;              /* and the end of the last run is behind all runs so far */
     clg_plan_info info;
     bool replays, recorded;  /* kernels are to be recorded; they are */
     bool unbound;            /* some steps lack the kernels that they are to have in place of a megakernel */
@@ -358,8 +361,11 @@ const clg_target *clg_plan_target(const clg_plan *p, const clg_tensor *t);
 
 /* --- enqueue.c --- */
 
-/** Whether an input has two buffers. */
-bool clg_input_doubles(const clg_plan *p, const clg_value *v);
+/** How an input comes to the device. */
+enum clg_upload_way clg_input_way(const clg_plan *p, const clg_value *v);
+
+/** Whether the host may look at a target's memory once a run has ended. */
+bool clg_target_is_shared(const clg_plan *p, const clg_target *t);
 
 /** Before the first step of a run, and behind its last one. */
 clg_status clg_run_begin(clg_plan *p);

@@ -74,6 +74,11 @@ clg_status clg_write(clg_plan *p, clg_tensor *input, const void *data, size_t by
 
 /* --- reading --- */
 
+bool clg_target_is_shared(const clg_plan *p, const clg_target *t) {
+    const clg_buffer *b = p->values[t->value].buffer;
+    return b && clg_buffer_is_shared(b);
+}
+
 clg_status clg_read(clg_plan *p, clg_tensor *t, void *data, size_t bytes) {
     const clg_target *target = clg_readable(p, t, "clg_read");
     if (!target) return CLG_ERR_INVALID;
@@ -81,7 +86,10 @@ clg_status clg_read(clg_plan *p, clg_tensor *t, void *data, size_t bytes) {
     if (p->parts) return clg_read(clg_parts_owner(p, t), t, data, bytes);
     const clg_value *v = &p->values[target->value];
     const double start = clg_trace_start(p->device);
-    const clg_status status = clg_buffer_read(v->buffer, v->offset, t->dtype, data, (size_t)clg_value_elems(v));
+    const size_t n = (size_t)clg_value_elems(v);
+    const bool look = p->ended && clg_target_is_shared(p, target);
+    const clg_status status = look ? clg_buffer_look(v->buffer, v->offset, t->dtype, data, n, clg_run_event(p))
+                                   : clg_buffer_read(v->buffer, v->offset, t->dtype, data, n);
     clg_trace_call(p->device, "clg_read", clg_tensor_name(t), start);
     CLG_TRY(status);
     clg_plan_save_programs(p);

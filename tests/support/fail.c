@@ -1,7 +1,8 @@
 /* OpenCL functions that count, and fail when told to; else they call the loader's (dlsym RTLD_NEXT). What would go on
  * behind the caller's back if it were not done (waiting, releasing) is done even when it reports a failure. */
 #define _GNU_SOURCE /* RTLD_NEXT */
-#define CL_TARGET_OPENCL_VERSION 120
+#define CL_TARGET_OPENCL_VERSION 200
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "fail.h"
 
 #include <CL/cl.h>
@@ -233,6 +234,26 @@ ALWAYS(clReleaseMemObject, CL_OUT_OF_RESOURCES, (cl_mem x), (x), 1)
 ALWAYS(clReleaseProgram, CL_OUT_OF_RESOURCES, (cl_program x), (x), 1)
 ALWAYS(clReleaseKernel, CL_OUT_OF_RESOURCES, (cl_kernel x), (x), 1)
 ALWAYS(clReleaseEvent, CL_OUT_OF_RESOURCES, (cl_event x), (x), 1)
+
+/* --- shared memory --- */
+
+typedef void (CL_CALLBACK *memory_notify)(cl_mem, void *);
+
+CALL(clSetMemObjectDestructorCallback, CL_OUT_OF_HOST_MEMORY, (cl_mem m, memory_notify f, void *user), (m, f, user), 0)
+
+void *clSVMAlloc(cl_context c, cl_svm_mem_flags flags, size_t size, cl_uint align) {
+    REAL(clSVMAlloc)
+    if (on_lost("clSVMAlloc", c) || fails("clSVMAlloc")) return NULL;
+    void *memory = real(c, flags, size, align);
+    objects += memory != NULL;
+    return memory;
+}
+
+void clSVMFree(cl_context c, void *memory) {
+    REAL(clSVMFree)
+    objects -= memory != NULL;
+    real(c, memory);
+}
 
 /* --- cl_khr_command_buffer, whose functions come by name --- */
 

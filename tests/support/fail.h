@@ -18,7 +18,7 @@ bool        fail_device_lost(void);
 /** How often clFinish() and clWaitForEvents() were called. */
 long        fail_waits(void);
 
-/** Contexts, queues, buffers, programs, kernels and events that were made and not released. */
+/** Contexts, queues, buffers, shared memory, programs, kernels and events that were made and not released. */
 long        fail_objects_alive(void);
 
 /** The same for the host allocator, which fail_alloc_install() puts in place (before anything is allocated). */

@@ -1,0 +1,53 @@
+/* Memory that host and device share: shared virtual memory whose words either side may write (OpenCL 2.0, "fine-grained
+ * buffer"), with a buffer object over it, so that kernels and commands see a buffer like any other. The host copies to
+ * and from it itself, where a transfer would be a command of its own, with a worker to wake, and a staging copy. */
+#define CL_TARGET_OPENCL_VERSION 200
+#include "cl/internal.h"
+
+#include <string.h>
+
+#if CLG_HAVE_SVM
+
+bool clg_shared_has(cl_device_id id) {
+    cl_device_svm_capabilities caps = 0;
+    const cl_int err = clGetDeviceInfo(id, CL_DEVICE_SVM_CAPABILITIES, sizeof caps, &caps, NULL);
+    return err == CL_SUCCESS && caps & CL_DEVICE_SVM_FINE_GRAIN_BUFFER;
+}
+
+typedef struct shared {
+    cl_context context; /* of the buffer, which keeps it */
+    void      *memory;
+} shared;
+
+/* When nothing uses the buffer any more. */
+static void CL_CALLBACK free_memory(cl_mem mem, void *what) {
+    shared *s = what;
+    clSVMFree(s->context, s->memory);
+    clg_free(s);
+}
+
+cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) {
+    const cl_svm_mem_flags how = CL_MEM_READ_WRITE | CL_MEM_SVM_FINE_GRAIN_BUFFER;
+    cl_int err = CL_SUCCESS;
+    cl_mem mem = NULL;
+    shared *s = clg_alloc(sizeof *s);
+    if (!s) return NULL;
+    *s = (shared){ d->context, clSVMAlloc(d->context, how, bytes, 0) };
+    if (s->memory) mem = clCreateBuffer(d->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, s->memory, &err);
+    if (mem && err == CL_SUCCESS) err = clSetMemObjectDestructorCallback(mem, free_memory, s);
+    if (mem && err == CL_SUCCESS) {
+        *memory = memset(s->memory, 0, bytes);
+        return mem;
+    }
+    if (mem) clReleaseMemObject(mem);
+    if (s->memory) clSVMFree(d->context, s->memory);
+    clg_free(s);
+    return NULL;
+}
+
+#else /* a loader of OpenCL 1.2 */
+
+bool clg_shared_has(cl_device_id id) { return (void)id, false; }
+cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) { return (void)d, (void)bytes, (void)memory, NULL; }
+
+#endif
