@@ -9,16 +9,6 @@
 #include "conv_pad.clh"
 #include "conv_tile.clh"
 
-/* Asks for `n` elements from x on to come into the cache, where the compiler can. NO_PREFETCH: of Oclgrind, which
- * fails. */
-static inline void want(__global const T *x, int n) {
-#if defined(__has_builtin) && !defined(NO_PREFETCH)
-#if __has_builtin(__builtin_prefetch)
-    for (int i = 0; i < n; i += 16) __builtin_prefetch((const void *)(size_t)(x + i), 0, 3);
-#endif
-#endif
-}
-
 KERNEL conv_band(IN(x), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), IN_T(int, starts), OUT(xp), OUT(y),
                  const int has_bias, const int M, const int n_phases, const int n_starts, const int channels,
                  const int in_h, const int in_w, const int pad_h, const int pad_w, const int in_step_h,
@@ -66,7 +56,7 @@ KERNEL conv_band(IN(x), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), IN_T(i
                     for (int k = ph[PHASE_K0]; k < ph[PHASE_K1]; k += chunk) {
                         add_taps(c, xs + q0, a, AT(taps, 0), k, min(k + chunk, ph[PHASE_K1]), w_row);
                         if (asked < wanted) {
-                            want(AT(x, (n * channels + asked / fresh) * in_plane +
+                            clg_fetch(AT(x, (n * channels + asked / fresh) * in_plane +
                                        (size_t)(next + asked % fresh * in_skip) * in_w), in_w);
                             asked++;
                         }

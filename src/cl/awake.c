@@ -203,7 +203,7 @@ cl_int clg_awake_wait(clg_device *d, cl_event event, bool run) {
     }
     cl_int err = clFlush(d->queue);
     if (poll) poll_event(w, round, event, begin);
-    const cl_int waited = clg_wait_event(d, event); /* what was seen to be done is known to be visible behind this only */
+    const cl_int waited = clg_wait_event(d, event); /* what was seen to be done is sure to be visible behind this */
     if (waited != CL_SUCCESS) (void)clg_wait_queue(d, d->queue); /* so nothing is written to the caller later */
     if (err == CL_SUCCESS) err = waited;
     if (!w) return err;

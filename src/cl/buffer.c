@@ -43,8 +43,8 @@ void clg_pool_trim(clg_device *d, uint64_t keep) {
     pthread_mutex_unlock(&d->lock);
 }
 
-/* Takes `size` out of the cap, and for reuse a pooled buffer of that size if there is one. Makes room by trimming the pool.
- * false: over the cap; nothing was taken. */
+/* Takes `size` out of the cap, and for reuse a pooled buffer of that size if there is one. Makes room by trimming the
+ * pool. false: over the cap; nothing was taken. */
 static bool reserve(clg_device *d, size_t size, bool reuse, clg_buffer **pooled) {
     clg_device_stats *s = &d->stats;
     *pooled = NULL;

@@ -48,6 +48,8 @@ cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) {
 #else /* a loader of OpenCL 1.2 */
 
 bool clg_shared_has(cl_device_id id) { return (void)id, false; }
-cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) { return (void)d, (void)bytes, (void)memory, NULL; }
+cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) {
+    return (void)d, (void)bytes, (void)memory, NULL;
+}
 
 #endif

@@ -61,6 +61,8 @@ static const clg_impl impls[] = {
       CLG_CONV_WINO4, .knobs = clg_conv_wino_knobs },
     { "conv.wino2_cpu", 0, clg_conv_accept_wino, clg_conv_wino2, CLG_CONV_WINO2,
       .knobs = clg_conv_wino_knobs },
+    { "conv.lanes", CLG_CLASS_CPU, clg_conv_accept_lanes, clg_conv_fwd_lanes, clg_conv_lanes_knobs, false,
+      clg_conv_prefers_lanes, 0 },
     { "conv.bands", CLG_CLASS_CPU, clg_conv_accept_bands, clg_conv_fwd_bands, clg_conv_bands_knobs, false,
       clg_conv_prefers_bands, 0 },
     { "conv.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_fwd_cpu, clg_conv_direct_knobs, false },

@@ -32,16 +32,14 @@ bool clg_conv_accept_bands(const clg_node *n, const clg_device *d) {
  * is the first of its lines, from a farther cache), what a tile was measured to take beyond that, and a share of its
  * fixed cost. The first N_WIDE tiles are for 24 vectors of sums, the others for 6; many rows need many registers for
  * addresses. */
-clg_conv_tile clg_conv_choose_tile(clg_emit *e, const clg_conv_work *w) {
+static clg_conv_tile choose_tile(clg_registers r, int forced, const clg_conv_work *w) {
     static const struct { int mr, nv, more; } tiles[N_TILES] = {
         { 6, 4, 0 }, { 4, 4, 1 }, { 8, 3, 3 }, { 5, 4, 1 }, { 4, 6, 1 }, { 3, 8, 2 }, { 3, 7, 2 }, { 3, 6, 2 },
         { 3, 4, 1 }, { 2, 6, 1 }, { 2, 4, 1 }, { 1, 8, 1 }, { 1, 4, 1 }, { 12, 2, 1 }, { 4, 3, 1 }, { 6, 3, 1 },
         { 8, 2, 1 }, { 8, 1, 1 }, { 4, 2, 1 }, { 2, 2, 1 }, { 1, 2, 1 }, { 4, 1, 1 }, { 1, 1, 1 },
         { 6, 1, 0 }, { 5, 1, 0 }, { 3, 1, 0 },
     };
-    const clg_registers r = clg_registers_of(clg_emit_device(e), false);
     const int line = r.parts > 1 ? 3 : 2; /* loads of 16 unaligned floats: of 8, every second is across two lines */
-    const int forced = clg_emit_knob(e, "tile");
     clg_conv_tile best = { 1, 1, 0 };
     for (int i = 0; i < N_TILES; i++) {
         const int mr = tiles[i].mr, nv = tiles[i].nv;
@@ -58,6 +56,22 @@ clg_conv_tile clg_conv_choose_tile(clg_emit *e, const clg_conv_work *w) {
     return best;
 }
 
+clg_conv_tile clg_conv_choose_tile(clg_emit *e, const clg_conv_work *w) {
+    return choose_tile(clg_registers_of(clg_emit_device(e), false), clg_emit_knob(e, "tile"), w);
+}
+
+/* Rows of a plane of y follow each other at the pitch of x's padded planes. */
+static clg_conv_work work_of(int64_t rows, int64_t lanes, int64_t channels, double k) {
+    return (clg_conv_work){ rows, 1, lanes, k, (double)channels / k, 16, false };
+}
+
+double clg_conv_direct_cost(const clg_conv_geom *g, const clg_device *d) {
+    clg_conv_planes p = clg_conv_input_planes(g);
+    clg_conv_planes_layout(&p, true);
+    const clg_conv_work w = work_of(g->Og, (g->out[1] - 1) * p.pitch + g->out[2], g->Cg, (double)(g->Cg * g->T));
+    return choose_tile(clg_registers_of(d, false), -1, &w).cost;
+}
+
 static clg_status emit_tiling(clg_emit *e, const clg_conv_tiling *c, const clg_conv_planes *p) {
     if (c->high > 0) return clg_conv_emit_bands(e, c, p);
     const int64_t M = c->M, n_phases = c->n_phases, depth = c->depth, groups = c->groups;
@@ -69,8 +83,8 @@ static clg_status emit_tiling(clg_emit *e, const clg_conv_tiling *c, const clg_c
     const clg_tensor *phases = clg_emit_table(e, CLG_I32, CLG_SHAPE(c->n_phases, CLG_PHASE_SIZE), c->phases);
     const int64_t pitch = c->pitch, lanes = (c->phases[CLG_PHASE_NY] - 1) * pitch + c->phases[CLG_PHASE_NX];
     const double k = clg_max64(1, c->n_taps / c->n_phases);
-    const clg_conv_tile t = clg_conv_choose_tile(e, &(clg_conv_work){ c->M, 1, lanes, k, (double)c->channels / k, 16,
-                                                                      false });
+    const clg_conv_work all = work_of(c->M, lanes, c->channels, k);
+    const clg_conv_tile t = clg_conv_choose_tile(e, &all);
     const int64_t n_tiles = clg_div_up(lanes, 16 * t.nv), blocks = clg_div_up(c->M, t.mr);
     /* several tiles an item where one is below some 2000 vector operations, while 128 items are left; and where w is
        large and read across its rows: the lines that a tile has fetched serve its neighbours if they come next */

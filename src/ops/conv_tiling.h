@@ -37,6 +37,9 @@ typedef struct clg_conv_work {
 /** The tile with the least work; or that of knob "tile". */
 clg_conv_tile clg_conv_choose_tile(clg_emit *e, const clg_conv_work *w);
 
+/** The work of conv.direct_cpu for one plane of each channel of a group, on the scale of clg_conv_tile.cost. */
+double clg_conv_direct_cost(const clg_conv_geom *g, const clg_device *d);
+
 /** Rows of an output phase that one work-item makes at a time from padded rows of its own. p: the planes of all of x,
  *  before their layout. */
 int64_t clg_conv_band_rows(clg_emit *e, const clg_conv_tiling *c, const clg_conv_planes *p);
