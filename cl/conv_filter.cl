@@ -24,20 +24,6 @@
 #define LANES (16 * NV)
 #define CHUNK (448 / NV) /* pixels: 28 KiB of floats */
 
-/* Turns 16 rows of 16 lanes: four rounds of perfect shuffles. */
-static inline void turn16(ACC16 *a) {
-    for (int round = 0; round < 4; round++) {
-        ACC16 b[16];
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-            b[2 * i] = CLG_MIX_LO(a[i], a[i + 8]);
-            b[2 * i + 1] = CLG_MIX_HI(a[i], a[i + 8]);
-        }
-#pragma unroll
-        for (int i = 0; i < 16; i++) a[i] = b[i];
-    }
-}
-
 /* t[j][lane] = gy[(o0 + lane) Q + j] for j < n and up to 15 more; rows past the last channel repeat it. */
 static inline void turn_channels(__global const T *gy, int o0, int M, int Q, int n, ACC16 *t) {
     for (int v = 0; v < NV; v++)
@@ -45,7 +31,7 @@ static inline void turn_channels(__global const T *gy, int o0, int M, int Q, int
             ACC16 a[16];
 #pragma unroll
             for (int i = 0; i < 16; i++) a[i] = vload16(0, gy + (size_t)min(o0 + 16 * v + i, M - 1) * Q + j);
-            turn16(a);
+            clg_transpose16(a);
 #pragma unroll
             for (int i = 0; i < 16; i++) t[(j + i) * NV + v] = a[i];
         }
@@ -134,7 +120,7 @@ KERNEL filter_finish(IN(part), OUT(gw), const int groups, const int M, const int
     for (int s = 0; s < parts; s++)
 #pragma unroll
         for (int i = 0; i < 16; i++) a[i] += vload16(0, p + s * step + min(i, K - 1 - k0) * LANES);
-    turn16(a);
+    clg_transpose16(a);
 #pragma unroll
     for (int i = 0; i < 16; i++)
         if (o0 + i < M) clg_store_part(AT(gw, ((size_t)g * M + o0 + i) * K + k0), a[i], K - k0);

@@ -36,21 +36,6 @@ KERNEL pack(IN(w), OUT(p), const int M, const int K) {
         for (int i = 0; i < 16 * V; i++) to[(size_t)k * 16 * V + i] = first + i < M ? from[(size_t)i * K + k] : 0;
 }
 
-/* Row i of the result is column i of t. Each round turns the 8 bits of an element's place, row and lane, by one. */
-INLINE void transpose(ACC16 t[16]) {
-#pragma unroll
-    for (int round = 0; round < 4; round++) {
-        ACC16 s[16];
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-            s[2 * i] = CLG_MIX_LO(t[i], t[i + 8]);
-            s[2 * i + 1] = CLG_MIX_HI(t[i], t[i + 8]);
-        }
-#pragma unroll
-        for (int i = 0; i < 16; i++) t[i] = s[i];
-    }
-}
-
 /* Stores columns skip .. W - 1 of n channels, of which the first is row `row` of y: t[i] are those of channel i, at
  * element `at` of its plane. */
 INLINE void store_channels(ACC16 t[16], __global T *y, uint row, int n, size_t plane, size_t at, int skip TAIL_ARGS) {
@@ -112,7 +97,7 @@ KERNEL conv_lanes(IN(xp), IN(p), IN(b), IN_T(int, taps), OUT(y), const int has_b
                 ACC16 t[16];
 #pragma unroll
                 for (int i = 0; i < 16; i++) t[i] = i < W ? sum[j * W + min(i, W - 1)][v] : (ACC16)(0);
-                transpose(t);
+                clg_transpose16(t);
                 if (r0 + j >= r && o + 16 * v < M)
                     store_channels(t, AT(y, (ng * M + o + 16 * v) * plane), (uint)(ng * M + o + 16 * v),
                                    min(16, M - o - 16 * v), plane, (size_t)(r0 + j) * y_w + c0, c - c0 TAIL_PASS);

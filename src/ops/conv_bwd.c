@@ -143,6 +143,8 @@ static const clg_impl filter_impls[] = {
       clg_conv_depthwise_gpu_knobs, false },
     { "conv_bwd_filter.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise,
       clg_conv_filter_pointwise, NULL, false },
+    { "conv_bwd_filter.rows", CLG_CLASS_CPU, clg_conv_accept_filter_rows, clg_conv_filter_rows, NULL, false,
+      clg_conv_prefers_filter_rows },
     { "conv_bwd_filter.channels", CLG_CLASS_CPU, clg_conv_accept_channels, clg_conv_filter_channels,
       clg_conv_filter_channels_knobs, false, clg_conv_prefers_channels },
     { "conv_bwd_filter.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_filter_cpu, NULL, false },

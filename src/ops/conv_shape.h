@@ -99,15 +99,17 @@ clg_status clg_conv_emit_bias(clg_emit *e, const clg_conv_geom *g, const clg_ten
 extern const clg_knob clg_conv_wino_knobs[], clg_conv_wino_gpu_knobs[], clg_conv_direct_knobs[], clg_conv_bands_knobs[],
     clg_conv_lanes_knobs[], clg_conv_gpu_knobs[];
 
-/* Implementations. cpu, bands: conv_direct.c, for the filter conv_filter.c, as channels; depthwise: conv_depthwise.c,
- * conv_depthwise_gpu.c; gpu: conv_gpu.c; gemm: conv_gemm.c; lanes: conv_lanes.c; pointwise: conv_pointwise.c; wino:
- * conv_wino.c. */
+/* Implementations. cpu, bands: conv_direct.c, for the filter conv_filter.c, as channels; filter_rows:
+ * conv_filter_rows.c; depthwise: conv_depthwise.c, conv_depthwise_gpu.c; gpu: conv_gpu.c; gemm: conv_gemm.c; lanes:
+ * conv_lanes.c; pointwise: conv_pointwise.c; wino: conv_wino.c. */
 bool clg_conv_accept_cpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_lanes(const clg_node *n, const clg_device *d);
 bool clg_conv_prefers_lanes(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_channels(const clg_node *n, const clg_device *d);
 bool clg_conv_prefers_channels(const clg_node *n, const clg_device *d);
 extern const clg_knob clg_conv_filter_channels_knobs[], clg_conv_depthwise_gpu_knobs[];
+bool clg_conv_accept_filter_rows(const clg_node *n, const clg_device *d);
+bool clg_conv_prefers_filter_rows(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_depthwise(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_depthwise_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_bands(const clg_node *n, const clg_device *d);
@@ -122,6 +124,7 @@ bool clg_conv_wins_wino4(const clg_node *n, const clg_device *d);
 bool clg_conv_wins_wino2_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_wins_wino4_gpu(const clg_node *n, const clg_device *d);
 clg_status clg_conv_fwd_cpu(clg_emit *e, const clg_node *n);
+clg_status clg_conv_filter_rows(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_lanes(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_bands(clg_emit *e, const clg_node *n);
 clg_status clg_conv_fwd_gpu(clg_emit *e, const clg_node *n);
