@@ -26,6 +26,9 @@
 #ifndef DOTS
 #define DOTS 0
 #endif
+#ifndef AHEAD /* rows of b come from memory, pages apart: the first tiles of a panel ask for a vector of the next each */
+#define AHEAD 0
+#endif
 #ifdef PAST /* c is larger than the caches */
 #define STORE_SUMS(p, v) clg_store_past(p, v)
 #else
@@ -50,10 +53,14 @@
 #define INDEX16 int16
 #endif
 
-/* sum[i][v] += row i of op(a) times vector v of the panel, v < nv, which is a constant where this is inlined. */
+/* sum[i][v] += row i of op(a) times vector v of the panel, v < nv, which is a constant where this is inlined. AHEAD: asks
+ * for what lies `ahead` of the panel, unless that is 0. */
 INLINE void add_products(ACC16 sum[MR][NV], __global const ACC *pa, __global const ACC *pb, int k, long a_row,
-                         long a_col, long ldb, const int nv) {
+                         long a_col, long ldb, const int nv, const int ahead) {
     for (int kk = 0; kk < k; kk++, pa += a_col, pb += ldb) {
+#if AHEAD
+        if (ahead) CLG_FETCH(pb + ahead, 2);
+#endif
         ACC16 bv[NV];
 #pragma unroll
         for (int v = 0; v < nv; v++) bv[v] = vload16(v, pb);
@@ -173,10 +180,10 @@ KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const l
 #pragma unroll
             for (int v = 0; v < NV; v++) sum[i][v] = (ACC16)(0);
 #if EDGE
-        if (j0 + 16 >= n) add_products(sum, pa, pb, k, a_row, a_col, ldb, 1);
+        if (j0 + 16 >= n) add_products(sum, pa, pb, k, a_row, a_col, ldb, 1, 0);
         else
 #endif
-            add_products(sum, pa, pb, k, a_row, a_col, ldb, NV);
+            add_products(sum, pa, pb, k, a_row, a_col, ldb, NV, ip < NV && j0 + NR < n ? NR + 16 * ip : 0);
         store_sums(sum, of_c + i0 * ldc, (uint)z * m + i0, own, i0, j0, n, ldc TAIL_PASS);
     }
 }

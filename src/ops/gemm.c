@@ -40,7 +40,8 @@ typedef struct tile {
 
 /* For registers that hold 24, 12, 6 or 3 vectors of sums; the usual tile first. The kernel needs mr <= m. */
 enum { N_TILES = 9, OUT_OF_CACHE = 1 << 21, MOST_PACKED = 1 << 23 /* elements */,
-       MOST_TERMS = 2048 /* as in gemm.cl */, PAST_BYTES = 32 << 20 /* of c: more than the last cache keeps */ };
+       MOST_TERMS = 2048 /* as in gemm.cl */, LARGE_B = 4 << 20 /* bytes: more than a core's cache */,
+       PAST_BYTES = 32 << 20 /* of c: more than the last cache keeps */ };
 static const tile tiles_24[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 8}, {1, 4}};
 static const tile tiles_12[N_TILES] = {{6, 2}, {4, 2}, {8, 1}, {12, 1}, {4, 1}, {2, 2}, {1, 4}, {1, 2}, {1, 1}};
 static const tile tiles_6[N_TILES] = {{6, 1}, {4, 1}, {5, 1}, {2, 2}, {3, 1}, {2, 1}, {1, 4}, {1, 2}, {1, 1}};
@@ -148,6 +149,13 @@ static int64_t tile_steps(clg_emit *e, const clg_emit_gemm_params *p, tile t) {
     return clg_div_up(tiles, clg_div_up(tiles, most < tiles ? most : tiles)); /* the last item has not much less */
 }
 
+/* B does not fit the caches, and its rows lie so far apart that the hardware sees no pattern in what a panel reads. It
+ * is asked for no nearer than the second cache: asked for into the first, it takes twice as long as not at all. */
+static bool comes_from_memory(const clg_emit_gemm_params *p, int64_t tiles, tile t) {
+    const int64_t page = 4096, elem = (int64_t)clg_dtype_size(p->b->dtype), rows = p->b_stride == 0 ? 1 : p->batch;
+    return p->ldb * elem >= page && rows * p->k * p->n * elem >= LARGE_B && tiles >= 2 * t.nv;
+}
+
 static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, packed y) {
     const int64_t columns = 16 * t.nv, tiles = clg_div_up(p->m, t.mr), panels = clg_div_up(p->n, columns);
     const int64_t steps = tile_steps(e, p, t);
@@ -158,8 +166,10 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
     const int dots = few_columns(clg_registers_of(clg_emit_device(e), c->dtype == CLG_F64), t, p);
     const char *edge = dots ? clg_emit_options(e, " -DDOTS=%d", dots) : has_edge(t, p->n) ? " -DEDGE=1" : "";
     const bool past = clg_shape_elems(c->shape) * (int64_t)clg_dtype_size(c->dtype) >= PAST_BYTES && p->ldc % 16 == 0;
+    const bool ahead = !y.b && comes_from_memory(p, tiles, t);
     return clg_emit_launch(e, &(clg_launch){"gemm.tile",
-        clg_emit_options(e, "-DMR=%d -DNV=%d%s%s", t.mr, t.nv, edge, past ? " -DPAST" : ""),
+        clg_emit_options(e, "-DMR=%d -DNV=%d%s%s%s", t.mr, t.nv, edge, past ? " -DPAST" : "",
+                         ahead ? " -DAHEAD=1" : ""),
         {(size_t)clg_div_up(tiles, steps), (size_t)panels, (size_t)p->batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda),
              LONG_AS(a_col, y.a ? t.mr : p->ta ? p->lda : 1), LONG_AS(a_tile, y.a ? a_tile : 0),
