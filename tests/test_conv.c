@@ -199,10 +199,12 @@ static void sweep(enum kind kind, clg_dtype type, const char *impl, int cases, u
 
 #define ALL(impl) "conv." impl ",conv_bwd_data." impl ",conv_bwd_filter." impl
 #define BANDS "conv.bands,conv_bwd_data.bands" /* where they accept */
+#define LANES "conv.lanes,conv_bwd_filter.rows"
 
 Test(conv, direct_cpu, .timeout = 300) { sweep(CONV, CLG_F32, ALL("direct_cpu"), 60, 1); }
 Test(conv, bands, .timeout = 300) { sweep(CONV, CLG_F32, BANDS, 60, 5000); }
 Test(conv, bands_f64, .timeout = 300) { sweep(CONV, CLG_F64, BANDS, 20, 5100); }
+Test(conv, lanes, .timeout = 300) { sweep(CONV, CLG_F32, LANES, 60, 6000); }
 Test(conv, direct_gpu, .timeout = 300) { sweep(CONV, CLG_F32, ALL("direct_gpu"), 40, 1000); }
 Test(conv, gemm, .timeout = 300) { sweep(CONV, CLG_F32, ALL("gemm"), 40, 2000); }
 Test(conv, direct_cpu_f64, .timeout = 300) { sweep(CONV, CLG_F64, ALL("direct_cpu"), 20, 100); }
@@ -230,6 +232,7 @@ Test(conv, large, .timeout = 300) {
         r.p.groups = 1;
         compare_case(d, ref, &r, ALL("direct_cpu"), 7);
         compare_case(d, ref, &r, BANDS, 7);
+        compare_case(d, ref, &r, LANES, 7);
         compare_case(d, ref, &r, ALL("direct_gpu"), 7);
         compare_case(d, ref, &r, ALL("gemm"), 7);
     }

@@ -168,7 +168,7 @@ static cl_int fill_caps(clg_device_row *row) {
         .max_group = group, .max_item = { item[0], item[1], item[2] }, .local_mem = (size_t)local,
         .max_alloc = max_alloc > CLG_BUFFER_SLACK ? (size_t)max_alloc - CLG_BUFFER_SLACK : 0,
         .align = align > 128 ? align : 128, .fp16 = info->fp16, .fp64 = info->fp64, .unified = info->unified_memory,
-        .shares = info->unified_memory && clg_shared_has(row->id), .vector_f32 = (int)vector,
+        .shares = info->unified_memory && clg_shared_has(row), .vector_f32 = (int)vector,
         .wave = wave_of(row->id), .narrow = narrow,
         .registers = registers_of(row->vendor, narrow),
     };

@@ -212,7 +212,7 @@ clg_status clg_buffer_check(const clg_buffer *b, size_t elem, clg_dtype t, size_
 /* --- shared.c --- */
 
 /** Whether host and device may write words of one piece of memory: OpenCL 2.0, "fine-grained buffer". */
-bool clg_shared_has(cl_device_id id);
+bool clg_shared_has(const clg_device_row *row);
 
 /** A buffer of zeros in such memory, which goes when the buffer and all that uses it have gone. NULL: there is none to
  *  be had; nothing is reported. */

@@ -8,9 +8,10 @@
 
 #if CLG_HAVE_SVM
 
-bool clg_shared_has(cl_device_id id) {
+bool clg_shared_has(const clg_device_row *row) {
     cl_device_svm_capabilities caps = 0;
-    const cl_int err = clGetDeviceInfo(id, CL_DEVICE_SVM_CAPABILITIES, sizeof caps, &caps, NULL);
+    if (strncmp(row->version, "OpenCL 1.", 9) == 0) return false; /* it does not know the question */
+    const cl_int err = clGetDeviceInfo(row->id, CL_DEVICE_SVM_CAPABILITIES, sizeof caps, &caps, NULL);
     return err == CL_SUCCESS && caps & CL_DEVICE_SVM_FINE_GRAIN_BUFFER;
 }
 
@@ -47,7 +48,7 @@ cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) {
 
 #else /* a loader of OpenCL 1.2 */
 
-bool clg_shared_has(cl_device_id id) { return (void)id, false; }
+bool clg_shared_has(const clg_device_row *row) { return (void)row, false; }
 cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) {
     return (void)d, (void)bytes, (void)memory, NULL;
 }
