@@ -115,7 +115,7 @@ static const head heads[] = {
     { "conv wino4", "conv.wino4_cpu", conv, { { 4, { 2, 3, 9, 11 } }, { 4, { 5, 3, 3, 3 } } }, true, FEW },
     { "conv wino2", "conv.wino2_cpu", conv, { { 4, { 2, 3, 9, 19 } }, { 4, { 5, 3, 3, 3 } } }, true, 1 << 4 },
     { "conv s2 g2", "conv.direct_cpu", conv_s2, { { 4, { 3, 4, 9, 21 } }, { 4, { 6, 2, 3, 3 } } }, true, FEW },
-    { "conv lanes", "conv.lanes", conv, { { 4, { 2, 3, 9, 23 } }, { 4, { 20, 3, 3, 3 } } }, true, FEW },
+    { "conv lanes", "conv.lanes", conv, { { 4, { 1, 3, 5, 21 } }, { 4, { 20, 3, 3, 3 } } }, true, FEW },
     { "conv bands", "conv.bands", conv, { { 4, { 2, 3, 9, 11 } }, { 4, { 5, 3, 3, 3 } } }, true, FEW },
     { "conv wide bands", "conv.bands", conv, { { 4, { 1, 2, 2, 64 } }, { 4, { 6, 2, 3, 3 } } }, true, FEW },
     { "conv 1x1", "conv.pointwise", conv_1, { { 4, { 2, 6, 5, 7 } }, { 4, { 10, 6, 1, 1 } } }, true, FEW },
