@@ -57,7 +57,7 @@ KERNEL conv_band(IN(x), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), IN_T(i
                         add_taps(c, xs + q0, a, AT(taps, 0), k, min(k + chunk, ph[PHASE_K1]), w_row);
                         if (asked < wanted) {
                             clg_fetch(AT(x, (n * channels + asked / fresh) * in_plane +
-                                       (size_t)(next + asked % fresh * in_skip) * in_w), in_w);
+                                          (size_t)(next + asked % fresh * in_skip) * in_w), in_w);
                             asked++;
                         }
                     }

@@ -1,11 +1,11 @@
-/* Gradient of a convolution with respect to its filter, for class cpu, lanes along the pixels of a row, for few channels
- * and stride 1. Host side: src/ops/conv_filter_rows.c.
+/* Gradient of a convolution with respect to its filter, for class cpu, lanes along the pixels of a row, for few
+ * channels and stride 1. Host side: src/ops/conv_filter_rows.c.
  *
  *   part[s][g M + o][c][t] = sum over the images n of part s and all pixels q: gy[n, g M + o][q] xp[n, g, c][q + t]
  *
- * xp are zero-padded planes; gy lies as it came. A work-item has OB output
- * channels and one of x. The sums of one line of the filter, OB KW vectors, are in registers while an image's pixels
- * pass, and those of the other lines wait in memory. sum_parts (conv_bwd.cl) adds the parts in order.
+ * xp are zero-padded planes; gy lies as it came. A work-item has OB output channels and one of x. The sums of one line
+ * of the filter, OB KW vectors, are in registers while an image's pixels pass, and those of the other lines wait in
+ * memory. sum_parts (conv_bwd.cl) adds the parts in order.
  * Options: OB, KH, KW. */
 #include "clg.clh"
 
@@ -19,7 +19,7 @@
 #define KW 5
 #endif
 
-/* s[o][kx] += gy[o plane + lane] x[kx + lane]; if part, of the first n lanes, and what the others read may be anything. */
+/* s[o][kx] += gy[o plane + lane] x[kx + lane]; if part, of the first n lanes: the others may read anything. */
 INLINE void add_pixels(ACC16 s[OB][KW], __global const T *gy, size_t plane, __global const T *x, bool part, int n) {
     const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     ACC16 g[OB];

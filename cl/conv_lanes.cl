@@ -6,9 +6,9 @@
  *
  * k runs over (channel, tap). xp are zero-padded planes, as in conv_direct.cl. A register tile is 16 V channels x R
  * rows x W columns of pixels: at each k V vectors of p are multiplied by R W numbers of x, which the multiply-add
- * itself reads from memory and spreads where V is 1. At the end 16 pixels x 16 channels are transposed in registers. The last
- * tile of a row, and the last row of tiles, are moved back to end with the plane, and skip what their neighbour stores.
- * The sums are those of conv_direct.cl, in the same order.
+ * itself reads from memory and spreads where V is 1. At the end 16 pixels x 16 channels are transposed in registers.
+ * The last tile of a row, and the last row of tiles, are moved back to end with the plane, and skip what their
+ * neighbour stores. The sums are those of conv_direct.cl, in the same order.
  *
  * Method: the register tile of Georganas et al. (2018), "Anatomy of high-performance deep learning convolutions on SIMD
  * architectures"; but x and y stay NCHW. Options: V, R, W, PITCH (elements from row to row of xp). */

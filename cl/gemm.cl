@@ -26,7 +26,7 @@
 #ifndef DOTS
 #define DOTS 0
 #endif
-#ifndef AHEAD /* rows of b come from memory, pages apart: the first tiles of a panel ask for a vector of the next each */
+#ifndef AHEAD /* rows of b come from memory, pages apart: its first tiles ask for a vector of the next panel each */
 #define AHEAD 0
 #endif
 #ifdef PAST /* c is larger than the caches */
@@ -53,8 +53,8 @@
 #define INDEX16 int16
 #endif
 
-/* sum[i][v] += row i of op(a) times vector v of the panel, v < nv, which is a constant where this is inlined. AHEAD: asks
- * for what lies `ahead` of the panel, unless that is 0. */
+/* sum[i][v] += row i of op(a) times vector v of the panel, v < nv, which is a constant where this is inlined. AHEAD:
+ * asks for what lies `ahead` of the panel, unless that is 0. */
 INLINE void add_products(ACC16 sum[MR][NV], __global const ACC *pa, __global const ACC *pb, int k, long a_row,
                          long a_col, long ldb, const int nv, const int ahead) {
     for (int kk = 0; kk < k; kk++, pa += a_col, pb += ldb) {

@@ -187,8 +187,8 @@ void       clg_awake_destroy(clg_device *d);
 /** Flushes the compute queue and waits for an event of it. run: it is the end of a run. */
 cl_int clg_awake_wait(clg_device *d, cl_event event, bool run);
 
-/** When a run has been enqueued whole whose end will be waited for: ends the spinning before it, and maybe puts the next
- *  one behind it. */
+/** When a run has been enqueued whole whose end will be waited for: ends the spinning before it, and maybe puts the
+ *  next one behind it. */
 void clg_awake_follow(clg_device *d);
 
 /** Ends the spinning between runs; before anything that waits, and when a run has been enqueued whole. */

@@ -47,17 +47,6 @@ static clg_conv_planes gradient_planes(const clg_conv_geom *g, const clg_conv_pl
     return p;
 }
 
-static clg_status offset_table(clg_emit *e, const clg_conv_geom *g, const clg_conv_planes *p,
-                               const clg_tensor **table) {
-    const int64_t K = g->Cg * g->T;
-    int32_t *offset = clg_alloc((size_t)K * sizeof *offset);
-    if (!offset) return clg_fail_nomem("offsets of a convolution");
-    for (int64_t k = 0; k < K; k++) offset[k] = (int32_t)clg_conv_tap_entry(g, p, k / g->T, k % g->T);
-    *table = clg_emit_table(e, CLG_I32, CLG_SHAPE(K), offset);
-    clg_free(offset);
-    return CLG_OK;
-}
-
 /* Lays out both operands so that every lane read exists and is finite: lanes of zeros in gy multiply it. */
 static void layout(const clg_conv_geom *g, clg_conv_planes *x, clg_conv_planes *gy) {
     *x = clg_conv_input_planes(g);
@@ -84,7 +73,7 @@ clg_status clg_conv_filter_cpu(clg_emit *e, const clg_node *n) {
     const clg_tensor *xp, *gp, *offsets = NULL, *gw = n->out[0], *result = gw;
     CLG_TRY(clg_conv_emit_planes(e, &px, n->in[0], g.N * g.C, &xp));
     CLG_TRY(clg_conv_emit_planes(e, &pg, n->in[1], g.N * g.O, &gp));
-    CLG_TRY(offset_table(e, &g, &px, &offsets));
+    CLG_TRY(clg_conv_offset_table(e, &g, &px, &offsets));
     const int64_t groups = g.G, M = g.Og, K = g.Cg * g.T, lanes = pg.size;
     const int64_t x_group = g.Cg * clg_conv_planes_count(&px) * px.size;
     const tile t = choose_tile(clg_registers_of(clg_emit_device(e), n->in[0]->dtype == CLG_F64), M, K);

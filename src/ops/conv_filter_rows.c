@@ -1,5 +1,5 @@
-/* conv_bwd_filter for class cpu with lanes along the pixels of a row (cl/conv_filter_rows.cl), for few channels: neither
- * operand is moved but for x's padding. Images are cut into parts, whose number depends on the shape alone. */
+/* conv_bwd_filter for class cpu with lanes along the pixels of a row (cl/conv_filter_rows.cl), for few channels:
+ * neither operand is moved but for x's padding. Images are cut into parts, whose number depends on the shape alone. */
 #include "ops/conv_planes.h"
 #include "ops/registers.h"
 
@@ -16,7 +16,8 @@ static int64_t choose_block(clg_registers r, int64_t M, int64_t taps) {
 
 bool clg_conv_accept_filter_rows(const clg_node *n, const clg_device *d) {
     const clg_conv_geom g = clg_conv_geometry(n);
-    if (in_dtype(n, 0) != CLG_F32 || !clg_conv_fits_int(n) || g.in[0] != 1 || g.k[0] != 1 || g.out[0] != 1) return false;
+    if (in_dtype(n, 0) != CLG_F32 || !clg_conv_fits_int(n)) return false;
+    if (g.in[0] != 1 || g.k[0] != 1 || g.out[0] != 1) return false;
     for (int a = 1; a < 3; a++)
         if (g.stride[a] != 1 || g.dil[a] != 1) return false;
     return g.N > 0 && g.Q > 0 && g.Cg > 0 && g.k[1] <= MOST_LINES && g.k[2] <= MOST_TAPS

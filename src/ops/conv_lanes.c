@@ -2,8 +2,6 @@
 #include "ops/conv_tiling.h"
 #include "ops/registers.h"
 
-#include "base/alloc.h"
-
 /* rows x cols pixels x vectors of 16 channels of a register tile. */
 typedef struct tile { int rows, cols, vectors; } tile;
 
@@ -61,16 +59,6 @@ static clg_status emit_pack(clg_emit *e, const clg_conv_geom *g, const clg_tenso
     });
 }
 
-static clg_status table_of_taps(clg_emit *e, const clg_conv_geom *g, const clg_conv_planes *p, const clg_tensor **out) {
-    const int64_t K = g->Cg * g->T;
-    int32_t *taps = clg_alloc((size_t)K * sizeof *taps);
-    if (!taps) return clg_fail_nomem("offsets of a convolution");
-    for (int64_t k = 0; k < K; k++) taps[k] = (int32_t)clg_conv_tap_entry(g, p, k / g->T, k % g->T);
-    *out = clg_emit_table(e, CLG_I32, CLG_SHAPE(K), taps);
-    clg_free(taps);
-    return CLG_OK;
-}
-
 clg_status clg_conv_fwd_lanes(clg_emit *e, const clg_node *n) {
     const clg_conv_geom g = clg_conv_geometry(n);
     const clg_tensor *x = n->in[0], *w = n->in[1], *y = n->out[0], *xp, *p, *taps;
@@ -87,7 +75,7 @@ clg_status clg_conv_fwd_lanes(clg_emit *e, const clg_node *n) {
     const char *options = clg_emit_options(e, "-DV=%d -DR=%d -DW=%d -DPITCH=%d", t.vectors, t.rows, t.cols,
                                            (int)planes.pitch);
     CLG_TRY(emit_pack(e, &g, w, options, t, &p));
-    CLG_TRY(table_of_taps(e, &g, &planes, &taps));
+    CLG_TRY(clg_conv_offset_table(e, &g, &planes, &taps));
     const int64_t blocks = clg_div_up(M, 16 * t.vectors), tiles = clg_div_up(y_h, t.rows);
     const int64_t units = clg_max64(1, clg_device_get_caps(clg_emit_device(e))->compute_units);
     const int64_t fair = clg_div_up(tiles * blocks * z, 8 * units);

@@ -104,3 +104,14 @@ int64_t clg_conv_tap_entry(const clg_conv_geom *g, const clg_conv_planes *p, int
     }
     return (c * clg_conv_planes_count(p) + phase) * p->size + entry;
 }
+
+clg_status clg_conv_offset_table(clg_emit *e, const clg_conv_geom *g, const clg_conv_planes *p,
+                                 const clg_tensor **table) {
+    const int64_t K = g->Cg * g->T;
+    int32_t *offset = clg_alloc((size_t)K * sizeof *offset);
+    if (!offset) return clg_fail_nomem("offsets of a convolution");
+    for (int64_t k = 0; k < K; k++) offset[k] = (int32_t)clg_conv_tap_entry(g, p, k / g->T, k % g->T);
+    *table = clg_emit_table(e, CLG_I32, CLG_SHAPE(K), offset);
+    clg_free(offset);
+    return CLG_OK;
+}

@@ -38,4 +38,8 @@ clg_status clg_conv_emit_planes(clg_emit *e, const clg_conv_planes *p, const clg
 /** Entry that tap t of channel c reads for output pixel 0, counted from the planes of channel 0. */
 int64_t clg_conv_tap_entry(const clg_conv_geom *g, const clg_conv_planes *p, int64_t c, int64_t t);
 
+/** Those of all channels of a group and their taps, as a table. */
+clg_status clg_conv_offset_table(clg_emit *e, const clg_conv_geom *g, const clg_conv_planes *p,
+                                 const clg_tensor **table);
+
 #endif /* CLG_OPS_CONV_PLANES_H_ */

@@ -152,8 +152,8 @@ static int64_t tile_steps(clg_emit *e, const clg_emit_gemm_params *p, tile t) {
 /* B does not fit the caches, and its rows lie so far apart that the hardware sees no pattern in what a panel reads. It
  * is asked for no nearer than the second cache: asked for into the first, it takes twice as long as not at all. */
 static bool comes_from_memory(const clg_emit_gemm_params *p, int64_t tiles, tile t) {
-    const int64_t page = 4096, elem = (int64_t)clg_dtype_size(p->b->dtype), rows = p->b_stride == 0 ? 1 : p->batch;
-    return p->ldb * elem >= page && rows * p->k * p->n * elem >= LARGE_B && tiles >= 2 * t.nv;
+    const int64_t page = 4096, elem = (int64_t)clg_dtype_size(p->b->dtype), copies = p->b_stride == 0 ? 1 : p->batch;
+    return p->ldb * elem >= page && copies * p->k * p->n * elem >= LARGE_B && tiles >= 2 * t.nv;
 }
 
 static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, packed y) {
