@@ -152,16 +152,19 @@ Test(device, empty_pocl_cache_dir) {
 }
 
 Test(device, quirks) {
-    static const struct {
+    const unsigned pocl = CLG_QUIRK_OWN_CACHE;
+    const struct {
         const char *platform, *driver;
         unsigned flags;
         int cls;
         const char *reason;
     } cases[] = {
-        { "Portable Computing Language", "3.0-rc2", CLG_QUIRK_AVOID | CLG_QUIRK_GPU_KERNELS, CLG_CLASS_GPU, "float16" },
-        { "Portable Computing Language", "1.8", CLG_QUIRK_AVOID | CLG_QUIRK_GPU_KERNELS, CLG_CLASS_GPU, "float16" },
-        { "Portable Computing Language", "3.1+debian", 0, CLG_CLASS_CPU, "" },
-        { "Portable Computing Language", "5.0", 0, CLG_CLASS_CPU, "" },
+        { "Portable Computing Language", "3.0-rc2", pocl | CLG_QUIRK_AVOID | CLG_QUIRK_GPU_KERNELS, CLG_CLASS_GPU,
+          "float16" },
+        { "Portable Computing Language", "1.8", pocl | CLG_QUIRK_AVOID | CLG_QUIRK_GPU_KERNELS, CLG_CLASS_GPU,
+          "float16" },
+        { "Portable Computing Language", "3.1+debian", pocl, CLG_CLASS_CPU, "CLGRAD_BINARIES" },
+        { "Portable Computing Language", "5.0", pocl, CLG_CLASS_CPU, "CLGRAD_BINARIES" },
         { "rusticl", "22.3.6", CLG_QUIRK_AVOID | CLG_QUIRK_NO_PARTS | CLG_QUIRK_NO_BINARIES, CLG_CLASS_CPU, "65,535" },
         { "rusticl", "24.1.0", 0, CLG_CLASS_CPU, "" },
         { "Oclgrind", "21.10", CLG_QUIRK_NO_FILL | CLG_QUIRK_NO_PREFETCH, CLG_CLASS_CPU, "llvm.prefetch" },

@@ -72,7 +72,9 @@ static clg_status set_options(clg_device *d, const clg_device_params *p) {
     d->cache_dir = clg_alloc(n);
     if (!d->cache_dir) return clg_fail_nomem("device");
     memcpy(d->cache_dir, dir, n);
-    d->keeps_binaries = !(d->row.quirks & CLG_QUIRK_NO_BINARIES) && !(binaries && strcmp(binaries, "off") == 0);
+    const bool asked = binaries && *binaries, off = asked && strcmp(binaries, "off") == 0;
+    d->keeps_binaries = !(d->row.quirks & CLG_QUIRK_NO_BINARIES) &&
+        (asked ? !off : !(d->row.quirks & CLG_QUIRK_OWN_CACHE));
     return CLG_OK;
 }
 

@@ -67,6 +67,7 @@ enum clg_quirk {
     CLG_QUIRK_NO_PARTS    = 1 << 3, /* is never cut into parts */
     CLG_QUIRK_NO_BINARIES = 1 << 4, /* program binaries are neither kept nor loaded */
     CLG_QUIRK_NO_PREFETCH = 1 << 5, /* kernels are built with -DNO_PREFETCH */
+    CLG_QUIRK_OWN_CACHE   = 1 << 6, /* program binaries are kept only where CLGRAD_BINARIES=on asks for it */
 };
 
 /** Sets quirks and quirk_text of a row whose strings are filled in, and what they change in its caps. */

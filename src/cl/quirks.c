@@ -18,6 +18,9 @@ static const quirk_row table[] = {
     { "Portable Computing Language", "", 301, CLG_QUIRK_AVOID | CLG_QUIRK_GPU_KERNELS,
       "PoCL before 3.1: fma, mad and tanh of float16 abort the process (LLVM cannot select them), so it gets the "
       "kernels of GPUs and is not chosen by default" },
+    { "Portable Computing Language", "", 0, CLG_QUIRK_OWN_CACHE,
+      "PoCL: asked for a program's binary it compiles each kernel a second time, so no binaries are kept beside its "
+      "own cache unless CLGRAD_BINARIES=on says so" },
     { "rusticl", "", 2300, CLG_QUIRK_AVOID | CLG_QUIRK_NO_PARTS | CLG_QUIRK_NO_BINARIES,
       "rusticl of Mesa 22: loops stop silently at 65,535 rounds, clCreateSubDevices crashes, and a damaged program "
       "binary ends the process, so it is not chosen by default, and no binaries are kept" },
