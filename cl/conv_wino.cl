@@ -4,7 +4,8 @@
  * Tiles are numbered through all images, t = (n TY + ty) TX + tx; a block is 16 NV of them, whatever images they lie
  * in, so that lanes are full on small planes too.
  *
- *   U[g][panel][xi][k / 16][MR][16]      filters: panels of MR output rows
+ *   U[g][xi][panel][k / 16][MR][16]      filters: panels of MR output rows, in the order in which they are read; 16
+ *                                        elements more a xi, so that those of a filter share no sets of a cache
  *   V[g][block][k / KG][xi][k % KG][16 NV]   x: a region, of 16 more a xi, for each run of KG input channels
  *   M[...][xi][row][16 NV]               products
  *
@@ -60,7 +61,8 @@ KERNEL filters(IN(w), OUT(u), const int K, const int O, const long w_group, cons
                const int turn) {
     const int kb = get_global_id(0), panel = get_global_id(1), blocks = get_global_size(0);
     const size_t g = get_global_id(2);
-    __global T *to = AT(u, ((g * get_global_size(1) + panel) * XI * blocks + kb) * (16 * MR));
+    const size_t step = get_global_size(1) * blocks * (16 * MR) + 16; /* of a xi */
+    __global T *to = AT(u, g * XI * step + ((size_t)panel * blocks + kb) * (16 * MR));
     for (int i = 0; i < MR; i++, to += 16) {
         const int row = panel * MR + i;
         ACC16 t[P][3], f[3], q[P];
@@ -83,7 +85,7 @@ KERNEL filters(IN(w), OUT(u), const int K, const int O, const long w_group, cons
         for (int r = 0; r < P; r++) {
             WINO_FILTER(ACC16, q, t[r])
 #pragma unroll
-            for (int j = 0; j < P; j++) PUT16(q[j], 0, to + (size_t)(r * P + j) * blocks * (16 * MR));
+            for (int j = 0; j < P; j++) PUT16(q[j], 0, to + (r * P + j) * step);
         }
     }
 }
@@ -282,7 +284,8 @@ static inline void result_block(__global const T *m, size_t step, const shapes s
 
 /* U of a panel and a point. */
 static inline __global const T *filters_at(__global const T *u, const shapes s, int g, int panel, int xi) {
-    return u + (((size_t)g * s.panels + panel) * XI + xi) * ((s.K + 15) / 16 * 16 * MR);
+    const size_t size = (s.K + 15) / 16 * 16 * MR;
+    return u + ((size_t)g * XI + xi) * (s.panels * size + 16) + panel * size;
 }
 
 /** v: size elements for each item. chunk: panels whose products wait for their transform at a time. */

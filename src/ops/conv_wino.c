@@ -33,12 +33,11 @@ bool clg_conv_accept_wino(const clg_node *n, const clg_device *d) {
 }
 
 /* Where F(4 x 4) wins over direct sums on class cpu: channels, of x and of y, to share the transforms of a tile among,
- * tiles to share those of the filter among. F(2 x 2) wins by little, or by noise, where it does, and is left to the
+ * tiles to share those of the filter among: fewer where products take longer than to read the filters. F(2 x 2) wins by little, or by noise, where it does, and is left to the
  * tuner. */
 bool clg_conv_wins_wino4(const clg_node *n, const clg_device *d) {
-    (void)d;
     const clg_wino s = clg_wino_geometry(n, 4);
-    return s.K >= 16 && s.O >= 8 && s.tiles >= 32;
+    return s.K >= 16 && s.O >= 8 && s.tiles >= (clg_registers_of(d, false).wide ? 32 : 16);
 }
 
 /* tile: of the list below; mode: 0 fused, 1 staged; chunk: panels. -1: by shape. */
@@ -119,7 +118,7 @@ static clg_status emit_filters(clg_emit *e, const clg_wino *s, cut *c) {
     const clg_tensor *w = s->w, *u;
     const int64_t K = s->K, O = s->O, kb = clg_div_up(K, 16), w_group = s->w_group, w_row = s->w_row, w_k = s->w_k;
     const int64_t turn = s->turn;
-    u = c->u = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(s->G * c->panels, s->XI * kb, c->t.mr * 16));
+    u = c->u = clg_emit_scratch(e, CLG_F32, CLG_SHAPE(s->G * s->XI, c->panels * kb * c->t.mr * 16 + 16));
     return clg_emit_launch(e, &(clg_launch){
         .kernel = "conv_wino.filters", .options = c->options, .global = { (size_t)kb, (size_t)c->panels, (size_t)s->G },
         .args = ARGS(IN(w), OUT(u), INT(K), INT(O), LONG(w_group), INT(w_row), INT(w_k), INT(turn)),
