@@ -48,7 +48,7 @@ static clg_conv_tile choose_tile(clg_registers r, int forced, const clg_conv_wor
         if (!asked && (i >= N_WIDE ? r.sums >= 24 : mr * nv > r.sums)) continue;
         if (!asked && (mr > w->rows || mr > w->most || (w->whole && w->lanes % (16 * nv) != 0))) continue;
         const double count = (double)clg_div_up(w->rows, mr) * (double)w->runs * (double)clg_div_up(w->lanes, 16 * nv);
-        const double products = mr * nv * r.parts, loads = mr + nv * (line + 2 * w->first);
+        const double products = clg_registers_products(r, mr * nv), loads = mr + nv * (line + 2 * w->first);
         const double step = (products > loads ? products : loads) + tiles[i].more;
         const double cost = count * (w->k * step + 3 * products + 40);
         if (best.cost == 0 || cost < best.cost || asked) best = (clg_conv_tile){ mr, nv, cost };

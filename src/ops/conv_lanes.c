@@ -91,17 +91,17 @@ clg_status clg_conv_fwd_lanes(clg_emit *e, const clg_node *n) {
     });
 }
 
-/* Where it is known to win: with registers for tiles that read each number of x once for 32 channels; with lanes for
- * all channels; with filters that the caches keep from one row of tiles to the next. Direct sums with lanes along rows
- * reach past the ends of small planes, and with a stride and a large filter they read a plane's rows from farther than
- * the first cache. */
+/* Where it is known to win: with lanes for all channels; with filters that the caches keep from one row of tiles to the
+ * next. Direct sums with lanes along rows reach past the ends of small planes, and with a stride and a large filter they
+ * read a plane's rows from farther than the first cache: that pays with registers for tiles that read each number of x
+ * once for 32 channels. */
 bool clg_conv_prefers_lanes(const clg_node *n, const clg_device *d) {
     const clg_conv_geom g = clg_conv_geometry(n);
     const clg_registers r = clg_registers_of(d, false);
     const int64_t most = 1 << 20, K = g.Cg * g.T;
     const double part = 0.9; /* of the work: the packing of filters is not in it */
     tile t;
-    if (!r.wide || g.Og % 16 != 0 || g.T == 1 || g.Og * K > most || clg_conv_prefers_bands(n, d)) return false;
-    const bool large = g.T >= 25 && g.stride[1] > 1 && g.Og >= 32;
+    if (g.Og % 16 != 0 || g.T == 1 || g.Og * K > most || clg_conv_prefers_bands(n, d)) return false;
+    const bool large = r.wide && g.T >= 25 && g.stride[1] > 1 && g.Og >= 32;
     return large || choose_tile(&g, r, -1, -1, &t) < part * clg_conv_direct_cost(&g, d);
 }
