@@ -41,6 +41,7 @@ typedef struct tile {
 /* For registers that hold 24, 12, 6 or 3 vectors of sums; the usual tile first. The kernel needs mr <= m. */
 enum { N_TILES = 9, OUT_OF_CACHE = 1 << 21, MOST_PACKED = 1 << 23 /* elements */,
        MOST_TERMS = 2048 /* as in gemm.cl */, LARGE_B = 4 << 20 /* bytes: more than a core's cache */,
+       SMALL_B = 256 << 10 /* less than that */,
        PAST_BYTES = 32 << 20 /* of c: more than the last cache keeps */ };
 static const tile tiles_24[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 8}, {1, 4}};
 static const tile tiles_12[N_TILES] = {{6, 2}, {4, 2}, {8, 1}, {12, 1}, {4, 1}, {2, 2}, {1, 4}, {1, 2}, {1, 1}};
@@ -156,9 +157,18 @@ static bool comes_from_memory(const clg_emit_gemm_params *p, int64_t tiles, tile
     return p->ldb * elem >= page && copies * p->k * p->n * elem >= LARGE_B && tiles >= 2 * t.nv;
 }
 
+/* All columns of a batch that share their rows of A come one after the other, where A is larger than B, and B fits into
+ * a core's cache: so A is read once, by one core. */
+static bool goes_across(const clg_emit_gemm_params *p) {
+    const int64_t elem = (int64_t)clg_dtype_size(p->b->dtype), copies = p->b_stride == 0 ? 1 : p->batch;
+    const int64_t all_b = copies * p->k * p->n * elem;
+    return (p->batch == 1 || p->a_stride == 0) && p->m * p->k * elem > all_b && all_b <= SMALL_B;
+}
+
 static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, packed y) {
     const int64_t columns = 16 * t.nv, tiles = clg_div_up(p->m, t.mr), panels = clg_div_up(p->n, columns);
-    const int64_t steps = tile_steps(e, p, t);
+    const int64_t steps = tile_steps(e, p, t), across = goes_across(p);
+    const size_t down = (size_t)clg_div_up(tiles, steps), batch = (size_t)p->batch;
     const int64_t a_tile = p->k * t.mr, b_panel = p->k * columns;
     const clg_tensor *a = y.a ? y.a : p->a, *b = y.b ? y.b : p->b, *c = p->c;
     const int64_t a_stride = !y.a || p->a_stride == 0 ? p->a_stride : tiles * a_tile;
@@ -170,11 +180,11 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
     return clg_emit_launch(e, &(clg_launch){"gemm.tile",
         clg_emit_options(e, "-DMR=%d -DNV=%d%s%s%s", t.mr, t.nv, edge, past ? " -DPAST" : "",
                          ahead ? " -DAHEAD=1" : ""),
-        {(size_t)clg_div_up(tiles, steps), (size_t)panels, (size_t)p->batch}, {0},
+        {across ? (size_t)panels : down, across ? batch : (size_t)panels, across ? down : batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda),
              LONG_AS(a_col, y.a ? t.mr : p->ta ? p->lda : 1), LONG_AS(a_tile, y.a ? a_tile : 0),
              LONG_AS(b_panel, y.b ? b_panel : columns), LONG_AS(ldb, y.b ? columns : p->ldb), LONG_AS(ldc, p->ldc),
-             INT(steps), LONG_AS(a_stride, a_stride), LONG_AS(b_stride, b_stride), LONG_AS(c_stride, p->c_stride),
+             INT(steps), INT(across), LONG_AS(a_stride, a_stride), LONG_AS(b_stride, b_stride), LONG_AS(c_stride, p->c_stride),
              LONG_AS(a_begin, y.a ? 0 : p->a_off), LONG_AS(b_begin, y.b ? 0 : p->b_off),
              LONG_AS(c_begin, p->c_off)), clg_gemm_tail_cols(p)});
 }
