@@ -153,10 +153,10 @@ INLINE void few_columns(__global const ACC *of_a, __global const ACC *pb, __glob
 
 /** Needs m >= MR: the last tile of a column begins at m - MR and stores only the rows that the one before left out. A
  *  work-item makes `steps` tiles of one panel, below each other, so that a tile of few terms is not outweighed by the
- *  start of a work-group. Neighbouring items are neighbours along m, or, across, along n and then the batch. Column
- *  j0 + j of b is b[j0 / NR * b_panel + k * ldb + j]: b_panel is NR, or NR * k for a
- *  packed b. a_tile: from one tile of a packed a to the next, 0 if a lies as it came. EDGE: the last panel has at most
- *  16 columns, and only they are computed. DOTS: it has that many, at most 4, and MR times as many at most 32. */
+ *  start of a work-group. Neighbouring items are neighbours along m or, if `across`, along n and then the batch. Column
+ *  j0 + j of b is b[j0 / NR * b_panel + k * ldb + j]: b_panel is NR, or NR * k for a packed b. a_tile: from one tile of
+ *  a packed a to the next, 0 if a lies as it came. EDGE: the last panel has at most 16 columns, and only they are
+ *  computed. DOTS: it has that many, at most 4, and MR times as many at most 32. */
 KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const long a_row, const long a_col,
             const long a_tile, const long b_panel, const long ldb, const long ldc, const int steps, const int across,
             const long a_stride, const long b_stride, const long c_stride, const long a_begin, const long b_begin,

@@ -286,13 +286,23 @@ Test(cache, works_without_a_directory) {
     remove_dir(dir);
 }
 
-/* Programs are built each time, and nothing is left. */
+/* Off: programs are built each time, and nothing is left. */
 Test(cache, binaries_off) {
     char dir[64];
     make_dir(dir);
     setenv("CLGRAD_BINARIES", "off", 1);
     expect(run((job){ dir, "add1", NULL, "-DF=1" }), 1, 0, "first");
     expect(run((job){ dir, "add1", NULL, "-DF=1" }), 1, 0, "second");
+    unsetenv("CLGRAD_BINARIES"); /* on, unless the driver has a cache of its own: PoCL */
+    clg_device *d = clg_device_open(opencl_device(), NULL);
+    cr_assert(d, "%s", clg_error());
+    const int built = (d->row.quirks & CLG_QUIRK_OWN_CACHE) != 0;
+    clg_device_destroy(&d);
+    expect(run((job){ dir, "add1", NULL, "-DF=1" }), 1, 0, "by default, first");
+    expect(run((job){ dir, "add1", NULL, "-DF=1" }), built, !built, "by default, second");
+    setenv("CLGRAD_BINARIES", "on", 1);
+    expect(run((job){ dir, "add1", NULL, "-DF=1" }), built, !built, "asked for, first");
+    expect(run((job){ dir, "add1", NULL, "-DF=1" }), 0, 1, "asked for, second");
     remove_dir(dir);
     setenv("CLGRAD_BINARIES", "0", 1);
     cr_expect_null(clg_device_open(NULL, NULL));

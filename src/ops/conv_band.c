@@ -6,7 +6,7 @@
 enum {
     BAND_BYTES = 384 << 10, /* of a band: in a core's L2 with the weights it is multiplied by */
     PAST_BYTES = 32 << 20,  /* of y: more than the last cache keeps until y is read */
-    PAST_TERMS = 64,
+    PAST_TERMS = 64,        /* of sums: with fewer, a core of an EPYC (AVX2) makes more than it stores so (3 GB/s) */
     ITEMS_PER_CORE = 4,
     MOST_ROWS = 8,          /* of a tile */
 };
@@ -38,9 +38,8 @@ clg_status clg_conv_emit_bands(clg_emit *e, const clg_conv_tiling *c, const clg_
     const int64_t size = p->size, rows = p->rows[1], has_bias = c->b != NULL, w_row = c->w_row;
     const int64_t n_taps = c->n_taps;
     const double k = clg_max64(1, n_taps / n_phases), first = (double)channels / k;
-    /* one core of an EPYC without AVX-512 stores 3 GB/s past the caches: less than sums of few terms are made */
-    const bool slow = clg_registers_of(d, false).wide || k >= PAST_TERMS;
-    const int64_t past = slow && c->step[2] == 1 && width % 16 == 0 &&
+    const bool may = clg_registers_of(d, false).wide || k >= PAST_TERMS;
+    const int64_t past = may && c->step[2] == 1 && width % 16 == 0 &&
         (double)clg_shape_elems(c->y->shape) * (double)clg_dtype_size(c->y->dtype) >= PAST_BYTES;
     const int64_t lanes = (high - 1) * pitch + width;
     const clg_conv_work lines = { M, high, width, k, first, MOST_ROWS, past };

@@ -33,8 +33,8 @@ bool clg_conv_accept_wino(const clg_node *n, const clg_device *d) {
 }
 
 /* Where F(4 x 4) wins over direct sums on class cpu: channels, of x and of y, to share the transforms of a tile among,
- * tiles to share those of the filter among: fewer where products take longer than to read the filters. F(2 x 2) wins by little, or by noise, where it does, and is left to the
- * tuner. */
+ * tiles to share those of the filter among: fewer where products take longer than to read the filters. F(2 x 2) wins by
+ * little, or by noise, where it does, and is left to the tuner. */
 bool clg_conv_wins_wino4(const clg_node *n, const clg_device *d) {
     const clg_wino s = clg_wino_geometry(n, 4);
     return s.K >= 16 && s.O >= 8 && s.tiles >= (clg_registers_of(d, false).wide ? 32 : 16);

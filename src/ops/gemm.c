@@ -184,9 +184,9 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda),
              LONG_AS(a_col, y.a ? t.mr : p->ta ? p->lda : 1), LONG_AS(a_tile, y.a ? a_tile : 0),
              LONG_AS(b_panel, y.b ? b_panel : columns), LONG_AS(ldb, y.b ? columns : p->ldb), LONG_AS(ldc, p->ldc),
-             INT(steps), INT(across), LONG_AS(a_stride, a_stride), LONG_AS(b_stride, b_stride), LONG_AS(c_stride, p->c_stride),
-             LONG_AS(a_begin, y.a ? 0 : p->a_off), LONG_AS(b_begin, y.b ? 0 : p->b_off),
-             LONG_AS(c_begin, p->c_off)), clg_gemm_tail_cols(p)});
+             INT(steps), INT(across), LONG_AS(a_stride, a_stride), LONG_AS(b_stride, b_stride),
+             LONG_AS(c_stride, p->c_stride), LONG_AS(a_begin, y.a ? 0 : p->a_off),
+             LONG_AS(b_begin, y.b ? 0 : p->b_off), LONG_AS(c_begin, p->c_off)), clg_gemm_tail_cols(p)});
 }
 
 /* Rows of a wide B lie a page or more apart: a tile that walks down them misses the TLB, and with a power of two between
