@@ -63,7 +63,7 @@ static tile choose_tile(clg_emit *e, const clg_wino *s) {
         if (forced == i) return t;
         if ((i < N_WIDE) != (r.sums >= 24)) continue;
         const double count = (double)clg_div_up(s->O, t.mr) * (double)clg_div_up(s->tiles, 16 * t.nv);
-        const double step = (double)clg_max64(t.mr * t.nv * r.parts, t.mr + t.nv * r.parts + 1);
+        const double step = (double)clg_max64(t.mr * t.nv * r.parts, t.mr + t.nv * r.parts + 1) + 1;
         const double cost = count * ((double)s->K * step + 2 * t.mr * t.nv + 30);
         if (least == 0 || cost < least) {
             least = cost;
