@@ -109,6 +109,26 @@ static clg_status open_opencl(clg_device *d, const clg_device_params *p) {
     return own_queue ? clg_awake_create(d, p->active_wait_us) : CLG_OK;
 }
 
+/* The numbers of the devices of CLG_QUIRK_APART that are open, as bits; those behind the last one share it. */
+static pthread_mutex_t numbers_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t numbers;
+
+static int take_number(void) {
+    int n = 0;
+    pthread_mutex_lock(&numbers_lock);
+    while (n < 63 && (numbers >> n & 1) != 0) n++;
+    numbers |= UINT64_C(1) << n;
+    pthread_mutex_unlock(&numbers_lock);
+    return n;
+}
+
+static void give_number(int n) {
+    if (n < 0) return;
+    pthread_mutex_lock(&numbers_lock);
+    numbers &= ~(UINT64_C(1) << n);
+    pthread_mutex_unlock(&numbers_lock);
+}
+
 static void device_free(clg_device *d) {
     clg_queues_finish(d);
     clg_awake_destroy(d);
@@ -123,6 +143,7 @@ static void device_free(clg_device *d) {
     clg_free(d->told);
     clg_free(d->cache_dir);
     clg_free(d->replay);
+    give_number(d->number);
     clg_free(d);
 }
 
@@ -137,6 +158,7 @@ clg_device *clg_device_create(const clg_device_row *row, cl_context context, cl_
     d->row = *row;
     clg_row_link(&d->row);
     d->caps = d->row.caps;
+    d->number = d->row.quirks & CLG_QUIRK_APART ? take_number() : -1;
     atomic_init(&d->refs, 1);
     atomic_init(&d->state, CLG_DEVICE_WORKS);
     pthread_mutex_init(&d->lock, NULL);

@@ -36,7 +36,7 @@ typedef struct clg_device_row {
     clg_device_part part;       /* with n > 0, id is a sub-device that belongs to this row */
     char kind[128];      /* name without the number of the part: what was built or measured for it suits its like */
     char name[128], platform_name[128], platform_version[128], vendor[96], driver[96], version[128];
-    char quirk_text[512];
+    char quirk_text[768];
     char unusable[96];   /* why it cannot be opened; "" if it can */
 } clg_device_row;
 
@@ -68,6 +68,7 @@ enum clg_quirk {
     CLG_QUIRK_NO_BINARIES = 1 << 4, /* program binaries are neither kept nor loaded */
     CLG_QUIRK_NO_PREFETCH = 1 << 5, /* kernels are built with -DNO_PREFETCH */
     CLG_QUIRK_OWN_CACHE   = 1 << 6, /* program binaries are kept only where CLGRAD_BINARIES=on asks for it */
+    CLG_QUIRK_APART       = 1 << 7, /* devices that are open at a time have programs of their own: clg_device.number */
 };
 
 /** Sets quirks and quirk_text of a row whose strings are filled in, and what they change in its caps. */
@@ -88,6 +89,7 @@ struct clg_device {
     cl_command_queue branch[CLG_QUEUES - 1];  /* further compute queues; NULL until a plan wants them */
     char            *cache_dir;       /* NULL: no disk cache */
     bool             keeps_binaries;  /* of programs, there */
+    int              number;          /* that no other device has now, from 0; -1: it needs none */
     struct clg_program *programs;     /* build lock */
     bool             used_clblast;    /* build lock */
 

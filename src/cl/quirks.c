@@ -21,6 +21,9 @@ static const quirk_row table[] = {
     { "Portable Computing Language", "", 0, CLG_QUIRK_OWN_CACHE,
       "PoCL: asked for a program's binary it compiles each kernel a second time, so no binaries are kept beside its "
       "own cache unless CLGRAD_BINARIES=on says so" },
+    { "Portable Computing Language", "", 600, CLG_QUIRK_APART,
+      "PoCL before 6.0 mixes up the code of a kernel for grids of two sizes that run on two parts of a CPU at once, and "
+      "ends the process, so devices that are open at a time have programs of their own" },
     { "rusticl", "", 2300, CLG_QUIRK_AVOID | CLG_QUIRK_NO_PARTS | CLG_QUIRK_NO_BINARIES,
       "rusticl of Mesa 22: loops stop silently at 65,535 rounds, clCreateSubDevices crashes, and a damaged program "
       "binary ends the process, so it is not chosen by default, and no binaries are kept" },
