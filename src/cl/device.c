@@ -72,9 +72,8 @@ static clg_status set_options(clg_device *d, const clg_device_params *p) {
     d->cache_dir = clg_alloc(n);
     if (!d->cache_dir) return clg_fail_nomem("device");
     memcpy(d->cache_dir, dir, n);
-    const bool asked = binaries && *binaries, off = asked && strcmp(binaries, "off") == 0;
-    d->keeps_binaries = !(d->row.quirks & CLG_QUIRK_NO_BINARIES) &&
-        (asked ? !off : !(d->row.quirks & CLG_QUIRK_OWN_CACHE));
+    const bool wanted = binaries && *binaries ? strcmp(binaries, "on") == 0 : !(d->row.quirks & CLG_QUIRK_OWN_CACHE);
+    d->keeps_binaries = wanted && !(d->row.quirks & CLG_QUIRK_NO_BINARIES);
     return CLG_OK;
 }
 

@@ -38,8 +38,8 @@ clg_status clg_conv_emit_bands(clg_emit *e, const clg_conv_tiling *c, const clg_
     const int64_t size = p->size, rows = p->rows[1], has_bias = c->b != NULL, w_row = c->w_row;
     const int64_t n_taps = c->n_taps;
     const double k = clg_max64(1, n_taps / n_phases), first = (double)channels / k;
-    const bool may = clg_registers_of(d, false).wide || k >= PAST_TERMS;
-    const int64_t past = may && c->step[2] == 1 && width % 16 == 0 &&
+    const bool long_sums = clg_registers_of(d, false).wide || k >= PAST_TERMS;
+    const int64_t past = long_sums && c->step[2] == 1 && width % 16 == 0 &&
         (double)clg_shape_elems(c->y->shape) * (double)clg_dtype_size(c->y->dtype) >= PAST_BYTES;
     const int64_t lanes = (high - 1) * pitch + width;
     const clg_conv_work lines = { M, high, width, k, first, MOST_ROWS, past };
