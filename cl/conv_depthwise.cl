@@ -8,77 +8,9 @@
  * Register tiles are RB rows high, so that a loaded vector serves the taps of several rows. Rows past the end of a
  * strip are computed and dropped.
  * Options: KH x KW taps, stride S of 1 or 2, dilation D (1 where S is 2). */
-#include "clg.clh"
+#include "conv_depthwise.clh"
 
-#ifndef KH
-#define KH 3
-#endif
-#ifndef KW
-#define KW 3
-#endif
-#ifndef S
-#define S 1
-#endif
-#ifndef D
-#define D 1
-#endif
-#ifndef RB
-#define RB 4
-#endif
-#ifndef V
-#define V 16
-#endif
-#define TAPS  (KH * KW)
-#define BUF   6144 /* elements of the buffer; vectors may run over the end of each half by 32 */
-#define SPAN  ((RB - 1) * S + (KH - 1) * D + 1) /* rows that a register tile reads */
-
-#ifdef CLG_F64
-#define LANE long
-#else
-#define LANE int
-#endif
-#define VEC   CLG_CAT(ACC, V)
-#define LANEV CLG_CAT(LANE, V)
-typedef VEC loose __attribute__((aligned(sizeof(ACC))));
-#define VLOAD(p)      (*(const loose *)(p))
-#define GLOAD(p)      (*(const __global loose *)(p))
-#define VSTORE(v, p)  (*(loose *)(p) = (v))
-#define GSTORE(v, p)  (*(__global loose *)(p) = (v))
-
-#if V == 16
-#define WIDE(v)   (v)
-#define NARROW(v) (v)
-#define IOTA      ((LANEV)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
-#elif V == 8
-#define WIDE(v)   ((ACC16)((v), (VEC)(0)))
-#define NARROW(v) ((v).lo)
-#define IOTA      ((LANEV)(0, 1, 2, 3, 4, 5, 6, 7))
-#else
-#define WIDE(v)   ((ACC16)((v), (VEC)(0), (VEC)(0), (VEC)(0)))
-#define NARROW(v) ((v).lo.lo)
-#define IOTA      ((LANEV)(0, 1, 2, 3))
-#endif
-
-static inline void store_first(__global T *p, VEC v, int n) {
-    if (n >= V) GSTORE(v, p);
-    else clg_store_part(p, WIDE(v), n);
-}
-
-/* Stores RB rows of a tile, out_w apart from element `at` of the plane on, up to element `end`. Lanes past the end of a
- * row spill into the next one, whose first columns are stored later. */
-INLINE void store_rows(__global T *out, const VEC *s, const int plane, const int at, const int out_w,
-                       const int end TAIL_ARGS) {
-    if (at + (RB - 1) * out_w + V <= end) { /* without a branch between the stores */
-#pragma unroll
-        for (int j = 0; j < RB; j++)
-            GSTORE(NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), out + at + j * out_w);
-        return;
-    }
-#pragma unroll
-    for (int j = 0; j < RB; j++)
-        if (at + j * out_w < end)
-            store_first(out + at + j * out_w, NARROW(TAIL16(WIDE(s[j]), plane, at + j * out_w)), end - at - j * out_w);
-}
+#define BUF 6144 /* elements of the buffer; vectors may run over the end of each half by 32 */
 
 /* The first n lanes of v, then zeros. */
 static inline VEC first_lanes(VEC v, int n) { return n >= V ? v : select((VEC)(0), v, IOTA < (LANEV)(n)); }
@@ -138,77 +70,7 @@ static inline void take_rows(__global const T *x, int in_h, int in_w, int row0, 
 /* Where tap column kx of output column 0 lies in a row of the buffer. */
 #define COLUMN(kx) ((kx) * D % S * odd + (kx) * D / S)
 
-/* --- rows read where they lie: dilation 1; PADH, PADW: padding before the first row and column, PADW at most 3; OVERH
- * rows of a last tile and OVER tap columns reach over the end of the input --- */
 #ifdef PADW
-
-/* v moved up by `by` lanes, 0 < by < 4; zeros come in. */
-static inline VEC zeros_first(VEC v, int by) {
-#if V == 16
-    const VEC one = (VEC)(0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7, v.s8, v.s9, v.sa, v.sb, v.sc, v.sd, v.se);
-    const VEC two = (VEC)(0, 0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7, v.s8, v.s9, v.sa, v.sb, v.sc, v.sd);
-    const VEC three = (VEC)(0, 0, 0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7, v.s8, v.s9, v.sa, v.sb, v.sc);
-#elif V == 8
-    const VEC one = (VEC)(0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6);
-    const VEC two = (VEC)(0, 0, v.s0, v.s1, v.s2, v.s3, v.s4, v.s5);
-    const VEC three = (VEC)(0, 0, 0, v.s0, v.s1, v.s2, v.s3, v.s4);
-#else
-    const VEC one = (VEC)(0, v.s0, v.s1, v.s2), two = (VEC)(0, 0, v.s0, v.s1), three = (VEC)(0, 0, 0, v.s0);
-#endif
-    return by == 1 ? one : by == 2 ? two : three;
-}
-
-/* Every S-th element of a row from element S at + e on. */
-static inline VEC every(__global const T *row, int at, int e) {
-#if S == 2
-    const VEC lo = GLOAD(row + 2 * at), hi = GLOAD(row + 2 * at + V);
-    return e ? (VEC)(lo.odd, hi.odd) : (VEC)(lo.even, hi.even);
-#else
-    return GLOAD(row + at);
-#endif
-}
-
-/* Tap column kx meets element S (i + TAP_M) + TAP_E of a row at output column i. */
-#define TAP_Q(kx) ((kx) - PADW + 4 * S)
-#define TAP_M(kx) (TAP_Q(kx) / S - 4)
-#define TAP_E(kx) (TAP_Q(kx) % S)
-
-/* Rows r .. r + RB - 1 of columns i .. i + V - 1. Stored up to element `end` of the plane. very_first: i is 0, and
- * before the plane there may be nothing that could be read. */
-INLINE void direct_tile(__global const T *in, const ACC *wv, const ACC bias, __global T *out, const int plane,
-                        const int in_h, const int in_w, const int out_w, const int end, const int r, const int i,
-                        const bool very_first TAIL_ARGS) {
-    LANEV inside[KW]; /* of the row: where tap columns may meet padding */
-    VEC s[RB];
-#pragma unroll
-    for (int kx = 0; kx < KW; kx++)
-        inside[kx] = (TAP_M(kx) < 0 ? IOTA >= (LANEV)(-TAP_M(kx) - i) : (LANEV)(-1))
-            & (kx >= KW - OVER ? IOTA < (LANEV)((in_w - TAP_E(kx) + S - 1) / S - i - TAP_M(kx)) : (LANEV)(-1));
-#pragma unroll
-    for (int j = 0; j < RB; j++) s[j] = (VEC)(bias);
-#pragma unroll
-    for (int h = 0; h < SPAN; h++) {
-        const int row = r * S - PADH + h;
-        if ((h < PADH && row < 0) || (h >= SPAN - OVERH && row >= in_h)) continue;
-        __global const T *from = in + (size_t)row * in_w;
-#pragma unroll
-        for (int kx = 0; kx < KW; kx++) {
-            const int m = TAP_M(kx);
-            VEC xv;
-            if (m < 0 && h <= PADH && very_first && row == 0) xv = zeros_first(every(from, 0, TAP_E(kx)), -m);
-            else xv = every(from, i + m, TAP_E(kx));
-            if (m < 0 || kx >= KW - OVER) xv = select((VEC)(0), xv, inside[kx]);
-#pragma unroll
-            for (int j = 0; j < RB; j++) {
-                const int ky = h - j * S;
-                if (ky >= 0 && ky < KH) s[j] = fma(wv[ky * KW + kx], xv, s[j]);
-            }
-        }
-    }
-    const int at = r * out_w + i;
-    store_rows(out, s, plane, at, out_w, end TAIL_PASS);
-}
-
 /* y[c] = b[c] + w[c] * x[c]; flip: with the filter turned around, which is backward-data of stride 1. Columns
  * are made from the last one on, so that what spills is overwritten (store_rows). Needs rows of at least PADW +
  * S elements, so that taps left of a row meet at most the row before. */
@@ -227,7 +89,7 @@ KERNEL depthwise_direct(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const i
         __global T *out = AT(y, (size_t)plane * out_h * out_w);
         for (int r = row0; r < last; r += RB)
             for (int i = (out_w - 1) / V * V; i >= 0; i -= V)
-                direct_tile(in, wv, bias, out, plane, in_h, in_w, out_w, end, r, i, plane == 0 && i == 0 TAIL_PASS);
+                direct_tile(in, 0, wv, bias, out, plane, in_h, in_w, out_w, end, r, i, plane == 0 && i == 0 TAIL_PASS);
     }
 }
 #endif

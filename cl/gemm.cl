@@ -12,22 +12,13 @@
  * batch matrix to the next. Every element of c has one writer, and is a sum in a fixed order. Vector loads may read up
  * to 4 KiB past the end of b; such lanes are never stored. */
 #include "clg.clh"
+#include "gemm_tile.clh"
 
-#ifndef MR
-#define MR 4
-#endif
-#ifndef NV
-#define NV 4
-#endif
-#define NR (16 * NV)
 #ifndef EDGE
 #define EDGE 0
 #endif
 #ifndef DOTS
 #define DOTS 0
-#endif
-#ifndef AHEAD /* rows of b come from memory, pages apart: its first tiles ask for a vector of the next panel each */
-#define AHEAD 0
 #endif
 #ifdef PAST /* c is larger than the caches */
 #define STORE_SUMS(p, v) clg_store_past(p, v)
@@ -52,26 +43,6 @@
 #else
 #define INDEX16 int16
 #endif
-
-/* sum[i][v] += row i of op(a) times vector v of the panel, v < nv, which is a constant where this is inlined. AHEAD:
- * asks for what lies `ahead` of the panel, unless that is 0. */
-INLINE void add_products(ACC16 sum[MR][NV], __global const ACC *pa, __global const ACC *pb, int k, long a_row,
-                         long a_col, long ldb, const int nv, const int ahead) {
-    for (int kk = 0; kk < k; kk++, pa += a_col, pb += ldb) {
-#if AHEAD
-        if (ahead) CLG_FETCH(pb + ahead, 2);
-#endif
-        ACC16 bv[NV];
-#pragma unroll
-        for (int v = 0; v < nv; v++) bv[v] = vload16(v, pb);
-#pragma unroll
-        for (int i = 0; i < MR; i++) {
-            const ACC16 av = (ACC16)(pa[i * a_row]);
-#pragma unroll
-            for (int v = 0; v < nv; v++) sum[i][v] = fma(av, bv[v], sum[i][v]);
-        }
-    }
-}
 
 /* Stores rows own - i0 <= i < MR of a tile that begins at row i0 and column j0 of an m x n matrix. */
 INLINE void store_sums(ACC16 sum[MR][NV], __global ACC *pc, uint row, int own, int i0, int j0, int n,

@@ -69,6 +69,10 @@ typedef struct clg_impl {
                                                               that it accepts */
     double      growth;                                    /* inexact: the sum of the absolute values of all terms over
                                                               that of the direct sum, at worst */
+    int64_t    (*takes)(const clg_node *n, const clg_node *feeder, const clg_device *d); /* not 0: emit() can compute the
+                                                              node that makes input 0, too, so that its result is never
+                                                              in memory (clg_emit_feeder()), and sees that as rows of so
+                                                              many elements; NULL: it cannot */
 } clg_impl;
 
 enum { CLG_MAX_IN = 16, CLG_MAX_OUT = 3 }; /* group takes any number of inputs */

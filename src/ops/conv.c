@@ -52,7 +52,8 @@ clg_cost clg_conv_cost(const clg_node *n) {
 }
 
 static const clg_impl impls[] = {
-    { "conv.depthwise_cpu", CLG_CLASS_CPU, clg_conv_accept_depthwise, clg_conv_fwd_depthwise, NULL, false },
+    { "conv.depthwise_cpu", CLG_CLASS_CPU, clg_conv_accept_depthwise, clg_conv_fwd_depthwise,
+      .takes = clg_conv_depthwise_takes },
     { "conv.depthwise_gpu", CLG_CLASS_GPU, clg_conv_accept_depthwise_gpu, clg_conv_depthwise_gpu,
       clg_conv_depthwise_gpu_knobs, false },
     { "conv.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise, clg_conv_fwd_pointwise,

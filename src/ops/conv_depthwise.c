@@ -2,7 +2,10 @@
  * for class cpu (cl/conv_depthwise.cl). */
 #include "ops/conv_shape.h"
 
-enum { BUF = 6144 /* elements: of conv_depthwise.cl */, MAX_TAPS = 49, ITEM_ELEMS = 8192, ENOUGH_ITEMS = 64,
+#include "ops/registers.h"
+
+enum { FED = 20480, FED_SLACK = 128, /* elements of the buffer of conv_expand.cl; what vectors may run over at a row */
+       BUF = 6144 /* elements: of conv_depthwise.cl */, MAX_TAPS = 49, ITEM_ELEMS = 8192, ENOUGH_ITEMS = 64,
        AXIS_H = 1, AXIS_W = 2 };
 
 /* Strips of output rows whose input rows fit the buffer of a work-item. */
@@ -97,6 +100,12 @@ static int64_t choose_planes(const clg_conv_geom *g, const strips *s, int64_t wi
     return clg_max64(1, clg_min64(enough, items));
 }
 
+/* Whether rows can be read where they lie. */
+static bool is_direct(const clg_conv_geom *g) {
+    const int64_t pad_w = g->pad[AXIS_W];
+    return pad_w <= 3 && g->in[AXIS_W] >= pad_w + g->stride[AXIS_W] && g->dil[AXIS_W] == 1;
+}
+
 static clg_status emit_rows(clg_emit *e, const clg_conv_geom *g, const clg_tensor *x, const clg_tensor *w,
                             const clg_tensor *bias, const clg_tensor *y, int64_t flip) {
     strips s;
@@ -106,7 +115,7 @@ static clg_status emit_rows(clg_emit *e, const clg_conv_geom *g, const clg_tenso
     const int64_t planes_per_item = choose_planes(g, &s, g->out[AXIS_W]);
     const int64_t in_h = g->in[AXIS_H], in_w = g->in[AXIS_W], out_h = g->out[AXIS_H], out_w = g->out[AXIS_W];
     const int64_t pad_h = g->pad[AXIS_H], pad_w = g->pad[AXIS_W], rows = s.rows, pitch = s.pitch, odd = s.odd;
-    if (pad_w <= 3 && in_w >= pad_w + g->stride[AXIS_W] && g->dil[AXIS_W] == 1)
+    if (is_direct(g))
         return clg_emit_launch(e, &(clg_launch){
             .kernel = "conv_depthwise.depthwise_direct", .options = direct_options(e, g, &s),
             .global = { (size_t)clg_div_up(planes, planes_per_item), (size_t)s.count },
@@ -124,8 +133,69 @@ static clg_status emit_rows(clg_emit *e, const clg_conv_geom *g, const clg_tenso
     });
 }
 
+/* --- behind a convolution of one tap, which it computes on the way (cl/conv_expand.cl) --- */
+
+/* Channels of the feeder that a work-item makes, of planes or strips of them that fit its buffer; vectors of 16 pixels
+ * of a tile. */
+typedef struct fed { int64_t channels, vectors, pitch; } fed;
+
+static fed choose_fed(const clg_device *d) {
+    const clg_registers r = clg_registers_of(d, false);
+    const int64_t channels = r.sums >= 6 ? 6 : r.sums;
+    return (fed){ channels, r.sums / channels, FED / channels };
+}
+
+/* Strips of which the rows that are read fit the buffer; false: not even those of one tile. */
+static bool fed_strips(const clg_conv_geom *g, const clg_device *d, strips *s) {
+    const fed f = choose_fed(d);
+    const int64_t height = g->out[AXIS_H], stride = g->stride[AXIS_H], items = g->N * clg_div_up(g->C, f.channels);
+    const int64_t fit = (f.pitch - FED_SLACK - 16 * f.vectors) / g->in[AXIS_W]; /* rows of the buffer */
+    const int64_t cores = clg_device_get_caps(d)->compute_units, enough = 8 * (cores > 0 ? cores : 1);
+    forward_strips(g, s);
+    const int64_t tiles = ((fit - g->k[AXIS_H]) / stride + 1) / s->rb, wanted = clg_div_up(enough, items);
+    if (fit < g->k[AXIS_H] || tiles < 1) return false;
+    s->count = clg_max64(clg_div_up(height, tiles * s->rb), clg_min64(wanted, clg_div_up(height, 4 * s->rb)));
+    s->rows = clg_div_up(clg_div_up(height, s->count), s->rb) * s->rb;
+    s->count = clg_div_up(height, s->rows);
+    return true;
+}
+
+int64_t clg_conv_depthwise_takes(const clg_node *n, const clg_node *feeder, const clg_device *d) {
+    strips s;
+    if (feeder->op != &clg_op_conv || n->out[0]->dtype != CLG_F32) return 0;
+    const clg_conv_geom g = clg_conv_geometry(n), f = clg_conv_geometry(feeder);
+    if (!clg_conv_is_pointwise(&f) || f.G != 1 || !clg_conv_fits_int(feeder) || f.C == 0) return 0;
+    if (!clg_shape_equal(n->in[0]->shape, feeder->out[0]->shape) || f.O < choose_fed(d).channels) return 0;
+    return is_direct(&g) && fed_strips(&g, d, &s) ? f.Q : 0;
+}
+
+static clg_status emit_fed(clg_emit *e, const clg_node *n, const clg_node *feeder) {
+    const clg_conv_geom g = clg_conv_geometry(n), f = clg_conv_geometry(feeder);
+    const clg_tensor *x = feeder->in[0], *wx = feeder->in[1], *bx = in_tensor(feeder, 2), *w = n->in[1];
+    const clg_tensor *b = in_tensor(n, 2), *y = n->out[0];
+    const int64_t has_bx = bx != NULL, has_bias = b != NULL, channels = g.C, terms = f.C;
+    const int64_t in_h = g.in[AXIS_H], in_w = g.in[AXIS_W], out_h = g.out[AXIS_H], out_w = g.out[AXIS_W];
+    const fed t = choose_fed(clg_emit_device(e));
+    strips s;
+    fed_strips(&g, clg_emit_device(e), &s);
+    const int64_t rows = s.rows;
+    if (!bx) bx = wx; /* unread */
+    if (!b) b = w;
+    return clg_emit_launch(e, &(clg_launch){
+        .kernel = "conv_expand.expand_depthwise",
+        .options = clg_emit_options(e, "%s -DMR=%d -DNV=%d -DPITCH=%d", direct_options(e, &g, &s), (int)t.channels,
+                                    (int)t.vectors, (int)t.pitch),
+        .global = { (size_t)clg_div_up(channels, t.channels), (size_t)s.count, (size_t)g.N },
+        .args = ARGS(IN(x), IN(wx), IN(bx), IN(w), IN(b), OUT(y), INT(has_bx), INT(has_bias), INT(channels), INT(terms),
+                     INT(in_h), INT(in_w), INT(out_h), INT(out_w), INT(rows)),
+        .tail_cols = out_h * out_w, .feed_cols = f.Q,
+    });
+}
+
 clg_status clg_conv_fwd_depthwise(clg_emit *e, const clg_node *n) {
     const clg_conv_geom g = clg_conv_geometry(n);
+    const clg_node *feeder = clg_emit_feeder(e);
+    if (feeder) return emit_fed(e, n, feeder);
     return emit_rows(e, &g, n->in[0], n->in[1], in_tensor(n, 2), n->out[0], false);
 }
 

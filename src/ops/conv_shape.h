@@ -111,6 +111,7 @@ extern const clg_knob clg_conv_filter_channels_knobs[], clg_conv_depthwise_gpu_k
 bool clg_conv_accept_filter_rows(const clg_node *n, const clg_device *d);
 bool clg_conv_prefers_filter_rows(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_depthwise(const clg_node *n, const clg_device *d);
+int64_t clg_conv_depthwise_takes(const clg_node *n, const clg_node *feeder, const clg_device *d);
 bool clg_conv_accept_depthwise_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_bands(const clg_node *n, const clg_device *d);
 bool clg_conv_prefers_bands(const clg_node *n, const clg_device *d);

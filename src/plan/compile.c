@@ -362,6 +362,7 @@ clg_status clg_plan_choose(clg_plan *p) {
 
 static clg_status finish(clg_plan *p) {
     CLG_TRY(clg_plan_order(p));
+    CLG_TRY(clg_plan_feed(p));
     CLG_TRY(clg_plan_emit(p));
     if (!p->caps->ref && !p->params.no_prepare) CLG_TRY(clg_plan_prepare(p));
     if (!p->params.no_fuse) CLG_TRY(clg_plan_batch(p));

@@ -82,6 +82,11 @@ int clg_emit_knob(clg_emit *e, const char *name) {
 
 const clg_device *clg_emit_device(const clg_emit *e) { return e->plan->device; }
 
+const clg_node *clg_emit_feeder(const clg_emit *e) {
+    const clg_unit *feeder = e->plan->units[e->unit].feeder;
+    return feeder ? feeder->seen : NULL;
+}
+
 static const clg_tensor *extra_tensor(clg_emit *e, clg_dtype type, clg_shape shape, const char *what,
                                       enum clg_place place, const void *host) {
     clg_plan *p = e->plan;
@@ -176,13 +181,13 @@ static clg_status launch_args(clg_plan *p, clg_step *s, const clg_arg *args, int
     return CLG_OK;
 }
 
-/* The tail's arguments follow the n of the launch, which stores what the tail makes. */
-static void set_tail(clg_emit *e, clg_step *s, int n, const clg_tail *tail) {
+/* The tail's arguments stand from `at` on, behind the n of the launch, which stores what the tail makes. */
+static void set_tail(clg_emit *e, clg_step *s, int n, int at, const clg_tail *tail) {
     const clg_unit *u = &e->plan->units[e->unit];
     const int own = clg_root_of(e->plan, u->nodes[0]->out[0]);
     for (int i = 0; i < n; i++)
         if (s->args[i].kind == CLG_ARG_OUT && s->args[i].value == own) s->args[i].value = tail->out;
-    if (tail->n_args > 0) memcpy(s->args + n, tail->args, (size_t)tail->n_args * sizeof *s->args);
+    if (tail->n_args > 0) memcpy(s->args + at, tail->args, (size_t)tail->n_args * sizeof *s->args);
     s->tail = tail->text;
     s->n_nodes = u->n_nodes;
     s->flops = tail->flops;
@@ -190,19 +195,34 @@ static void set_tail(clg_emit *e, clg_step *s, int n, const clg_tail *tail) {
     e->tailed = true;
 }
 
+/* The arguments of what feeds the kernel, behind the n of the launch. */
+static clg_status set_feed(clg_emit *e, clg_step *s, int n, const clg_tail *feed) {
+    if (feed->n_args > 0) memcpy(s->args + n, feed->args, (size_t)feed->n_args * sizeof *s->args);
+    s->feeder = e->plan->units[e->unit].feeder;
+    s->flops += feed->flops;
+    s->bytes += feed->bytes;
+    e->fed = true;
+    if (!feed->text) return CLG_OK;
+    s->tail = s->tail ? clg_arena_printf(&e->plan->arena, "%s%s", s->tail, feed->text) : feed->text;
+    return s->tail ? CLG_OK : CLG_ERR_NOMEM;
+}
+
 static clg_status add_launch(clg_emit *e, const clg_launch *l) {
+    clg_plan *p = e->plan;
+    const clg_unit *feeder = l->feed_cols ? p->units[e->unit].feeder : NULL;
     int n = 0;
-    clg_tail tail = { 0 };
+    clg_tail tail = { 0 }, feed = { 0 };
     while (l->args[n].kind != CLG_ARG_END) n++;
-    if (l->tail_cols && !e->tailed) CLG_TRY(clg_tail_make(e->plan, e->unit, l->tail_cols, &tail));
-    clg_step *s = clg_step_add(e->plan, CLG_STEP_KERNEL, e->unit, e->impl->name, n + tail.n_args);
+    if (l->tail_cols && !e->tailed) CLG_TRY(clg_tail_make(p, e->unit, l->tail_cols, false, &tail));
+    if (feeder) CLG_TRY(clg_tail_make(p, (int)(feeder - p->units), l->feed_cols, true, &feed));
+    clg_step *s = clg_step_add(p, CLG_STEP_KERNEL, e->unit, e->impl->name, n + feed.n_args + tail.n_args);
     if (!s) return CLG_ERR_NOMEM;
     CLG_TRY(set_kernel(e, s, l->kernel));
     const bool f64 = has_f64(l->args);
     CLG_TRY(set_range(e->plan, s, l, f64));
     CLG_TRY(launch_args(e->plan, s, l->args, n, f64));
-    if (tail.text) set_tail(e, s, n, &tail);
-    return CLG_OK;
+    if (tail.text) set_tail(e, s, n, n + feed.n_args, &tail);
+    return feeder ? set_feed(e, s, n, &feed) : CLG_OK;
 }
 
 clg_status clg_emit_launch(clg_emit *e, const clg_launch *l) {
@@ -265,6 +285,17 @@ static clg_status check_tail(const clg_emit *e, int first) {
     return CLG_OK;
 }
 
+/* What feeds the unit is neither written nor read. */
+static void add_cost(const clg_plan *p, const clg_unit *u, clg_step *s) {
+    for (const clg_unit *x = u; x; x = x->feeder) {
+        const clg_node *n = x->nodes[0];
+        const clg_cost cost = n->op->cost ? n->op->cost(n) : cost_of(n, 0);
+        s->flops += cost.flops;
+        s->bytes += cost.bytes;
+        if (x->feeder) s->bytes -= 2.0 * (double)clg_value_bytes(p, clg_root_value(p, n->in[0]));
+    }
+}
+
 static clg_status emit_node(clg_plan *p, int unit) {
     const clg_unit *u = &p->units[unit];
     const clg_node *n = u->nodes[0];
@@ -277,11 +308,9 @@ static clg_status emit_node(clg_plan *p, int unit) {
     clg_status status = u->impl->emit(&e, u->seen);
     if (status >= 0) status = e.status;
     if (status < 0) return clg_fail_context(status, "%s: ", clg_node_text(p, n));
-    const clg_cost cost = n->op->cost ? n->op->cost(n) : cost_of(n, 0);
-    if (p->n_steps > first) {
-        p->steps[p->n_steps - 1].flops += cost.flops;
-        p->steps[p->n_steps - 1].bytes += cost.bytes;
-    }
+    if (u->feeder && !e.fed)
+        return clg_fail(CLG_ERR_INVALID, "%s: no launch computes %s", u->impl->name, clg_node_text(p, u->feeder->seen));
+    if (p->n_steps > first) add_cost(p, u, &p->steps[p->n_steps - 1]);
     if (e.tailed) return check_tail(&e, first);
     CLG_TRY(clg_emit_narrow(p, unit));
     return u->n_nodes > 1 ? clg_emit_elementwise(p, unit) : CLG_OK;
@@ -292,6 +321,7 @@ clg_status clg_plan_emit(clg_plan *p) {
         CLG_TRY(clg_step_copy(p, -1, "copy.start", p->snapshots[i][0], p->snapshots[i][1]));
     for (int i = 0; i < p->n_order; i++) {
         const int u = p->order[i];
+        if (p->units[u].fed) continue;
         CLG_TRY(p->caps->ref ? clg_emit_ref(p, u)
                 : p->units[u].elementwise ? clg_emit_elementwise(p, u) : emit_node(p, u));
     }

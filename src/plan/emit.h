@@ -38,6 +38,8 @@ typedef struct clg_launch {
     int64_t     tail_cols;       /* not 0: this launch is the last that touches the node's output 0, its argument OUT,
                                     and stores all of it, a tight matrix with rows of so many elements, by TAIL16 and
                                     TAIL; its signature ends in TAIL_ARGS */
+    int64_t     feed_cols;       /* not 0: this launch computes the feeder, and what stands behind it by FEED16 and FEED,
+                                    as rows of so many elements; FEED_ARGS stand before TAIL_ARGS */
 } clg_launch;
 
 /** Text in the plan's arena; "" and a sticky failure when memory is out. */
@@ -49,6 +51,9 @@ int clg_emit_knob(clg_emit *e, const char *name);
 
 /** The device that is compiled for. */
 const clg_device *clg_emit_device(const clg_emit *e);
+
+/** The node that makes input 0 and has no steps of its own: one launch must compute it (feed_cols). NULL: none. */
+const clg_node *clg_emit_feeder(const clg_emit *e);
 
 /** Whether t is a param that the plan does not change: what is computed from such params alone (a packed copy, say) is
  *  computed once and not in each run, unless preparation is switched off. */

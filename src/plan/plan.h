@@ -78,6 +78,8 @@ typedef struct clg_unit {
     const clg_impl *impl;   /* of a node that is not elementwise */
     clg_choice choice;      /* that implementation again, its knobs, and why */
     const clg_node *seen;   /* what that sees: the node, with f32 in place of floats of 16 bits */
+    struct clg_unit *feeder; /* the unit that makes input 0, and has no steps: this one's compute it on the way; NULL */
+    bool fed;               /* and that is one */
 } clg_unit;
 
 /** A store into a slot at the end of the run. */
@@ -109,6 +111,7 @@ typedef struct clg_step {
     clg_emit_gemm_params gemm_params;
     clg_gemm    gemm;
     const char  *tail;      /* KERNEL: text before the file (tail.c); NULL: none */
+    const struct clg_unit *feeder; /* the unit that is computed on the way; NULL: none */
     bool flat;              /* generated: element i of all tensors belongs together, i < n; no other axes or strides */
     int first_node, n_nodes; /* what it computes of its unit */
     clg_program *program;
@@ -265,6 +268,7 @@ struct clg_emit {
     int        unit;
     const clg_impl *impl;
     bool       tailed;       /* a launch computes the unit's tail */
+    bool       fed;          /* and its feeder */
     clg_status status;       /* sticky */
 };
 
@@ -449,8 +453,14 @@ static inline clg_unit clg_unit_chain(const clg_unit *u) {
     return (clg_unit){ .nodes = u->nodes + 1, .n_nodes = u->n_nodes - 1, .elementwise = true };
 }
 
-/** The tail of a unit for a kernel that sees the output as rows of `cols`. */
-clg_status clg_tail_make(clg_plan *p, int unit, int64_t cols, clg_tail *tail);
+/** The tail of a unit for a kernel that sees the output as rows of `cols`. feeds: for that of the unit that it feeds,
+ *  with other names. */
+clg_status clg_tail_make(clg_plan *p, int unit, int64_t cols, bool feeds, clg_tail *tail);
+
+/* --- feed.c --- */
+
+/** Finds the units that others compute on the way. */
+clg_status clg_plan_feed(clg_plan *p);
 
 /* --- codegen.c --- */
 

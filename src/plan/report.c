@@ -13,6 +13,7 @@ static void write_ops(const clg_plan *p, const clg_step *s, clg_str *out) {
         return;
     }
     const clg_unit *u = &p->units[s->unit];
+    for (int i = 0; s->feeder && i < s->feeder->n_nodes; i++) clg_str_printf(out, "%s ", s->feeder->nodes[i]->op->name);
     for (int i = 0; i < s->n_nodes; i++)
         clg_str_printf(out, "%s%s", i ? " " : "", u->nodes[s->first_node + i]->op->name);
 }

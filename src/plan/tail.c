@@ -22,6 +22,7 @@ typedef struct finder {
 
 typedef struct tailing {
     clg_gen g;
+    const char *what, *macro;  /* "tail", "TAIL" */
     int64_t rows, cols;
     finder  find[CLG_GEN_OPERANDS];
 } tailing;
@@ -163,9 +164,10 @@ static void add_args(tailing *t) {
     if (cols) clg_gen_size_arg(g, false, "cols", 0, 0, t->cols);
 }
 
-static void write_function(clg_str *out, const char *type, const char *name, const clg_str *body) {
-    clg_str_printf(out, "static inline %s %s(const %s given, const uint row, const uint col TAIL_ARGS) {\n"
-                        "#pragma OPENCL FP_CONTRACT OFF\n%s}\n", type, name, type, clg_str_text(body));
+static void write_function(const tailing *t, clg_str *out, const char *type, const char *lanes, const clg_str *body) {
+    clg_str_printf(out, "static inline %s clg_%s%s(const %s given, const uint row, const uint col %s_ARGS) {\n"
+                        "#pragma OPENCL FP_CONTRACT OFF\n%s}\n", type, t->what, lanes, type, t->macro,
+                   clg_str_text(body));
 }
 
 static double flops_of(const clg_gen *g) {
@@ -188,19 +190,19 @@ static void write_text(tailing *t, clg_dtype type, clg_str *out) {
     add_args(t);
     const bool functions = strstr(clg_str_text(&vector), "(clg_") || strstr(clg_str_text(&vector), " clg_");
     if (type == CLG_F64) clg_str_add(out, "#define EW_HAS_f64\n");
-    clg_str_printf(out, "#define CLG_TAIL %d\n#include \"clg.clh\"\n#include \"ew.clh\"\n",
+    clg_str_printf(out, "#define CLG_%s %d\n#include \"clg.clh\"\n#include \"ew.clh\"\n", t->macro,
                    flops_of(g) > LONG_FLOPS * (double)g->elems ? 2 : 1);
     clg_str_add(out, "#pragma OPENCL FP_CONTRACT OFF\n");
     if (functions) clg_str_add(out, "#include \"ew_math.clh\"\n");
-    clg_str_printf(out, "#define TAIL_ARGS %s\n#define TAIL_PASS ", clg_str_text(&g->text));
+    clg_str_printf(out, "#define %s_ARGS %s\n#define %s_PASS ", t->macro, clg_str_text(&g->text), t->macro);
     for (int i = 0; i < g->n_args; i++) {
         const char *name = g->args[i].name ? g->args[i].name : "";
         clg_str_printf(out, ", %s", name);
         if (g->args[i].kind == CLG_ARG_IN) clg_str_printf(out, ", %s_off", name);
     }
     clg_str_add(out, "\n");
-    write_function(out, vector_type, "clg_tail16", &vector);
-    write_function(out, one_type, "clg_tail", &one);
+    write_function(t, out, vector_type, "16", &vector);
+    write_function(t, out, one_type, "", &one);
     clg_str_add(out, "#pragma OPENCL FP_CONTRACT DEFAULT\n");
     g->failed |= vector.failed || one.failed || g->text.failed || out->failed;
     clg_str_free(&vector);
@@ -238,7 +240,7 @@ static clg_status make(tailing *t, clg_dtype type, clg_tail *tail) {
     return status;
 }
 
-clg_status clg_tail_make(clg_plan *p, int unit, int64_t cols, clg_tail *tail) {
+clg_status clg_tail_make(clg_plan *p, int unit, int64_t cols, bool feeds, clg_tail *tail) {
     const clg_unit *u = &p->units[unit];
     const clg_tensor *given = u->nodes[0]->out[0];
     *tail = (clg_tail){ .text = NULL };
@@ -249,7 +251,9 @@ clg_status clg_tail_make(clg_plan *p, int unit, int64_t cols, clg_tail *tail) {
     tailing *t = clg_calloc(1, sizeof *t);
     if (!t) return clg_fail_nomem("tail of a kernel");
     const clg_unit chain = clg_unit_chain(u);
-    t->g = (clg_gen){ .p = p, .u = &chain, .unit = unit, .given = given->id, .prefix = "tail_", .elems = elems };
+    t->g = (clg_gen){ .p = p, .u = &chain, .unit = unit, .given = given->id, .prefix = feeds ? "feed_" : "tail_", .elems = elems };
+    t->what = feeds ? "feed" : "tail";
+    t->macro = feeds ? "FEED" : "TAIL";
     t->rows = elems / cols;
     t->cols = cols;
     const clg_status status = make(t, given->dtype, tail);
