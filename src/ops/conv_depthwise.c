@@ -174,21 +174,20 @@ static clg_status emit_fed(clg_emit *e, const clg_node *n, const clg_node *feede
     const clg_tensor *x = feeder->in[0], *wx = feeder->in[1], *bx = in_tensor(feeder, 2), *w = n->in[1];
     const clg_tensor *b = in_tensor(n, 2), *y = n->out[0];
     const int64_t has_bx = bx != NULL, has_bias = b != NULL, channels = g.C, terms = f.C;
-    const int64_t in_h = g.in[AXIS_H], in_w = g.in[AXIS_W], out_h = g.out[AXIS_H], out_w = g.out[AXIS_W];
     const fed t = choose_fed(clg_emit_device(e));
     strips s;
     fed_strips(&g, clg_emit_device(e), &s);
-    const int64_t rows = s.rows;
     if (!bx) bx = wx; /* unread */
     if (!b) b = w;
     return clg_emit_launch(e, &(clg_launch){
         .kernel = "conv_expand.expand_depthwise",
-        .options = clg_emit_options(e, "%s -DMR=%d -DNV=%d -DPITCH=%d", direct_options(e, &g, &s), (int)t.channels,
-                                    (int)t.vectors, (int)t.pitch),
+        .options = clg_emit_options(e, "%s -DMR=%d -DNV=%d -DPITCH=%d -DIN_H=%d -DIN_W=%d -DOUT_H=%d -DOUT_W=%d "
+                                    "-DSTRIP=%d", direct_options(e, &g, &s), (int)t.channels, (int)t.vectors,
+                                    (int)t.pitch, (int)g.in[AXIS_H], (int)g.in[AXIS_W], (int)g.out[AXIS_H],
+                                    (int)g.out[AXIS_W], (int)s.rows),
         .global = { (size_t)clg_div_up(channels, t.channels), (size_t)s.count, (size_t)g.N },
-        .args = ARGS(IN(x), IN(wx), IN(bx), IN(w), IN(b), OUT(y), INT(has_bx), INT(has_bias), INT(channels), INT(terms),
-                     INT(in_h), INT(in_w), INT(out_h), INT(out_w), INT(rows)),
-        .tail_cols = out_h * out_w, .feed_cols = f.Q,
+        .args = ARGS(IN(x), IN(wx), IN(bx), IN(w), IN(b), OUT(y), INT(has_bx), INT(has_bias), INT(channels), INT(terms)),
+        .tail_cols = g.Q, .feed_cols = f.Q,
     });
 }
 
