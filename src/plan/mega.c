@@ -30,10 +30,16 @@ typedef struct function {
     int step, section; /* the first step that calls it */
 } function;
 
+/* Memory that is no arena. whole: never bound with an offset, which then is no argument: those are few. */
+typedef struct own {
+    int  value;
+    bool writes, whole;
+} own;
+
 struct clg_mega {
     int begin, end;       /* steps */
-    int *values, n_values, cap_values;    /* memory of its own that it touches */
-    bool *writes; int cap_writes;
+    own *values; int n_values, cap_values;
+    int arg_bytes;        /* of those */
     function *fn; int n_fn, cap_fn;
     int *of, cap_of;      /* by step: its function */
     int n_sections, width;
@@ -65,21 +71,28 @@ static int arena_of(const clg_plan *p, const clg_buffer *b) {
 
 static int find_value(const clg_mega *m, int value) {
     for (int i = 0; i < m->n_values; i++)
-        if (m->values[i] == value) return i;
+        if (m->values[i].value == value) return i;
     return -1;
 }
+
+/* Inputs and targets may become the application's memory, from any element on. */
+static bool is_whole(const clg_value *v) {
+    const bool input = v->t->node && v->t->node->op == &clg_op_input;
+    return !input && !v->keep && !v->import && !v->borrowed && v->offset == 0;
+}
+
+static int arg_bytes_of(const own *o) { return o->whole ? 8 : 16; }
 
 static clg_status add_value(const clg_plan *p, clg_mega *m, const clg_step_arg *a) {
     if (!clg_arg_touches(a) || arena_of(p, p->values[a->value].buffer) < p->n_arenas) return CLG_OK;
     int i = find_value(m, a->value);
     if (i < 0) {
-        if (!clg_grow(&m->values, &m->cap_values, m->n_values + 1, sizeof *m->values)
-            || !clg_grow(&m->writes, &m->cap_writes, m->n_values + 1, sizeof *m->writes)) return clg_fail_nomem("plan");
+        if (!clg_grow(&m->values, &m->cap_values, m->n_values + 1, sizeof *m->values)) return clg_fail_nomem("plan");
         i = m->n_values++;
-        m->values[i] = a->value;
-        m->writes[i] = false;
+        m->values[i] = (own){ .value = a->value, .whole = is_whole(&p->values[a->value]) };
+        m->arg_bytes += arg_bytes_of(&m->values[i]);
     }
-    m->writes[i] |= clg_arg_writes(a);
+    m->values[i].writes |= clg_arg_writes(a);
     return CLG_OK;
 }
 
@@ -102,7 +115,7 @@ static clg_status add_function(const clg_plan *p, clg_mega *m, int step) {
 }
 
 static bool has_room(const clg_plan *p, const clg_mega *m, const clg_step *s) {
-    return m->n_fn < MOST_FUNCTIONS && 16 * (m->n_values + s->n_args + p->n_arenas + 2) <= MOST_ARG_BYTES;
+    return m->n_fn < MOST_FUNCTIONS && m->arg_bytes + 16 * (s->n_args + p->n_arenas + 2) <= MOST_ARG_BYTES;
 }
 
 /* Seconds of one core for a step, roughly. Costs stand at some steps of a unit: any other may be all of it. */
@@ -184,12 +197,16 @@ static void write_calls(const clg_mega *m, clg_str *out) {
 static void write_kernel(const clg_plan *p, const clg_mega *m, clg_str *out) {
     clg_str_add(out, "__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void mega(__global const long *plan, "
                      "const ulong plan_off, __global int *state, const ulong state_off");
-    for (int i = 0; i < m->n_values; i++)
-        clg_str_printf(out, ", __global %s%s *v%d, const ulong v%d_off", m->writes[i] ? "" : "const ",
-                       clg_gen_memory_type(p->values[m->values[i]].t->dtype), i, i);
+    for (int i = 0; i < m->n_values; i++) {
+        const own *o = &m->values[i];
+        clg_str_printf(out, ", __global %s%s *v%d", o->writes ? "" : "const ",
+                       clg_gen_memory_type(p->values[o->value].t->dtype), i);
+        if (!o->whole) clg_str_printf(out, ", const ulong v%d_off", i);
+    }
     for (int i = 0; i < p->n_arenas; i++) clg_str_printf(out, ", __global uchar *m%d, const ulong m%d_off", i, i);
     clg_str_add(out, ") {\n    __global uchar *memory[] = {");
-    for (int i = 0; i < m->n_values; i++) clg_str_printf(out, "(__global uchar *)(v%d + v%d_off), ", i, i);
+    for (int i = 0; i < m->n_values; i++)
+        clg_str_printf(out, m->values[i].whole ? "(__global uchar *)v%d, " : "(__global uchar *)(v%d + v%d_off), ", i, i);
     for (int i = 0; i < p->n_arenas; i++) clg_str_printf(out, "m%d + m%d_off, ", i, i);
     clg_str_add(out, "0};\n    mega_run(plan + plan_off, state + state_off, memory);\n}\n");
 }
@@ -346,10 +363,11 @@ static clg_status bind(const clg_plan *p, clg_mega *m) {
     b[n++] = (clg_bind){ .kind = CLG_BIND_BUFFER, .name = "plan", .is_const = true, .buffer = m->table };
     b[n++] = (clg_bind){ .kind = CLG_BIND_BUFFER, .name = "state", .buffer = m->state };
     for (int i = 0; i < m->n_values; i++) {
-        const clg_value *v = &p->values[m->values[i]];
+        const own *o = &m->values[i];
+        const clg_value *v = &p->values[o->value];
         snprintf(name[i], sizeof name[i], "v%d", i);
-        b[n++] = (clg_bind){ .kind = CLG_BIND_BUFFER, .name = name[i], .is_const = !m->writes[i], .buffer = v->buffer,
-                             .offset = v->offset };
+        b[n++] = (clg_bind){ .kind = o->whole ? CLG_BIND_WHOLE : CLG_BIND_BUFFER, .name = name[i],
+                             .is_const = !o->writes, .buffer = v->buffer, .offset = v->offset };
     }
     for (int i = 0; i < p->n_arenas; i++) {
         snprintf(name[m->n_values + i], sizeof *name, "m%d", i);
@@ -364,10 +382,11 @@ end:
 }
 
 clg_status clg_mega_rebind(const clg_plan *p, clg_mega *m, int mem) {
-    for (int i = 0; i < m->n_values; i++) {
-        const clg_value *v = &p->values[m->values[i]];
-        if (clg_value_mem(p, m->values[i]) == mem)
-            CLG_TRY(clg_kernel_set_buffer(m->kernel, 2 * (2 + i), v->buffer, v->offset));
+    for (int i = 0, at = 4; i < m->n_values; at += m->values[i++].whole ? 1 : 2) {
+        const clg_value *v = &p->values[m->values[i].value];
+        if (clg_value_mem(p, m->values[i].value) != mem) continue;
+        CLG_TRY(m->values[i].whole ? clg_kernel_set_whole(m->kernel, at, v->buffer)
+                : clg_kernel_set_buffer(m->kernel, at, v->buffer, v->offset));
     }
     return CLG_OK;
 }
@@ -379,7 +398,6 @@ static void destroy(clg_mega *m) {
     clg_buffer_destroy(&m->table);
     clg_buffer_destroy(&m->state);
     clg_free(m->values);
-    clg_free(m->writes);
     clg_free(m->fn);
     clg_free(m->of);
     clg_free(m);
