@@ -1,10 +1,14 @@
 /* Short waits. A worker of a CPU implementation that finds its queue empty goes to sleep, and so does the host that
  * waits for it; to wake either takes 20 to 40 us on a virtual machine, as long as a small network takes for one
- * picture. Two remedies, which OpenMP's runtimes call active waiting, are used while waits are short and follow each
+ * picture. Three remedies, which OpenMP's runtimes call active waiting, are used while waits are short and follow each
  * other closely:
  *
  *   - behind what is waited for goes a kernel that spins until the next run rings its bell, or its time is over. One
  *     worker spins: the other core is the host's;
+ *   - behind runs of milliseconds it spins on for a moment when the bell has rung. For Linux puts workers that the host
+ *     wakes beside each other on the core that is not the host's, and leaves them there for 4 to 15 ms, though the host
+ *     goes to sleep at once: now the one that spins wakes the other one, when that core is idle. One picture by
+ *     MobileNetV2 takes 4 ms so, and 4 to 7 otherwise;
  *   - the host looks for a moment, before it sleeps, whether that kernel has begun, and now and then for the event's
  *     state, which takes locks that the worker needs.
  *
@@ -15,9 +19,12 @@
 #include "cl/internal.h"
 
 #define SHORT_LOOK 1e-4 /* seconds that the host looks before it sleeps: it takes a core from the workers */
-#define SHORT_WAIT 1e-3 /* a worker that is awake also keeps Linux from putting the other one on its core */
-#define SHORT_GAP  1e-3
-enum { STREAK = 8, TRIAL = 4096, BELL_BYTES = 128, SEEN = 16 }; /* SEEN: the other word (cl/awake.cl) */
+#define SHORT_WAIT 1e-3
+#define LONG_WAIT  1e-1
+#define SHORT_GAP  1e-3 /* between waits that follow each other closely: short ones */
+#define LONG_GAP   4e-3 /* and long ones, since a host that shares a core with a worker comes late */
+#define STAY       2e-5 /* seconds in which a host that has rung goes to sleep */
+enum { STREAK = 8, LONG_STREAK = 3, TRIAL = 4096, BELL_BYTES = 128, SEEN = 16 }; /* SEEN: the other word (cl/awake.cl) */
 
 struct clg_awake {
     clg_program *program;
@@ -25,10 +32,10 @@ struct clg_awake {
     cl_mem       memory;
     atomic_uint *bell;     /* mapped; bell[SEEN]: the last round that has begun */
     double       limit;    /* seconds of spinning; 0: none */
-    double       last_end; /* of a wait */
+    double       last_end, last_wait; /* when the last wait ended, and how long it was */
     cl_uint      round;    /* the spinning that is out ends when the bell reaches it; may wrap around */
     cl_int       most;     /* looks at the bell */
-    int          streak;   /* short waits up to now, at most STREAK */
+    int          streak;   /* waits up to now that followed each other closely, at most STREAK */
     bool         looks;    /* the last one was so short that the host may look for its end */
     bool         follows;  /* round is enqueued behind a run, and nobody has ended it */
     enum { NEW, PREPARING, READY, FAILED } state;
@@ -69,12 +76,19 @@ void clg_awake_ring(clg_device *d) {
     pthread_mutex_unlock(&d->lock);
 }
 
+static bool is_long(const clg_awake *w) { return w->last_wait >= SHORT_WAIT; }
+
+/* Whether the next run is likely to come soon, and to be waited for. */
+static bool is_steady(const clg_awake *w) { return w->limit > 0 && w->streak >= (is_long(w) ? LONG_STREAK : STREAK); }
+
 /* Enqueues the spinning of round w->round. */
 static cl_int spin(clg_device *d, cl_int most) {
     clg_awake *w = d->awake;
     const size_t one = 1;
+    const cl_int stay = is_long(w) ? (cl_int)(STAY / w->limit * most) : 0;
     cl_int err = clSetKernelArg(w->kernel, 2, sizeof w->round, &w->round);
     if (err == CL_SUCCESS) err = clSetKernelArg(w->kernel, 3, sizeof most, &most);
+    if (err == CL_SUCCESS) err = clSetKernelArg(w->kernel, 4, sizeof stay, &stay);
     if (err != CL_SUCCESS) return err;
     cl_event event = NULL;
     err = clEnqueueNDRangeKernel(d->queue, w->kernel, 1, NULL, &one, &one, 0, NULL,
@@ -142,10 +156,10 @@ static void prepare(clg_device *d) {
     if (err == CL_SUCCESS) clg_program_save_new(d);
 }
 
-/* Enqueues the next spinning, if waits are short. */
+/* Enqueues the next spinning, if waits follow each other. */
 static bool spin_again(clg_device *d) {
     clg_awake *w = d->awake;
-    if (w->streak < STREAK || w->limit == 0 || w->state != READY) return false;
+    if (!is_steady(w) || w->state != READY) return false;
     w->round += w->round == UINT32_MAX ? 2 : 1; /* never 0 */
     if (spin(d, w->most) == CL_SUCCESS) return true;
     w->state = FAILED;
@@ -173,7 +187,7 @@ static cl_uint take_turns(clg_device *d, bool run, bool *must_prepare) {
     if (run && w->follows) return w->round;
     ring_locked(w, w->round);
     if (spin_again(d)) return w->round;
-    *must_prepare = w->streak == STREAK && w->limit > 0 && w->state == NEW;
+    *must_prepare = is_steady(w) && w->state == NEW;
     if (*must_prepare) w->state = PREPARING;
     return 0;
 }
@@ -209,7 +223,8 @@ cl_int clg_awake_wait(clg_device *d, cl_event event, bool run) {
     if (!w) return err;
     const double end = clg_now();
     pthread_mutex_lock(&d->lock);
-    const bool close = end - begin < SHORT_WAIT && begin - w->last_end < SHORT_GAP;
+    w->last_wait = end - begin;
+    const bool close = w->last_wait < LONG_WAIT && begin - w->last_end < (is_long(w) ? LONG_GAP : SHORT_GAP);
     w->streak = !close ? 0 : w->streak < STREAK ? w->streak + 1 : STREAK;
     w->looks = end - begin < SHORT_LOOK;
     w->last_end = end;
