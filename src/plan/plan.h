@@ -2,14 +2,15 @@
  *
  * clg_compile() (compile.c) calls the passes in this order:
  *   values   what is needed; views and constants (compile.c)     order    in-place updates, order of units (schedule.c)
- *   fold     constants computed at compile time (fold.c)          emit     units -> steps (emit.c, codegen.c, tail.c)
- *   fuse     elementwise nodes -> units (fuse.c)                  prepare  steps that are not part of a run (prepare.c)
- *   select   implementation of each unit (select.c, widen.c)      memory   lifetimes -> places in buffers (memory.c)
- *                                                                 batch    equal elementwise kernels -> one (batch.c)
- *                                                                 queues   branches side by side (queues.c)
- *                                                                 mega     short steps -> one kernel (mega.c)
- *                                                                 bind     programs, kernels, arguments (run.c)
- *                                                                 link     events between queues (enqueue.c)
+ *   fold     constants computed at compile time (fold.c)         feed     units that others compute (feed.c)
+ *   fuse     elementwise nodes -> units (fuse.c)                 emit     units -> steps (emit.c, codegen.c, tail.c)
+ *   select   implementation of each unit (select.c, widen.c)     prepare  steps that are not part of a run (prepare.c)
+ *                                                                memory   lifetimes -> places in buffers (memory.c)
+ *                                                                batch    equal elementwise kernels -> one (batch.c)
+ *                                                                queues   branches side by side (queues.c)
+ *                                                                mega     short steps -> one kernel (mega.c)
+ *                                                                bind     programs, kernels, arguments (run.c)
+ *                                                                link     events between queues (enqueue.c)
  * A pass refers to values, units and steps by their index: the arrays move as they grow. */
 #ifndef CLG_PLAN_PLAN_H_
 #define CLG_PLAN_PLAN_H_
