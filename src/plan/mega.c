@@ -75,10 +75,11 @@ static int find_value(const clg_mega *m, int value) {
     return -1;
 }
 
-/* Inputs and targets may become the application's memory, from any element on. */
-static bool is_whole(const clg_value *v) {
-    const bool input = v->t->node && v->t->node->op == &clg_op_input;
-    return !input && !v->keep && !v->import && !v->borrowed && v->offset == 0;
+/* Inputs and targets may become the application's memory, from any element on, and with them what lives in theirs. */
+static bool is_whole(const clg_plan *p, int value) {
+    const clg_value *v = &p->values[value], *m = &p->values[clg_value_mem(p, value)];
+    const bool input = m->t->node && m->t->node->op == &clg_op_input;
+    return !input && !v->keep && !m->keep && !m->import && !m->borrowed && v->offset == 0;
 }
 
 static int arg_bytes_of(const own *o) { return o->whole ? 8 : 16; }
@@ -89,7 +90,7 @@ static clg_status add_value(const clg_plan *p, clg_mega *m, const clg_step_arg *
     if (i < 0) {
         if (!clg_grow(&m->values, &m->cap_values, m->n_values + 1, sizeof *m->values)) return clg_fail_nomem("plan");
         i = m->n_values++;
-        m->values[i] = (own){ .value = a->value, .whole = is_whole(&p->values[a->value]) };
+        m->values[i] = (own){ .value = a->value, .whole = is_whole(p, a->value) };
         m->arg_bytes += arg_bytes_of(&m->values[i]);
     }
     m->values[i].writes |= clg_arg_writes(a);
