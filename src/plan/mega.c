@@ -405,7 +405,7 @@ static void destroy(clg_mega *m) {
 }
 
 void clg_plan_mega_drop(clg_plan *p) {
-    for (int i = p->n_prepared; i < p->n_steps; i++) {
+    for (int i = p->n_steps - 1; i >= p->n_prepared; i--) { /* its first step is the last one that looks at it */
         if (p->steps[i].mega && p->steps[i].mega->begin == i) destroy(p->steps[i].mega);
         p->steps[i].mega = NULL;
     }
