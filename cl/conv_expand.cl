@@ -52,13 +52,13 @@ INLINE void expand(__global const T *px, __global const T *pw, const ACC *bias, 
 #pragma unroll
             for (int v = 0; v < NV; v++)
 #if !defined CLG_FEED || CLG_FEED < 2
-                vstore16(FEED16(sum[i][v], row + i, first + q + 16 * v), v, z + i * PITCH + q);
+                CLG_KEEP16(z + i * PITCH + q + 16 * v, FEED16(sum[i][v], row + i, first + q + 16 * v));
 #else
-                vstore16(sum[i][v], v, z + i * PITCH + q);
+                CLG_KEEP16(z + i * PITCH + q + 16 * v, sum[i][v]);
         for (int i = 0; i < MR; i++)
             for (int v = 0; v < NV; v++) {
                 const ACC16 made = vload16(v, z + i * PITCH + q);
-                vstore16(FEED16(made, row + i, first + q + 16 * v), v, z + i * PITCH + q);
+                CLG_KEEP16(z + i * PITCH + q + 16 * v, FEED16(made, row + i, first + q + 16 * v));
             }
 #endif
     }

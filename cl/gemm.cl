@@ -23,7 +23,7 @@
 #ifdef PAST /* c is larger than the caches */
 #define STORE_SUMS(p, v) clg_store_past(p, v)
 #else
-#define STORE_SUMS(p, v) vstore16(v, 0, p)
+#define STORE_SUMS(p, v) CLG_STORE16(p, v)
 #endif
 #define MOST_TERMS 2048 /* of a sum along lanes in `tile`; as in gemm.c */
 
@@ -252,7 +252,7 @@ KERNEL pack(IN(b), OUT(y), const int n, const int k, const long ldb, const long 
     for (int kk = k0; kk < k1; kk++, pb += ldb, py += NR) {
         if (some == NR) {
 #pragma unroll
-            for (int v = 0; v < NV; v++) vstore16(vload16(v, pb), v, py);
+            for (int v = 0; v < NV; v++) CLG_STORE16(py + 16 * v, CLG_LOAD16(pb + 16 * v));
         } else {
             for (int j = 0; j < NR; j++) py[j] = j < some ? pb[j] : (ACC)0;
         }
@@ -276,7 +276,7 @@ KERNEL pack_t(IN(b), OUT(y), const int n, const int k, const long ldb, const lon
             shuffle16(r, t);
             shuffle16(t, r);
 #pragma unroll
-            for (int i = 0; i < 16; i++) vstore16(r[i], v, py + (long)(kk + i) * NR);
+            for (int i = 0; i < 16; i++) CLG_STORE16(py + (long)(kk + i) * NR + 16 * v, r[i]);
         }
         for (; kk < k1; kk++)
             for (int i = 0; i < 16; i++) py[(long)kk * NR + 16 * v + i] = pb[min(j0 + 16 * v + i, n - 1) * ldb + kk];

@@ -246,6 +246,8 @@ static void note_launch(clg_kernel *k) {
     k->launched = true;
 }
 
+bool clg_kernel_launched(const clg_kernel *k) { return k->launched; }
+
 /* Codes of a first launch that tell of the kernel, and not of the moment. */
 static bool is_refused(cl_int err) {
     return err == CL_OUT_OF_RESOURCES || err == CL_INVALID_WORK_GROUP_SIZE || err == CL_INVALID_WORK_ITEM_SIZE;

@@ -35,6 +35,9 @@ clg_status clg_kernel_set_whole(clg_kernel *k, int at, clg_buffer *b);
 /** Checks that this local size fits the device and the kernel; global is rounded up by the caller. */
 clg_status clg_kernel_set_range(clg_kernel *k, const size_t global[3], const size_t local[3]);
 
+/** Whether it was enqueued before: a failure behind that does not undo it. */
+bool clg_kernel_launched(const clg_kernel *k);
+
 /** Enqueues; never waits or allocates. With profiling, the note (if not NULL) gets the times. l may be NULL. */
 clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note, const clg_link *l);
 

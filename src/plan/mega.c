@@ -495,7 +495,7 @@ clg_status clg_plan_mega_run(clg_plan *p, int i, int *next) {
     const int end = m->end;
     const clg_status status = clg_steps_run(p, m->begin, end, m->kernel);
     if (status >= 0) *next = end;
-    if (status >= 0 || status == CLG_ERR_DEVICE) return status;
+    if (status >= 0 || status == CLG_ERR_DEVICE || clg_kernel_launched(m->kernel)) return status;
     give_up(p); /* a driver may refuse a kernel at its first launch */
     p->unbound = true; /* until they are */
     CLG_TRY(clg_plan_bind_kernels(p));
