@@ -488,6 +488,8 @@ clg_status clg_plan_mega_make(clg_plan *p) {
     return CLG_OK;
 }
 
+bool clg_plan_mega_launched(const clg_mega *m) { return clg_kernel_launched(m->kernel); }
+
 clg_status clg_plan_mega_run(clg_plan *p, int i, int *next) {
     const clg_mega *m = p->steps[i].mega;
     *next = i;

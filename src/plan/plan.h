@@ -399,6 +399,7 @@ clg_status clg_plan_mega_make(clg_plan *p);
 clg_status clg_plan_mega_run(clg_plan *p, int i, int *next);
 clg_status clg_mega_rebind(const clg_plan *p, clg_mega *m, int mem); /* as clg_step_rebind() */
 
+bool clg_plan_mega_launched(const clg_mega *m);   /* that it was enqueued, whatever failed then */
 int  clg_plan_mega_steps(const clg_plan *p);    /* that are in megakernels */
 int  clg_plan_mega_launches(const clg_plan *p); /* how many of those there are */
 void clg_plan_mega_drop(clg_plan *p);

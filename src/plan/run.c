@@ -150,13 +150,18 @@ clg_status clg_plan_bind(clg_plan *p) {
 
 /* --- running --- */
 
+/* A step that failed behind its launch was made: to make it again would do it twice. */
+static bool is_launched(const clg_step *s) {
+    return s->mega ? clg_plan_mega_launched(s->mega) : s->kernel && clg_kernel_launched(s->kernel);
+}
+
 static clg_status run_steps(clg_plan *p, int begin, int end) {
     for (int i = begin, next; i < end; i = next) {
         clg_status status = clg_plan_mega_run(p, i, &next);
         if (status >= 0 && next == i) status = clg_plan_replay_run(p, i, &next);
         if (status >= 0 && next == i) status = clg_step_run(p, next++);
         if (status >= 0) continue;
-        p->failed_step = i;
+        p->failed_step = is_launched(&p->steps[i]) ? -1 : i;
         return clg_fail_context(status, "clg_run: step %d of %d (%s): ", i, p->n_steps, p->steps[i].impl);
     }
     return CLG_OK;
