@@ -101,7 +101,7 @@ KERNEL depthwise_rows(IN(x), IN(w), IN(b), OUT(y), const int has_bias, const int
                       const int odd TAIL_ARGS) {
     const int first = get_global_id(0) * planes_per_item, row0 = get_global_id(1) * rows;
     const int n = min(rows, out_h - row0);
-    ACC buf[BUF + 96];
+    CLG_WORK(ACC, buf, BUF + 96);
     clear(buf, ROWS_OF(n) * pitch);
     if (S == 2) clear(buf + odd, ROWS_OF(n) * pitch);
 
@@ -156,7 +156,7 @@ KERNEL depthwise_data2(IN(gy), IN(w), OUT(gx), const int channels, const int pla
                        const int pad_w, const int rows, const int pitch TAIL_ARGS) {
     const int first = get_global_id(0) * planes_per_item, row0 = get_global_id(1) * rows;
     const int half_h = (in_h + 1) / 2, half_w = (in_w + 1) / 2, n = min(rows, half_h - row0);
-    ACC buf[BUF + 96];
+    CLG_WORK(ACC, buf, BUF + 96);
     clear(buf, ((n + RB - 1) / RB * RB + TALL - RB) * pitch);
 
     for (int plane = first; plane < min(planes, first + planes_per_item); plane++) {
@@ -210,7 +210,7 @@ KERNEL depthwise_filter(IN(gy), IN(x), OUT(gw), const int channels, const int st
                         const int parts, const int in_h, const int in_w, const int out_h, const int out_w,
                         const int pad_h, const int pad_w, const int rows, const int pitch, const int odd) {
     const int c = get_global_id(0), part = get_global_id(1);
-    ACC buf[BUF + 96];
+    CLG_WORK(ACC, buf, BUF + 96);
     VEC s[TAPS];
 #pragma unroll
     for (int t = 0; t < TAPS; t++) s[t] = (VEC)(0);

@@ -70,7 +70,8 @@ KERNEL expand_depthwise(IN(x), IN(wx), IN(bx), IN(w), IN(b), OUT(y), const int h
     const size_t n = get_global_id(2);
     const int last = min(row0 + STRIP, OUT_H), tiles = (last - row0 + RB - 1) / RB;
     const int top = max(0, row0 * S - PADH), bottom = min(IN_H, (row0 + tiles * RB - 1) * S - PADH + KH);
-    ACC buf[BEFORE + MR * PITCH + 16], bias[MR];
+    ACC bias[MR];
+    CLG_WORK(ACC, buf, BEFORE + MR * PITCH + 16);
 #pragma unroll
     for (int i = 0; i < MR; i++) bias[i] = has_bx ? LOAD(bx, c0 + i) : 0;
     expand(AT(x, n * terms * (IN_H * IN_W) + (size_t)top * IN_W), AT(wx, (size_t)c0 * terms), bias, buf + BEFORE,

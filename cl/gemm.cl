@@ -86,18 +86,19 @@ static inline ACC16 sums16(ACC16 *s) {
 }
 
 #if DOTS
+#define LINE (MOST_TERMS + 16) /* of `col`: room for a column, and a vector of zeros */
+
 /* The last DOTS columns of tiles first .. end - 1; lanes run along k, since of lanes along columns most would be idle.
- * A lies as it came, not transposed. */
+ * A lies as it came, not transposed. col: DOTS lines. */
 INLINE void few_columns(__global const ACC *of_a, __global const ACC *pb, __global ACC *of_c, const int z, const int m,
                         const int n, const int k, const long a_row, const long ldb, const long ldc, const int first,
-                        const int end TAIL_ARGS) {
-    ACC col[DOTS][MOST_TERMS + 16];
+                        const int end, ACC *col TAIL_ARGS) {
     const INDEX16 rest = (INDEX16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) < (INDEX16)(k % 16);
     for (int kk = 0; kk < k; kk++)
 #pragma unroll
-        for (int j = 0; j < DOTS; j++) col[j][kk] = pb[kk * ldb + j];
+        for (int j = 0; j < DOTS; j++) col[j * LINE + kk] = pb[kk * ldb + j];
 #pragma unroll
-    for (int j = 0; j < DOTS; j++) vstore16((ACC16)(0), 0, col[j] + k);
+    for (int j = 0; j < DOTS; j++) vstore16((ACC16)(0), 0, col + j * LINE + k);
     for (int ip = first; ip < end; ip++) {
         const int own = ip * MR, i0 = min(own, m - MR);
         ACC16 sum[32];
@@ -111,7 +112,7 @@ INLINE void few_columns(__global const ACC *of_a, __global const ACC *pb, __glob
                 const ACC16 av = kk + 16 <= k ? as : select((ACC16)(0), as, rest);
 #pragma unroll
                 for (int j = 0; j < DOTS; j++)
-                    sum[i * DOTS + j] = fma(av, vload16(0, col[j] + kk), sum[i * DOTS + j]);
+                    sum[i * DOTS + j] = fma(av, vload16(0, col + j * LINE + kk), sum[i * DOTS + j]);
             }
         vstore16(sums16(sum), 0, edge);
         if (MR * DOTS > 16) vstore16(sums16(sum + 16), 1, edge);
@@ -141,7 +142,8 @@ KERNEL tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, const l
     __global ACC *of_c = AT(c, c_begin + (long)z * c_stride + j0);
 #if DOTS
     if (j0 + DOTS == n) {
-        few_columns(of_a, pb, of_c, (int)z, m, n, k, a_row, ldb, ldc, first, end TAIL_PASS);
+        CLG_WORK(ACC, col, DOTS * LINE);
+        few_columns(of_a, pb, of_c, (int)z, m, n, k, a_row, ldb, ldc, first, end, col TAIL_PASS);
         return;
     }
 #endif

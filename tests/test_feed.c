@@ -1,7 +1,9 @@
 /* Feeding: a convolution of one tap that only a depthwise one reads is computed by the kernel of that, with what stands
  * between and behind them, and gives what the reference gives; and it is not where others need it. Data are small integers, so sums are
  * exact in any order. */
+#define _GNU_SOURCE
 #include "support/plan.h"
+#include <pthread.h>
 
 #define TAKES "conv.depthwise_cpu"
 enum { MAX_ELEMS = 1 << 16 };
@@ -153,4 +155,46 @@ Test(feed, pairs) {
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) check_pair(dev, ref, &pairs[i], i % 6 == 1);
     clg_device_destroy(&dev);
     clg_device_destroy(&ref);
+}
+
+/* --- the stack of workers --- */
+
+enum { BLOCKS = 6, SMALL_STACK = 192 << 10 }; /* a block's buffer takes 80 KB of a stack */
+
+/* Each block on smaller planes, so that each has a kernel of its own. */
+static void run_blocks(clg_device *dev, const clg_plan_params *params, float *got) {
+    trial t = { .dev = dev, .g = clg_graph_create(dev, NULL) };
+    const int64_t c = 6;
+    clg_tensor *h = input(&t, CLG_SHAPE(1, c, 20, 20)), *wx = input(&t, CLG_SHAPE(c, c, 1, 1));
+    clg_tensor *w = input(&t, CLG_SHAPE(c, 1, 3, 3));
+    for (int i = 0; i < BLOCKS; i++)
+        h = clg_clamp(clg_conv(clg_conv(h, wx, NULL, NULL), w, NULL, clg_conv_params(.groups = c)), -3, 3);
+    t.y = h;
+    cr_assert_not_null(h, "%s", clg_error());
+    const bool fed = run(&t, false, params, got);
+    cr_assert_eq(fed, params != NULL);
+    clg_graph_destroy(&t.g);
+}
+
+/* The kernels of a megakernel share one buffer. */
+Test(feed, on_a_small_stack) {
+    static float want[MAX_ELEMS], got[MAX_ELEMS];
+#ifdef __GLIBC__
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, SMALL_STACK);
+    cr_assert_eq(pthread_setattr_default_np(&small), 0); /* of threads that a device starts */
+    pthread_attr_destroy(&small);
+#endif
+    clg_device *ref = open_device("ref");
+    run_blocks(ref, NULL, want);
+    clg_device_destroy(&ref);
+    clg_device *dev = open_device(NULL);
+    clg_device_info info;
+    clg_device_get_info(dev, &info);
+    if (info.type == CLG_DEVICE_CPU) {
+        run_blocks(dev, clg_plan_params(.mega = CLG_MEGA_ON, .impl = TAKES), got);
+        cr_expect_arr_eq(got, want, sizeof got);
+    }
+    clg_device_destroy(&dev);
 }

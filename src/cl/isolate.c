@@ -15,11 +15,13 @@
 /* Where a work-item is, in what get_global_id() and its like mean in a section. Work-groups have one item: its local
  * memory is as good as private, which functions may declare, and it waits for nobody. */
 static const char item[] = "const size_t clg_i0, const size_t clg_i1, const size_t clg_i2, "
-                           "const size_t clg_n0, const size_t clg_n1, const size_t clg_n2";
+                           "const size_t clg_n0, const size_t clg_n1, const size_t clg_n2, uchar *const clg_work";
 static const struct { const char *name, *params, *is; } meanings[] = {
     { "get_global_id", "(d)", "clg_i##d" }, { "get_group_id", "(d)", "clg_i##d" }, { "get_local_id", "(d)", "0" },
     { "get_global_size", "(d)", "clg_n##d" }, { "get_num_groups", "(d)", "clg_n##d" }, { "get_local_size", "(d)", "1" },
     { "barrier", "(flags)", "" }, { "__local", "", "__private" },
+    { "CLG_WORK", "(type, name, n)", "type *const name = (type *)clg_work; "
+                                     "typedef char clg_work_##name[sizeof(type) * (n) <= CLG_WORK_BYTES ? 1 : -1]" },
 };
 
 /* What depends on no options but the types of tensors, and declares names by macros: once for all sections. */

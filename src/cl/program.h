@@ -29,8 +29,9 @@ void       clg_program_release(clg_program **p);
 /** Appends the text of `src` as a part of a larger program (clg_source.text): its functions, types and macros clash
  *  with no other part's, its options are macros that end with it. What ew.clh, ew_math.clh and exp.clh have stands
  *  before all parts (as codegen.c includes it). Kernel `f` becomes the function f_<number>, with six parameters of type
- *  size_t before its own: the work-item's global id, x first, and the global size. Work-groups have one item. Errors:
- *  as a file that is not there gives them, CLG_ERR_NOMEM. */
+ *  size_t before its own, the work-item's global id, x first, and the global size, and behind them CLG_WORK_BYTES of
+ *  private memory for CLG_WORK, a macro that the program defines. Work-groups have one item. Errors: as a file that is
+ *  not there gives them, CLG_ERR_NOMEM. */
 clg_status clg_source_isolate(const clg_source *src, int number, clg_str *out);
 
 /** Writes binaries of programs that were compiled since the last call to the disk cache (PoCL's binaries hold only

@@ -24,6 +24,7 @@ enum {
     HEAD = 4, FIXED = 9,  /* words of the table: before the records; of a record before the arguments (cl/mega.clh) */
     MOST_REGIONS = 8,     /* whose counters are looked at when a step is nearly over */
     COUNTS = 3,           /* words of the state before the counts of steps */
+    WORK_BYTES = 82176,   /* of CLG_WORK: the most that a kernel asks for, conv_expand.cl */
 };
 
 typedef struct function {
@@ -170,12 +171,12 @@ static void write_function(const clg_plan *p, const clg_mega *m, int f, clg_str 
     int at = FIXED;
     for (int i = 0; i < s->n_args; i++) at = write_arg(&s->args[i], i, at, &locals, &call);
     clg_str_printf(out, "static inline __attribute__((always_inline)) void mega_call_%d(__global const long *r, "
-                   "__global uchar *const *memory, long first, const long end) {\n%s"
+                   "__global uchar *const *memory, uchar *const work, long first, const long end) {\n%s"
                    "    const size_t n0 = (size_t)r[MEGA_N0], n1 = (size_t)r[MEGA_N1], n2 = (size_t)r[MEGA_N2];\n"
                    "    const size_t row = (size_t)first / n0;\n"
                    "    size_t i0 = (size_t)first - row * n0, i2 = row / n1, i1 = row - i2 * n1;\n"
                    "    for (; first < end; first++) {\n"
-                   "        %s_%d(i0, i1, i2, n0, n1, n2%s);\n"
+                   "        %s_%d(i0, i1, i2, n0, n1, n2, work%s);\n"
                    "        if (++i0 < n0) continue;\n"
                    "        i0 = 0;\n"
                    "        if (++i1 < n1) continue;\n"
@@ -189,9 +190,10 @@ static void write_function(const clg_plan *p, const clg_mega *m, int f, clg_str 
 
 static void write_calls(const clg_mega *m, clg_str *out) {
     clg_str_add(out, "static inline __attribute__((always_inline)) void mega_call(__global const long *r, "
-                     "__global uchar *const *memory, long first, long end) {\n    switch ((int)r[MEGA_FN]) {\n");
+                     "__global uchar *const *memory, uchar *const work, long first, long end) {\n"
+                     "    switch ((int)r[MEGA_FN]) {\n");
     for (int f = 0; f < m->n_fn; f++)
-        clg_str_printf(out, "    case %d: mega_call_%d(r, memory, first, end); break;\n", f, f);
+        clg_str_printf(out, "    case %d: mega_call_%d(r, memory, work, first, end); break;\n", f, f);
     clg_str_add(out, "    default: break;\n    }\n}\n");
 }
 
@@ -240,7 +242,8 @@ static void write_prelude(const clg_plan *p, const clg_mega *m, clg_str *out) {
             if (clg_arg_touches(&p->steps[i].args[k])) types |= 1u << p->values[p->steps[i].args[k].value].t->dtype;
     for (int t = 0; t < CLG_DTYPE_COUNT; t++)
         if (types & 1u << t) clg_str_printf(out, "#define EW_HAS_%s\n", clg_dtype_name((clg_dtype)t));
-    clg_str_add(out, "#include \"ew.clh\"\n#pragma OPENCL FP_CONTRACT OFF\n#include \"ew_math.clh\"\n");
+    clg_str_printf(out, "#define CLG_WORK_BYTES %d\n#include \"ew.clh\"\n#pragma OPENCL FP_CONTRACT OFF\n"
+                   "#include \"ew_math.clh\"\n", WORK_BYTES);
 }
 
 static clg_status build(const clg_plan *p, clg_mega *m) {
@@ -286,9 +289,9 @@ static void fill_args(const clg_plan *p, const clg_mega *m, const clg_step *s, i
             continue;
         }
         const clg_value *v = &p->values[a->value];
-        const int own = find_value(m, a->value);
-        *to++ = own >= 0 ? own : m->n_values + arena_of(p, v->buffer);
-        *to++ = own >= 0 ? 0 : (int64_t)v->offset;
+        const int at = find_value(m, a->value);
+        *to++ = at >= 0 ? at : m->n_values + arena_of(p, v->buffer);
+        *to++ = at >= 0 ? 0 : (int64_t)v->offset;
     }
 }
 
