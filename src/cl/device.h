@@ -20,6 +20,7 @@ typedef struct clg_device_caps {
     bool   shares;                 /* host and device may write one piece of memory: clg_buffer_create_shared() */
     bool   profiling;
     int    vector_f32;             /* floats in a vector register; 0: unknown */
+    bool   divides;                /* class cpu: its division is faster than products that replace one */
     int    wave;                   /* work-items that run in step on class gpu; 0: unknown */
     int    narrow;                 /* fewest work-items in step that a kernel may ask for (Intel); 0: it may not */
     int    registers;              /* of 32 bits that a work-item on class gpu can fill without spilling */

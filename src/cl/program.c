@@ -150,6 +150,7 @@ clg_status clg_program_get(clg_device *d, const clg_source *src, clg_program **o
     CLG_TRY(clg_device_check(d));
     add_common(d, src->options, &options);
     if (d->row.quirks & CLG_QUIRK_NO_PREFETCH) clg_str_add(&options, " -DNO_PREFETCH");
+    if (d->caps.divides) clg_str_add(&options, " -DDIVIDES");
     if (d->number > 0) clg_str_printf(&options, " -DDEVICE_NUMBER=%d", d->number);
     if (src->options && *src->options) clg_str_printf(&options, " %s", src->options);
     pthread_mutex_lock(clg_build_lock());
