@@ -46,7 +46,7 @@ COLUMNS(col2im) {
 /* y[i] = 0 for begin <= i < end. */
 static inline void clear(__global T *y, int begin, int end) {
     int i = begin;
-    for (; i + 16 <= end; i += 16) vstore16((ACC16)(0), 0, y + i);
+    for (; i + 16 <= end; i += 16) CLG_STORE16(y + i, ((ACC16)(0)));
     for (; i < end; i++) y[i] = 0;
 }
 
@@ -55,6 +55,19 @@ static inline int2 inside(int in_w, int out_w, int step, int at) {
     const int lo = at >= 0 ? 0 : min(out_w, (-at + step - 1) / step);
     const int hi = in_w <= at ? lo : clamp((in_w - at + step - 1) / step, lo, out_w);
     return (int2)(lo, hi);
+}
+
+/* to[x] = from[x step] for lo <= x < hi; the last vector is moved back to end with the row. */
+static inline void copy_row(__global T *to, __global const T *from, const int lo, const int hi, const int step) {
+    if (hi - lo < 16 || step > 2) {
+        for (int x = lo; x < hi; x++) to[x] = from[(size_t)x * step];
+        return;
+    }
+    for (int i = lo; i < hi; i += 16) {
+        const int x = min(i, hi - 16);
+        if (step == 1) CLG_STORE16(to + x, CLG_LOAD16(from + x));
+        else CLG_STORE16(to + x, ((ACC16)(CLG_LOAD16(from + 2 * x).even, CLG_LOAD16(from + 2 * x + 16).even)));
+    }
 }
 
 COLUMNS(im2col_rows) {
@@ -72,10 +85,9 @@ COLUMNS(im2col_rows) {
             continue;
         }
         __global const T *from = plane + ((size_t)z * in_h + y) * in_w + at;
+        if (step_h > 1) clg_fetch(plane + min((size_t)z * in_h + y + 4 * step_h, (size_t)in_d * in_h - 1) * in_w, in_w);
         clear(to, 0, range.x);
-        int x = range.x;
-        for (; step_w == 1 && x + 16 <= range.y; x += 16) vstore16(vload16(0, from + x), 0, to + x);
-        for (; x < range.y; x++) to[x] = from[(size_t)x * step_w];
+        copy_row(to, from, range.x, range.y, step_w);
         clear(to, range.y, out_w);
     }
 }
@@ -95,7 +107,16 @@ COLUMNS(col2im_rows) {
                 AT(src, image * image_stride + (c * T_taps + t) * row_stride + ((size_t)oz * out_h + oy) * out_w);
             int x = range.x;
             for (; step_w == 1 && x + 16 <= range.y; x += 16)
-                vstore16(vload16(0, to + at + x) + vload16(0, from + x), 0, to + at + x);
+                CLG_STORE16(to + at + x, CLG_LOAD16(to + at + x) + CLG_LOAD16(from + x));
+            for (; step_w == 2 && x + 16 <= range.y && at + 2 * x + 32 <= in_w; x += 16) {
+                __global T *out = to + at + 2 * x;
+                const ACC16 v = CLG_LOAD16(from + x);
+                ACC16 lo = CLG_LOAD16(out), hi = CLG_LOAD16(out + 16);
+                lo.even += v.lo;
+                hi.even += v.hi;
+                CLG_STORE16(out, lo);
+                CLG_STORE16(out + 16, hi);
+            }
             for (; x < range.y; x++) to[(size_t)x * step_w + at] += from[x];
         }
     }

@@ -113,6 +113,8 @@ static const clg_impl data_impls[] = {
       CLG_CONV_WINO4, .knobs = clg_conv_wino_knobs },
     { "conv_bwd_data.wino2_cpu", 0, clg_conv_accept_wino, clg_conv_wino2, CLG_CONV_WINO2,
       .knobs = clg_conv_wino_knobs },
+    { "conv_bwd_data.gemm", CLG_CLASS_CPU, clg_conv_accept_gemm, clg_conv_data_gemm, NULL, false,
+      clg_conv_prefers_data_gemm, 0 },
     { "conv_bwd_data.bands", CLG_CLASS_CPU, clg_conv_accept_bands, clg_conv_data_bands, clg_conv_bands_knobs, false,
       clg_conv_prefers_bands, 0 },
     { "conv_bwd_data.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_data_cpu, clg_conv_direct_knobs, false },
@@ -121,7 +123,6 @@ static const clg_impl data_impls[] = {
     { "conv_bwd_data.wino2_gpu", CLG_CLASS_GPU, clg_conv_accept_wino2_gpu, clg_conv_wino2_gpu, CLG_CONV_WINO2,
       .prefers = clg_conv_wins_wino2_gpu, .knobs = clg_conv_wino_gpu_knobs },
     { "conv_bwd_data.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_data_gpu, clg_conv_gpu_knobs, false },
-    { "conv_bwd_data.gemm", 0, clg_conv_accept_gemm, clg_conv_data_gemm, NULL, false },
     { 0 },
 };
 

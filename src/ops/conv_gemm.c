@@ -2,13 +2,14 @@
  * of the library. Source: Chellapilla, Puri, Simard 2006.
  *   forward        y[n] = w col[n]               rows (c, t) of col, pixels q
  *   backward-data  col[n] = w^T gy[n], then col2im gathers
- *   filter         gw = gy col^T over (n, q): both are copied with the images side by side, so that one long product
- *                  sums them; each chunk gives a partial sum, added in order. */
+ *   filter         gw = gy col^T over (n, q): a product for each image and the sum of them, which moves 2 N O C T
+ *                  elements; or, where that is more, one long product of copies with the images side by side, 2 N (O +
+ *                  C T) Q elements; of which each chunk gives a partial sum, added in order. */
 #include "ops/conv_shape.h"
 
 #include "ops/gemm.h"
 
-enum { CHUNK_BYTES = 64 << 20 };
+enum { CHUNK_BYTES = 64 << 20, MAX_PART_BYTES = 32 << 20, LEAST_SPREAD_BYTES = 4 << 20 };
 
 /* Images of a chunk: as many as keep `elems` of type t per image below the limit. */
 static int64_t chunk_images(const clg_conv_geom *g, const clg_device *d, clg_dtype t, int64_t elems) {
@@ -67,6 +68,15 @@ clg_status clg_conv_fwd_gemm(clg_emit *e, const clg_node *n) {
     return n->n_in == 3 ? clg_conv_emit_bias(e, &g, n->out[0], n->in[2]) : CLG_OK;
 }
 
+/* One tap with a stride: most of gx are zeros, and its elements that are not lie apart. A product stores rows of them
+ * together, and a pass that writes all of gx spreads them. */
+bool clg_conv_prefers_data_gemm(const clg_node *n, const clg_device *d) {
+    const clg_conv_geom g = clg_conv_geometry(n);
+    const double bytes = (double)clg_shape_elems(n->out[0]->shape) * (double)clg_dtype_size(in_dtype(n, 0));
+    (void)d;
+    return g.T == 1 && g.G == 1 && g.I > g.Q && bytes >= LEAST_SPREAD_BYTES;
+}
+
 clg_status clg_conv_data_gemm(clg_emit *e, const clg_node *n) {
     const clg_conv_geom g = clg_conv_geometry(n);
     if (g.N == 0) return CLG_OK;
@@ -108,11 +118,36 @@ static clg_status emit_zero(clg_emit *e, const clg_tensor *gw) {
     return clg_conv_emit_sum(e, none, gw, 0, NULL, 1);
 }
 
+static bool goes_by_image(const clg_conv_geom *g, const clg_device *d, clg_dtype t) {
+    const double rows = (double)g->C * (double)g->T, weights = (double)g->O * (double)g->Cg * (double)g->T;
+    const double bytes = weights * (double)g->N * (double)clg_dtype_size(t);
+    return g->N == 1 || (weights <= ((double)g->O + rows) * (double)g->Q && bytes <= MAX_PART_BYTES && g->G == 1 &&
+                         chunk_images(g, d, t, g->C * g->T * g->Q) == g->N);
+}
+
+/* G groups of one image, or one group of N. */
+static clg_status emit_by_image(clg_emit *e, const clg_node *n, const clg_conv_geom *g) {
+    const clg_tensor *gy = n->in[1], *gw = n->out[0], *col = n->in[0], *part = gw;
+    const int64_t K = g->Cg * g->T, image = g->C * g->T * g->Q;
+    if (!clg_conv_is_pointwise(g)) {
+        const clg_tensor *to = clg_emit_scratch(e, gw->dtype, CLG_SHAPE(g->N, image));
+        CLG_TRY(emit_columns(e, g, &(clg_conv_columns){ .src = col, .dst = to, .images = g->N, .image_stride = image,
+                                                        .row_stride = g->Q }));
+        col = to;
+    }
+    if (g->N > 1) part = clg_emit_scratch(e, gw->dtype, CLG_SHAPE(g->N, g->O, K));
+    CLG_TRY(clg_emit_gemm(e, &(clg_emit_gemm_params){
+        .tb = true, .m = g->Og, .n = K, .k = g->Q, .batch = g->N * g->G, .a = gy, .b = col, .c = part,
+        .a_stride = g->Og * g->Q, .b_stride = K * g->Q, .c_stride = g->Og * K }));
+    return g->N > 1 ? clg_conv_emit_sum(e, part, gw, g->N, NULL, clg_conv_group_size(e)) : CLG_OK;
+}
+
 clg_status clg_conv_filter_gemm(clg_emit *e, const clg_node *n) {
     const clg_conv_geom g = clg_conv_geometry(n), gg = gradient_geometry(&g);
     const clg_tensor *gw = n->out[0];
     const clg_dtype t = gw->dtype;
     if (g.N == 0) return emit_zero(e, gw);
+    if (goes_by_image(&g, clg_emit_device(e), t)) return emit_by_image(e, n, &g);
     const int64_t K = g.Cg * g.T, weights = g.O * K, rows = g.C * g.T;
     const int64_t chunk = chunk_images(&g, clg_emit_device(e), t, (rows + g.O) * g.Q), parts = clg_div_up(g.N, chunk);
     const clg_tensor *col = clg_emit_scratch(e, t, CLG_SHAPE(rows, chunk * g.Q));

@@ -4,8 +4,6 @@
 
 #include "ops/gemm.h"
 
-enum { MAX_PART_BYTES = 32 << 20 };
-
 bool clg_conv_accept_pointwise(const clg_node *n, const clg_device *d) {
     const clg_conv_geom g = clg_conv_geometry(n);
     return clg_conv_is_pointwise(&g) && g.G == 1 && clg_conv_accept_gemm(n, d);
@@ -34,20 +32,11 @@ clg_status clg_conv_data_pointwise(clg_emit *e, const clg_node *n) {
                                    .b_stride = g.O * g.Q, .c_stride = g.C * g.Q, .finish = true });
 }
 
-/* gw = sum over images of gy[n] x[n]^T. A product for each image and the sum of them moves 2 N O C elements; copies
- * of x and gy with the images side by side, for one long product, 2 N (O + C) Q. */
 clg_status clg_conv_filter_pointwise(clg_emit *e, const clg_node *n) {
     const clg_conv_geom g = clg_conv_geometry(n);
-    const clg_tensor *x = n->in[0], *gy = n->in[1], *gw = n->out[0], *part = gw;
-    const double weights = (double)g.O * (double)g.C, pixels = (double)(g.O + g.C) * (double)g.Q;
-    const double bytes = weights * (double)g.N * (double)clg_dtype_size(gw->dtype);
+    const clg_tensor *x = n->in[0], *gy = n->in[1], *gw = n->out[0];
     if (g.N > 0 && g.Q == 1)
         return clg_emit_gemm(e, &(clg_emit_gemm_params){ .ta = true, .m = g.O, .n = g.C, .k = g.N, .batch = 1, .a = gy,
                                                          .b = x, .c = gw });
-    if (g.N != 1 && (g.N == 0 || weights > pixels || bytes > MAX_PART_BYTES)) return clg_conv_filter_gemm(e, n);
-    if (g.N > 1) part = clg_emit_scratch(e, gw->dtype, CLG_SHAPE(g.N, g.O, g.C));
-    CLG_TRY(clg_emit_gemm(e, &(clg_emit_gemm_params){
-        .tb = true, .m = g.O, .n = g.C, .k = g.Q, .batch = g.N, .a = gy, .b = x, .c = part, .a_stride = g.O * g.Q,
-        .b_stride = g.C * g.Q, .c_stride = g.O * g.C }));
-    return g.N > 1 ? clg_conv_emit_sum(e, part, gw, g.N, NULL, clg_conv_group_size(e)) : CLG_OK;
+    return clg_conv_filter_gemm(e, n);
 }
