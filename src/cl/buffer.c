@@ -108,6 +108,10 @@ static cl_int clear(clg_device *d, const clg_buffer *b, const char **call) {
 static cl_int allocate(clg_device *d, clg_buffer *b, const char **call) {
     cl_int err = CL_SUCCESS;
     *call = "clCreateBuffer";
+    if (!b->mem && d->caps.shares && d->caps.cls == CLG_CLASS_CPU) { /* for lists of addresses (clg_kernel_uses()) */
+        b->mem = clg_shared_create(d, b->size, &b->address);
+        if (b->mem) return CL_SUCCESS;
+    }
     if (!b->mem) b->mem = clCreateBuffer(d->context, CL_MEM_READ_WRITE, b->size, NULL, &err);
     if (err != CL_SUCCESS) {
         b->mem = NULL;
@@ -117,6 +121,7 @@ static cl_int allocate(clg_device *d, clg_buffer *b, const char **call) {
     if (err != CL_SUCCESS) {
         clReleaseMemObject(b->mem);
         b->mem = NULL;
+        b->address = NULL;
     }
     return err;
 }
@@ -152,7 +157,8 @@ static clg_status create(clg_device *d, size_t bytes, bool shared, const char *w
         b->bytes = bytes;
         b->size = size;
         if (shared) b->mem = clg_shared_create(d, size, &b->shared);
-        if (!b->shared) status = fill_in(d, b, what);
+        if (b->shared) b->address = b->shared;
+        else status = fill_in(d, b, what);
     }
     if (status < 0) {
         unreserve(d, size);
@@ -172,6 +178,8 @@ clg_status clg_buffer_create_shared(clg_device *d, size_t bytes, const char *wha
 }
 
 bool clg_buffer_is_shared(const clg_buffer *b) { return b->shared != NULL; }
+
+void *clg_buffer_address(const clg_buffer *b) { return b->address; }
 
 void clg_buffer_destroy(clg_buffer **buffer) {
     if (!buffer || !*buffer) return;

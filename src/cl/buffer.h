@@ -19,6 +19,9 @@ clg_status clg_buffer_create(clg_device *d, size_t bytes, const char *what, clg_
 clg_status clg_buffer_create_shared(clg_device *d, size_t bytes, const char *what, clg_buffer **out);
 bool       clg_buffer_is_shared(const clg_buffer *b);
 
+/** Where kernels see it, which may stand in memory that they read: clg_kernel_uses(). NULL: not known. */
+void      *clg_buffer_address(const clg_buffer *b);
+
 void       clg_buffer_destroy(clg_buffer **b); /* goes back to the pool once the device has finished with it */
 size_t     clg_buffer_bytes(const clg_buffer *b);
 double    *clg_buffer_host(clg_buffer *b, size_t elem); /* "ref" only: address of an element */

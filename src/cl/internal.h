@@ -202,7 +202,8 @@ struct clg_buffer {
     clg_device *device;
     cl_mem      mem;
     double     *host;   /* "ref" only */
-    void       *shared; /* where the host has it; NULL: it is the device's, or the application's */
+    void       *address; /* where kernels and host see it; NULL: not known */
+    void       *shared; /* the same, if the host may use it; NULL: it is the device's, or the application's */
     size_t      bytes;  /* asked for */
     size_t      size;   /* allocated: bytes + slack, rounded up to a size class; 0: the memory is the application's */
 };
@@ -216,6 +217,9 @@ clg_status clg_buffer_check(const clg_buffer *b, size_t elem, clg_dtype t, size_
 
 /** Whether host and device may write words of one piece of memory: OpenCL 2.0, "fine-grained buffer". */
 bool clg_shared_has(const clg_device_row *row);
+
+/** Tells at which addresses of such memory the kernel works beside its arguments. */
+cl_int clg_shared_uses(cl_kernel k, const void *const *addresses, size_t n);
 
 /** A buffer of zeros in such memory, which goes when the buffer and all that uses it have gone. NULL: there is none to
  *  be had; nothing is reported. */

@@ -19,8 +19,6 @@ static clg_status fail_kernel(const clg_kernel *k, cl_int err, const char *call)
     return clg_cl_fail(k->device, err, call, "kernel %s.%s, options \"%s\"", p->name, k->name, p->options);
 }
 
-static bool is_memory(const clg_bind *a) { return a->kind == CLG_BIND_BUFFER || a->kind == CLG_BIND_WHOLE; }
-
 /* OpenCL arguments of a bound one. */
 static int width_of(const clg_bind *a) { return a->kind == CLG_BIND_BUFFER ? 2 : 1; }
 
@@ -66,17 +64,17 @@ static clg_status check_arg(const clg_kernel *k, const clg_bind *a, int i) {
     if (!arg_text(k, i, CL_KERNEL_ARG_NAME, name, sizeof name)) return CLG_OK;
     if (strcmp(name, a->name) != 0) return bad_arg(k, a, "the .cl file calls argument %d %s", i, name);
     if (!arg_bits(k, i, CL_KERNEL_ARG_ADDRESS_QUALIFIER, &space, sizeof space)) return CLG_OK;
-    const cl_kernel_arg_address_qualifier want = is_memory(a) ? CL_KERNEL_ARG_ADDRESS_GLOBAL
+    const bool memory = a->kind == CLG_BIND_BUFFER;
+    const cl_kernel_arg_address_qualifier want = memory ? CL_KERNEL_ARG_ADDRESS_GLOBAL
         : a->kind == CLG_BIND_LOCAL ? CL_KERNEL_ARG_ADDRESS_LOCAL : CL_KERNEL_ARG_ADDRESS_PRIVATE;
     if (space != want) return bad_arg(k, a, "the .cl file has it in another address space");
     if (arg_text(k, i, CL_KERNEL_ARG_TYPE_NAME, type, sizeof type) && !type_fits(a->kind, type))
         return bad_arg(k, a, "the .cl file says %s", type);
-    if (!is_memory(a)) return CLG_OK;
+    if (!memory) return CLG_OK;
     if (arg_bits(k, i, CL_KERNEL_ARG_TYPE_QUALIFIER, &bits, sizeof bits)
         && a->is_const != ((bits & CL_KERNEL_ARG_TYPE_CONST) != 0))
         return bad_arg(k, a, "%s", a->is_const ? "bound as read only, but not const in the .cl file"
                                                : "const in the .cl file, but bound as written");
-    if (a->kind == CLG_BIND_WHOLE) return CLG_OK;
     snprintf(offset, sizeof offset, "%s_off", a->name);
     if (arg_text(k, i + 1, CL_KERNEL_ARG_NAME, name, sizeof name) && strcmp(name, offset) != 0)
         return bad_arg(k, a, "%s must follow it in the .cl file, not %s", offset, name);
@@ -105,11 +103,10 @@ static cl_int set_arg(clg_kernel *k, const clg_bind *a, cl_uint at) {
     case CLG_BIND_FLOAT: return clSetKernelArg(k->kernel, at, sizeof f, &f);
     case CLG_BIND_DOUBLE: return clSetKernelArg(k->kernel, at, sizeof a->f, &a->f);
     case CLG_BIND_LOCAL: return clSetKernelArg(k->kernel, at, a->bytes, NULL);
-    case CLG_BIND_BUFFER:
-    case CLG_BIND_WHOLE: break;
+    case CLG_BIND_BUFFER: break;
     }
     const cl_int err = clSetKernelArg(k->kernel, at, sizeof a->buffer->mem, &a->buffer->mem);
-    if (err != CL_SUCCESS || a->kind == CLG_BIND_WHOLE) return err;
+    if (err != CL_SUCCESS) return err;
     return clSetKernelArg(k->kernel, at + 1, sizeof offset, &offset);
 }
 
@@ -130,7 +127,7 @@ static clg_status bind(clg_kernel *k, const clg_bind *args, int n) {
         const clg_bind *a = &args[i];
         if (a->kind == CLG_BIND_INT && (a->i < INT32_MIN || a->i > INT32_MAX))
             return bad_arg(k, a, "%lld does not fit an int", (long long)a->i);
-        if (is_memory(a) && (!a->buffer || a->buffer->device != k->device))
+        if (a->kind == CLG_BIND_BUFFER && (!a->buffer || a->buffer->device != k->device))
             return bad_arg(k, a, a->buffer ? "its buffer is of another device" : "it has no buffer");
         if (a->kind == CLG_BIND_LOCAL) local += a->bytes;
         if (local > k->device->caps.local_mem)
@@ -184,8 +181,14 @@ clg_status clg_kernel_set_buffer(clg_kernel *k, int at, clg_buffer *b, uint64_t 
     return set_again(k, at, &(clg_bind){ .kind = CLG_BIND_BUFFER, .buffer = b, .offset = offset });
 }
 
-clg_status clg_kernel_set_whole(clg_kernel *k, int at, clg_buffer *b) {
-    return set_again(k, at, &(clg_bind){ .kind = CLG_BIND_WHOLE, .buffer = b });
+clg_status clg_kernel_uses(clg_kernel *k, clg_buffer *const *b, int n) {
+    if (n == 0) return CLG_OK;
+    const void **addresses = clg_calloc((size_t)n, sizeof *addresses);
+    if (!addresses) return clg_fail_nomem("kernel");
+    for (int i = 0; i < n; i++) addresses[i] = b[i]->address;
+    const cl_int err = clg_shared_uses(k->kernel, addresses, (size_t)n);
+    clg_free(addresses);
+    return err == CL_SUCCESS ? CLG_OK : fail_kernel(k, err, "clSetKernelExecInfo");
 }
 
 void clg_kernel_destroy(clg_kernel **kernel) {

@@ -1,4 +1,4 @@
-/* Memory that host and device share: shared virtual memory whose words either side may write (OpenCL 2.0, "fine-grained
+/* Memory that host and device share, and whose address both know: shared virtual memory whose words either side may write (OpenCL 2.0, "fine-grained
  * buffer"), with a buffer object over it, so that kernels and commands see a buffer like any other. The host copies to
  * and from it itself, where a transfer would be a command of its own, with a worker to wake, and a staging copy. */
 #define CL_TARGET_OPENCL_VERSION 200
@@ -13,6 +13,10 @@ bool clg_shared_has(const clg_device_row *row) {
     if (strncmp(row->version, "OpenCL 1.", 9) == 0) return false; /* it does not know the question */
     const cl_int err = clGetDeviceInfo(row->id, CL_DEVICE_SVM_CAPABILITIES, sizeof caps, &caps, NULL);
     return err == CL_SUCCESS && caps & CL_DEVICE_SVM_FINE_GRAIN_BUFFER;
+}
+
+cl_int clg_shared_uses(cl_kernel k, const void *const *addresses, size_t n) {
+    return clSetKernelExecInfo(k, CL_KERNEL_EXEC_INFO_SVM_PTRS, n * sizeof *addresses, addresses);
 }
 
 typedef struct shared {
@@ -49,6 +53,9 @@ cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) {
 #else /* a loader of OpenCL 1.2 */
 
 bool clg_shared_has(const clg_device_row *row) { return (void)row, false; }
+cl_int clg_shared_uses(cl_kernel k, const void *const *addresses, size_t n) {
+    return (void)k, (void)addresses, n == 0 ? CL_SUCCESS : CL_INVALID_OPERATION;
+}
 cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) {
     return (void)d, (void)bytes, (void)memory, NULL;
 }

@@ -31,16 +31,18 @@ typedef struct function {
     int step, section; /* the first step that calls it */
 } function;
 
-/* Memory that is no arena. whole: never bound with an offset, which then is no argument: those are few. */
+/* Memory that is no arena. listed: it stays where it is, and the address is known and stands in the table; so it is no
+ * argument, of which there may be few, and each takes time at every launch. */
 typedef struct own {
     int  value;
-    bool writes, whole;
+    bool writes, listed;
 } own;
 
 struct clg_mega {
     int begin, end;       /* steps */
     own *values; int n_values, cap_values;
     int arg_bytes;        /* of those */
+    bool lists_arenas;    /* whose addresses stand in the table as well */
     function *fn; int n_fn, cap_fn;
     int *of, cap_of;      /* by step: its function */
     int n_sections, width;
@@ -77,13 +79,19 @@ static int find_value(const clg_mega *m, int value) {
 }
 
 /* Inputs and targets may become the application's memory, from any element on, and with them what lives in theirs. */
-static bool is_whole(const clg_plan *p, int value) {
+static bool stays(const clg_plan *p, int value) {
     const clg_value *v = &p->values[value], *m = &p->values[clg_value_mem(p, value)];
     const bool input = m->t->node && m->t->node->op == &clg_op_input;
-    return !input && !v->keep && !m->keep && !m->import && !m->borrowed && v->offset == 0;
+    return !input && !v->keep && !m->keep && !m->import && !m->borrowed;
 }
 
-static int arg_bytes_of(const own *o) { return o->whole ? 8 : 16; }
+static int args_of(const own *o) { return o->listed ? 0 : 2; }
+
+static bool knows_arenas(const clg_plan *p) {
+    bool known = true;
+    for (int i = 0; i < p->n_arenas; i++) known &= clg_buffer_address(p->arenas[i]) != NULL;
+    return known;
+}
 
 static clg_status add_value(const clg_plan *p, clg_mega *m, const clg_step_arg *a) {
     if (!clg_arg_touches(a) || arena_of(p, p->values[a->value].buffer) < p->n_arenas) return CLG_OK;
@@ -91,8 +99,9 @@ static clg_status add_value(const clg_plan *p, clg_mega *m, const clg_step_arg *
     if (i < 0) {
         if (!clg_grow(&m->values, &m->cap_values, m->n_values + 1, sizeof *m->values)) return clg_fail_nomem("plan");
         i = m->n_values++;
-        m->values[i] = (own){ .value = a->value, .whole = is_whole(p, a->value) };
-        m->arg_bytes += arg_bytes_of(&m->values[i]);
+        const bool known = clg_buffer_address(p->values[a->value].buffer) != NULL;
+        m->values[i] = (own){ .value = a->value, .listed = known && stays(p, a->value) };
+        m->arg_bytes += 8 * args_of(&m->values[i]);
     }
     m->values[i].writes |= clg_arg_writes(a);
     return CLG_OK;
@@ -136,6 +145,7 @@ static double seconds_of(const clg_plan *p, int step) {
 /* Takes steps from `begin` on, as many as can be. */
 static clg_status gather(const clg_plan *p, clg_mega *m, int begin) {
     m->begin = m->end = begin;
+    m->lists_arenas = knows_arenas(p);
     while (m->end < p->n_steps && is_eligible(&p->steps[m->end]) && has_room(p, m, &p->steps[m->end])) {
         const clg_step *s = &p->steps[m->end];
         for (int i = 0; i < s->n_args; i++) CLG_TRY(add_value(p, m, &s->args[i]));
@@ -197,21 +207,38 @@ static void write_calls(const clg_mega *m, clg_str *out) {
     clg_str_add(out, "    default: break;\n    }\n}\n");
 }
 
+/* Where the addresses of values, and then of arenas, stand in the table. */
+static int first_address(const clg_mega *m) { return HEAD + (m->end - m->begin) * m->width; }
+
+/* What memory that values and arenas are is for the kernel: as records tell it by number. */
+static void write_memory(const clg_plan *p, const clg_mega *m, clg_str *out) {
+    const int at = first_address(m);
+    clg_str_add(out, "    __global uchar *memory[] = {");
+    for (int i = 0; i < m->n_values; i++) {
+        const own *o = &m->values[i];
+        if (o->listed) clg_str_printf(out, "(__global uchar *)table[%d], ", at + i);
+        else clg_str_printf(out, "(__global uchar *)(v%d + v%d_off), ", i, i);
+    }
+    for (int i = 0; i < p->n_arenas; i++)
+        if (m->lists_arenas) clg_str_printf(out, "(__global uchar *)table[%d], ", at + m->n_values + i);
+        else clg_str_printf(out, "m%d + m%d_off, ", i, i);
+    clg_str_add(out, "0};\n");
+}
+
 static void write_kernel(const clg_plan *p, const clg_mega *m, clg_str *out) {
     clg_str_add(out, "__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void mega(__global const long *plan, "
                      "const ulong plan_off, __global int *state, const ulong state_off");
     for (int i = 0; i < m->n_values; i++) {
         const own *o = &m->values[i];
-        clg_str_printf(out, ", __global %s%s *v%d", o->writes ? "" : "const ",
-                       clg_gen_memory_type(p->values[o->value].t->dtype), i);
-        if (!o->whole) clg_str_printf(out, ", const ulong v%d_off", i);
+        if (o->listed) continue;
+        clg_str_printf(out, ", __global %s%s *v%d, const ulong v%d_off", o->writes ? "" : "const ",
+                       clg_gen_memory_type(p->values[o->value].t->dtype), i, i);
     }
-    for (int i = 0; i < p->n_arenas; i++) clg_str_printf(out, ", __global uchar *m%d, const ulong m%d_off", i, i);
-    clg_str_add(out, ") {\n    __global uchar *memory[] = {");
-    for (int i = 0; i < m->n_values; i++)
-        clg_str_printf(out, m->values[i].whole ? "(__global uchar *)v%d, " : "(__global uchar *)(v%d + v%d_off), ", i, i);
-    for (int i = 0; i < p->n_arenas; i++) clg_str_printf(out, "m%d + m%d_off, ", i, i);
-    clg_str_add(out, "0};\n    mega_run(plan + plan_off, state + state_off, memory);\n}\n");
+    for (int i = 0; i < p->n_arenas && !m->lists_arenas; i++)
+        clg_str_printf(out, ", __global uchar *m%d, const ulong m%d_off", i, i);
+    clg_str_add(out, ") {\n    __global const long *table = plan + plan_off;\n");
+    write_memory(p, m, out);
+    clg_str_add(out, "    mega_run(table, state + state_off, memory);\n}\n");
 }
 
 /* One section for the steps that share a program. */
@@ -321,6 +348,11 @@ static int regions_of(const clg_plan *p) {
     return units < 1 ? 1 : units > MOST_REGIONS ? MOST_REGIONS : units;
 }
 
+/* As kernels see the first element. */
+static int64_t address_of(const clg_value *v) {
+    return (int64_t)((intptr_t)clg_buffer_address(v->buffer) + (intptr_t)(v->offset * clg_dtype_size(v->t->dtype)));
+}
+
 static void fill_table(const clg_plan *p, const clg_mega *m, int64_t *t) {
     const int steps = m->end - m->begin;
     double longest = 0; /* of the chunks of a step before */
@@ -336,6 +368,10 @@ static void fill_table(const clg_plan *p, const clg_mega *m, int64_t *t) {
         const double chunk = seconds_of(p, m->begin + i) / (double)chunks;
         if (chunk > longest) longest = chunk;
     }
+    for (int i = 0; i < m->n_values; i++)
+        t[first_address(m) + i] = address_of(&p->values[m->values[i].value]);
+    for (int i = 0; i < p->n_arenas; i++)
+        t[first_address(m) + m->n_values + i] = (int64_t)(intptr_t)clg_buffer_address(p->arenas[i]);
     t[0] = steps;
     t[1] = regions_of(p);
     t[2] = groups_of(p);
@@ -343,7 +379,7 @@ static void fill_table(const clg_plan *p, const clg_mega *m, int64_t *t) {
 
 static clg_status make_table(const clg_plan *p, clg_mega *m) {
     const int steps = m->end - m->begin;
-    const size_t words = (size_t)(HEAD + steps * m->width);
+    const size_t words = (size_t)(first_address(m) + m->n_values + p->n_arenas);
     int64_t *t = clg_calloc(words, sizeof *t);
     if (!t) return clg_fail_nomem("megakernel");
     fill_table(p, m, t);
@@ -357,6 +393,19 @@ static clg_status make_table(const clg_plan *p, clg_mega *m) {
 
 /* --- binding --- */
 
+/* The kernel is told what stands in the table. */
+static clg_status tell_addresses(const clg_plan *p, clg_mega *m) {
+    int n = 0;
+    clg_buffer **b = clg_calloc((size_t)(m->n_values + p->n_arenas + 1), sizeof(clg_buffer *));
+    if (!b) return clg_fail_nomem("megakernel");
+    for (int i = 0; i < m->n_values; i++)
+        if (m->values[i].listed) b[n++] = p->values[m->values[i].value].buffer;
+    for (int i = 0; i < p->n_arenas && m->lists_arenas; i++) b[n++] = p->arenas[i];
+    const clg_status status = clg_kernel_uses(m->kernel, b, n);
+    clg_free(b);
+    return status;
+}
+
 static clg_status bind(const clg_plan *p, clg_mega *m) {
     int n = 0;
     const size_t one = 1, groups = (size_t)groups_of(p);
@@ -369,15 +418,17 @@ static clg_status bind(const clg_plan *p, clg_mega *m) {
     for (int i = 0; i < m->n_values; i++) {
         const own *o = &m->values[i];
         const clg_value *v = &p->values[o->value];
+        if (o->listed) continue;
         snprintf(name[i], sizeof name[i], "v%d", i);
-        b[n++] = (clg_bind){ .kind = o->whole ? CLG_BIND_WHOLE : CLG_BIND_BUFFER, .name = name[i],
-                             .is_const = !o->writes, .buffer = v->buffer, .offset = v->offset };
+        b[n++] = (clg_bind){ .kind = CLG_BIND_BUFFER, .name = name[i], .is_const = !o->writes, .buffer = v->buffer,
+                             .offset = v->offset };
     }
-    for (int i = 0; i < p->n_arenas; i++) {
+    for (int i = 0; i < p->n_arenas && !m->lists_arenas; i++) {
         snprintf(name[m->n_values + i], sizeof *name, "m%d", i);
         b[n++] = (clg_bind){ .kind = CLG_BIND_BUFFER, .name = name[m->n_values + i], .buffer = p->arenas[i] };
     }
     CLG_TRY_END(clg_kernel_create(m->program, "mega", b, n, &m->kernel));
+    CLG_TRY_END(tell_addresses(p, m));
     status = clg_kernel_set_range(m->kernel, (const size_t[3]){ groups, one, one }, (const size_t[3]){ one, one, one });
 end:
     clg_free(name);
@@ -386,11 +437,10 @@ end:
 }
 
 clg_status clg_mega_rebind(const clg_plan *p, clg_mega *m, int mem) {
-    for (int i = 0, at = 4; i < m->n_values; at += m->values[i++].whole ? 1 : 2) {
+    for (int i = 0, at = 4; i < m->n_values; at += args_of(&m->values[i++])) {
         const clg_value *v = &p->values[m->values[i].value];
-        if (clg_value_mem(p, m->values[i].value) != mem) continue;
-        CLG_TRY(m->values[i].whole ? clg_kernel_set_whole(m->kernel, at, v->buffer)
-                : clg_kernel_set_buffer(m->kernel, at, v->buffer, v->offset));
+        if (clg_value_mem(p, m->values[i].value) != mem || m->values[i].listed) continue;
+        CLG_TRY(clg_kernel_set_buffer(m->kernel, at, v->buffer, v->offset));
     }
     return CLG_OK;
 }

@@ -183,6 +183,8 @@ CREATE(cl_kernel, clCreateKernel, CL_OUT_OF_HOST_MEMORY, 1,
        (cl_program p, const char *name, cl_int *err), (p, name, err))
 CALL(clSetKernelArg, CL_INVALID_ARG_SIZE,
      (cl_kernel k, cl_uint i, size_t size, const void *value), (k, i, size, value), 0)
+CALL(clSetKernelExecInfo, CL_OUT_OF_RESOURCES,
+     (cl_kernel k, cl_kernel_exec_info what, size_t size, const void *value), (k, what, size, value), 0)
 CALL(clGetKernelInfo, CL_OUT_OF_RESOURCES,
      (cl_kernel k, cl_kernel_info what, size_t size, void *to, size_t *out), (k, what, size, to, out), 0)
 CALL(clGetKernelArgInfo, CL_KERNEL_ARG_INFO_NOT_AVAILABLE,
