@@ -136,6 +136,35 @@ Test(launch, buffers_beside_arguments) {
     clg_device_destroy(&d);
 }
 
+/* They go no sooner than the commands that use them have ended. */
+Test(launch, buffers_that_are_given_back_early, .timeout = 100) {
+    enum { ITEMS = 1 << 22 };
+    clg_device *d = open_first(clg_device_params(.mem_cap = 100 << 20)); /* so that nothing is kept for later */
+    clg_program *p = scale_program(d);
+    clg_buffer *x, *table, *other;
+    clg_kernel *k;
+    OK(clg_buffer_create(d, 2 * sizeof(int64_t), "table", &table));
+    OK(clg_buffer_create(d, ITEMS * sizeof(float), "x", &x));
+    const int64_t at = (int64_t)(intptr_t)clg_buffer_address(x), address[2] = { at, at };
+    if (at != 0) {
+        OK(clg_buffer_write(table, 0, CLG_I64, address, 2));
+        OK(clg_kernel_create(p, "twice", &(clg_bind){ .kind = CLG_BIND_BUFFER, .name = "table", .is_const = true,
+                                                      .buffer = table }, 1, &k));
+        OK(clg_kernel_uses(k, &x, 1));
+        OK(clg_kernel_set_range(k, (size_t[]){ ITEMS, 1, 1 }, (size_t[]){ 16, 1, 1 }));
+        for (int i = 0; i < 8; i++) OK(clg_kernel_enqueue(k, NULL, NULL));
+        OK(clg_device_flush(d));
+        clg_kernel_destroy(&k);
+    }
+    clg_buffer_destroy(&x);
+    OK(clg_buffer_create(d, 95 << 20, "other", &other)); /* for which what is kept must make room */
+    OK(clg_device_finish(d));
+    clg_program_release(&p);
+    clg_buffer_destroy(&other);
+    clg_buffer_destroy(&table);
+    clg_device_destroy(&d);
+}
+
 Test(launch, bindings_are_checked) {
     clg_device *d = open_first(NULL), *other = open_first(NULL);
     clg_program *p = scale_program(d);

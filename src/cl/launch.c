@@ -12,6 +12,8 @@ struct clg_kernel {
     bool         launched;
     char         name[64];
     size_t       global[3], local[3];
+    cl_mem      *held;     /* what it uses beside its arguments: no command holds that */
+    int          n_held;
 };
 
 static clg_status fail_kernel(const clg_kernel *k, cl_int err, const char *call) {
@@ -182,19 +184,38 @@ clg_status clg_kernel_set_buffer(clg_kernel *k, int at, clg_buffer *b, uint64_t 
 }
 
 clg_status clg_kernel_uses(clg_kernel *k, clg_buffer *const *b, int n) {
-    if (n == 0) return CLG_OK;
+    if (n == 0 || k->held) return n == 0 ? CLG_OK : clg_fail(CLG_ERR_INVALID, "kernel %s uses buffers already", k->name);
     const void **addresses = clg_calloc((size_t)n, sizeof *addresses);
-    if (!addresses) return clg_fail_nomem("kernel");
+    k->held = clg_calloc((size_t)n, sizeof(cl_mem));
+    if (!addresses || !k->held) {
+        clg_free(addresses);
+        return clg_fail_nomem("kernel");
+    }
     for (int i = 0; i < n; i++) addresses[i] = b[i]->address;
-    const cl_int err = clg_shared_uses(k->kernel, addresses, (size_t)n);
+    cl_int err = clg_shared_uses(k->kernel, addresses, (size_t)n);
+    for (; err == CL_SUCCESS && k->n_held < n; k->n_held += err == CL_SUCCESS)
+        err = clRetainMemObject(k->held[k->n_held] = b[k->n_held]->mem);
     clg_free(addresses);
     return err == CL_SUCCESS ? CLG_OK : fail_kernel(k, err, "clSetKernelExecInfo");
+}
+
+/* A command that is under way may still use it: for ever, where a device does not answer. */
+static void let_go(clg_kernel *k) {
+    clg_device *d = k->device;
+    if (k->n_held > 0 && k->launched && clg_device_works(d)) {
+        clg_awake_ring(d);
+        (void)clg_wait_queue(d, d->queue);
+    }
+    for (int i = 0; i < k->n_held && (!k->launched || atomic_load(&d->state) != CLG_DEVICE_HUNG); i++)
+        clReleaseMemObject(k->held[i]);
+    clg_free(k->held);
 }
 
 void clg_kernel_destroy(clg_kernel **kernel) {
     if (!kernel || !*kernel) return;
     clg_kernel *k = *kernel;
     *kernel = NULL;
+    let_go(k);
     if (k->kernel) clReleaseKernel(k->kernel);
     clg_program_release(&k->program);
     clg_free(k);

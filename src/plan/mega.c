@@ -369,8 +369,8 @@ static void fill_table(const clg_plan *p, const clg_mega *m, int64_t *t) {
         if (chunk > longest) longest = chunk;
     }
     for (int i = 0; i < m->n_values; i++)
-        t[first_address(m) + i] = address_of(&p->values[m->values[i].value]);
-    for (int i = 0; i < p->n_arenas; i++)
+        if (m->values[i].listed) t[first_address(m) + i] = address_of(&p->values[m->values[i].value]);
+    for (int i = 0; i < p->n_arenas && m->lists_arenas; i++)
         t[first_address(m) + m->n_values + i] = (int64_t)(intptr_t)clg_buffer_address(p->arenas[i]);
     t[0] = steps;
     t[1] = regions_of(p);
