@@ -30,6 +30,8 @@ from table import IMPLS, SCALED, TRACES, table
 HERE = pathlib.Path(__file__).resolve().parent
 BUSY = 0.03 # share of the cores' time that others may take
 FAR = 1.3   # a configuration this many times slower than the best is not repeated
+APART = 1.6 # cores are apart where a word takes this many times longer from one to the other than it did once
+PATIENCE = 30 # seconds to wait, before each side of a group, for cores that are apart to come together again
 
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
 PASSIVE = {**MALLOC, "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
@@ -128,8 +130,15 @@ class Ours:
             return self.bench(items, "--seconds", self.seconds, env=env)
         return self.networks(program, items, env)
 
+    def cores_apart(self):
+        """Nanoseconds that a word takes from one core to the other; None: no answer."""
+        found = run([self.program("peak"), "--pass", "--json", "-"])
+        return found[0]["ns"] if found else None
+
     def measure_roofs(self):
         for row in run([self.program("peak"), "--json", "-"]):
+            if row["what"] == "pass":
+                continue
             key = row["what"] if row["what"] == "fma" else f"{row['what']} {int(row['bytes'])}"
             self.roofs[key] = row["gflops"] or row["gbytes"]
 
@@ -200,6 +209,7 @@ class Table:
         self.rows = [row for row in table() if self.asked(row.name) or self.asked(row.group)]
         self.us, self.them, self.notes, self.accuracy, self.failures = {}, {}, {}, {}, []
         self.info, self.points, self.traces, self.impls = {}, {}, {}, []
+        self.apart, self.waited = [], 0.0
 
     def attempt(self, what, function):
         try:
@@ -220,6 +230,21 @@ class Table:
             found = self.attempt("check " + item, lambda: self.ours.bench([item], "--check", "--seconds", "0.01"))
             if found and found[item]:
                 self.accuracy[item] = {**found[item]["accuracy"], "chosen": found[item]["chosen"]}
+
+    def await_near(self):
+        """A host may run the two processors on cores that share a cache, or not, and change that at any moment. What
+        exchanges data takes up to half as long again where they do not: so both sides are measured where they do."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            begin = time.monotonic()
+            ns = self.attempt("pass", self.ours.cores_apart)
+            if ns is None:
+                return
+            self.apart.append(round(ns, 1))
+            if ns <= APART * min(self.apart) or time.monotonic() > end:
+                return
+            time.sleep(1)
+            self.waited += time.monotonic() - begin
 
     def measure_ours(self, group):
         rows = [row for row in self.timed() if row.group == group]
@@ -283,6 +308,7 @@ class Table:
     def measure_scaling(self):
         for row in (row for row in self.rows if row.kind == "scaling"):
             points = []
+            self.await_near()
             for model, batch, width, size in SCALED[row.ours[1]]:
                 options = [*(["--width", width] if width else []), *(["--size", size] if size else [])]
                 found = self.attempt(row.name, lambda: run([self.ours.program("train"), "--json", "-", "--model", model,
@@ -296,6 +322,7 @@ class Table:
         for row in (row for row in self.rows if row.kind == "cores"):
             one = {"POCL_MAX_PTHREAD_COUNT": "1"}
             for _ in range(self.args.rounds):
+                self.await_near()
                 for times, env in ((self.us.setdefault(row.name, []), {}), (
                         self.them.setdefault(row.name, {}).setdefault(("one core", "", "one core"), []), one)):
                     found = self.attempt(row.name, lambda: self.ours.measure(row.ours[0], [row.ours[1]], env))
@@ -309,7 +336,9 @@ class Table:
         for i in range(self.args.rounds):
             for group in groups:
                 print(f"compare: round {i + 1} of {self.args.rounds}: {group}", file=sys.stderr)
+                self.await_near()
                 self.measure_ours(group)
+                self.await_near()
                 self.measure_peers(group, i == 0)
         self.measure_starts()
         self.measure_memory()
@@ -473,7 +502,7 @@ def main():
               "cores": os.cpu_count(), "threads": args.threads, "rounds": args.rounds, "seconds": args.seconds,
               "load_before": round(load, 2), "load_after": round(os.getloadavg()[0], 2),
               "others": {"before": round(before, 4), "during": round(during, 4), "after": round(after, 4)},
-              "quiet": quiet, "clgrad": t.ours.version, "peers": t.peers.versions, "roofs": t.ours.roofs,
+              "cores_apart_ns": t.apart, "waited": round(t.waited), "quiet": quiet, "clgrad": t.ours.version, "peers": t.peers.versions, "roofs": t.ours.roofs,
               "failures": t.failures, "results": t.results(), "traces": t.traces, "impls": t.impls}
     if args.merge:
         merge(report, args.merge)
@@ -485,6 +514,9 @@ def main():
     print(f"\n{len(results)} rows, {len(missed)} missed, {len(absent)} not measured; written to {args.out}")
     print(f"others took {before:.1%} of the cores before, {during:.1%} during, {after:.1%} after the run: "
           + ("quiet" if quiet else "NOT QUIET, the ratios mean little"))
+    if t.apart:
+        print(f"a word took {min(t.apart):.0f} to {max(t.apart):.0f} ns from core to core; {t.waited:.0f} s were waited "
+              "for cores that were apart")
     if absent:
         print("not measured: " + "; ".join(absent))
     if not quiet:

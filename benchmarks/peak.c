@@ -1,6 +1,7 @@
 /* clgrad-bench-peak: the roofs of a device, by OpenCL kernels: fused multiply-adds from registers, and reading, copying
- * and adding arrays of several sizes (STREAM, McCalpin 1995). A roof is the best of several divisions of the work. It
- * stands below the public API, on the library's launches, because the public API runs ops only. */
+ * and adding arrays of several sizes (STREAM, McCalpin 1995); and of a CPU, how long a word takes from one core to
+ * another. A roof is the best of several divisions of the work. It stands below the public API, on the library's launches, because the public API runs ops only. */
+#include "base/clock.h"
 #include "cl/launch.h"
 #include "timing.h"
 #include "tool/tool.h"
@@ -65,14 +66,29 @@ static const char source[] =
     "        d += READ(x, at + i + 3 * WGX);\n"
     "    }\n"
     "    WRITE(y, get_global_id(0), a + b + c + d);\n"
-    "}\n";
+    "}\n"
+    /* word[0] goes up by one, by turns of the first two work-groups; word[16] counts groups, word[32] finished ones. One
+     * that looks too often for its turn, since the other does not run, gives up. */
+    "#if WGX == 1\n"
+    "KERNEL peak_pass(__global volatile int *word, const ulong word_off, const int turns) {\n"
+    "    const int mine = atomic_inc(word + word_off + 16);\n"
+    "    if (mine > 1) return;\n"
+    "    for (int t = mine; t < turns; t += 2) {\n"
+    "        for (int looks = 0; word[word_off] != t; looks++)\n"
+    "            if (looks > 1 << 22) return;\n"
+    "        atomic_inc(word + word_off);\n"
+    "    }\n"
+    "    atomic_inc(word + word_off + 32);\n"
+    "}\n"
+    "#endif\n";
 
-enum { FMA_STEPS = 100000, GPU_GROUP = 64, MAX_GROUPS = 4096, ONE_PASS = 16 << 20 };
+enum { FMA_STEPS = 100000, PASSES = 1 << 14, GPU_GROUP = 64, MAX_GROUPS = 4096, ONE_PASS = 16 << 20 };
 
 typedef struct bench {
     const char *device, *json;
     double      budget;
     int64_t     bytes; /* only this working set; 0: the usual ones */
+    bool        only_pass;
     clg_device *dev;
     clg_program *program;
     clg_buffer *x, *z, *y;
@@ -105,6 +121,14 @@ static clg_status time_kernel(const bench *b, const char *name, const clg_bind *
     if (s == CLG_OK) *seconds = t.best;
     clg_kernel_destroy(&l.kernel);
     return s;
+}
+
+static int say_pass(const bench *b, double ns) {
+    clg_device_info d;
+    clg_device_get_info(b->dev, &d);
+    fprintf(b->table, "pass   from core to core %21.1f ns\n", ns);
+    return clg_jsonl_write(b->lines, json_pack("{s:s,s:s,s:s,s:f}", "what", "pass", "device", d.name, "driver", d.driver,
+                                               "ns", ns));
 }
 
 static int say(const bench *b, const char *what, double bytes, double gflops, double gbytes) {
@@ -177,10 +201,36 @@ static int bench_bytes(const bench *b, int64_t bytes) {
     return code;
 }
 
+/* The least of some tries, of which one ends without a time where one worker took both groups. */
+static int bench_pass(const bench *b) {
+    static const int32_t zeros[48];
+    int32_t words[48];
+    const clg_bind args[] = {{.kind = CLG_BIND_BUFFER, .name = "word", .buffer = b->y},
+                             {.kind = CLG_BIND_INT, .name = "turns", .i = PASSES}};
+    launch l = {b->dev, NULL};
+    double least = 0;
+    const size_t one[3] = {1, 1, 1}, groups[3] = {8, 1, 1}; /* more than two: PoCL 3.1 gives the first worker all of a few */
+    clg_status s = clg_kernel_create(b->program, "peak_pass", args, 2, &l.kernel);
+    if (s == CLG_OK) s = clg_kernel_set_range(l.kernel, groups, one);
+    for (int i = 0; i < 40 && s == CLG_OK; i++) {
+        s = clg_buffer_write(b->y, 0, CLG_I32, zeros, 48);
+        const double begin = clg_now();
+        if (s == CLG_OK) s = enqueue(&l, 1);
+        const double seconds = (clg_now() - begin) / PASSES;
+        if (s == CLG_OK) s = clg_buffer_read(b->y, 0, CLG_I32, words, 48);
+        if (s == CLG_OK && words[32] == 2 && (least == 0 || seconds < least)) least = seconds;
+    }
+    clg_kernel_destroy(&l.kernel);
+    if (s < 0) return clg_tool_fail();
+    return least > 0 ? say_pass(b, 1e9 * least) : 0;
+}
+
 static int walk(bench *b) {
     /* The last two are relu's and add's of 16x64x56x56. */
     static const int64_t sizes[] = {64 << 10, 1 << 20, 8 << 20, 384 << 20, 2 * 12845056, 3 * 12845056};
-    const int n = b->bytes ? 1 : (int)(sizeof sizes / sizeof sizes[0]);
+    const int n = b->only_pass ? 0 : b->bytes ? 1 : (int)(sizeof sizes / sizeof sizes[0]);
+    clg_device_info d;
+    clg_device_get_info(b->dev, &d);
     int64_t most = b->bytes;
     for (int i = 0; !b->bytes && i < n; i++) most = sizes[i] > most ? sizes[i] : most;
     char options[48];
@@ -191,7 +241,8 @@ static int walk(bench *b) {
     if (s == CLG_OK) s = clg_buffer_create(b->dev, (size_t)most + (1 << 20), "x", &b->x);
     if (s == CLG_OK) s = clg_buffer_create(b->dev, (size_t)most + (1 << 20), "z", &b->z);
     if (s == CLG_OK) s = clg_buffer_create(b->dev, (size_t)most + (4 << 20), "y", &b->y);
-    int code = s == CLG_OK ? bench_fma(b) : clg_tool_fail();
+    int code = s < 0 ? clg_tool_fail() : b->only_pass ? 0 : bench_fma(b);
+    if (code == 0 && b->group == 1 && d.compute_units > 1) code = bench_pass(b);
     for (int i = 0; i < n && code == 0; i++) code = bench_bytes(b, b->bytes ? b->bytes : sizes[i]);
     clg_program_release(&b->program);
     clg_buffer_destroy(&b->x);
@@ -206,13 +257,15 @@ int main(int argc, char **argv) {
         {CLG_OPT_TEXT, "device", "DEVICE", &b.device, "device, as in `clgrad devices`"},
         {CLG_OPT_REAL, "seconds", "S", &b.budget, "time for each division of the work (default 0.05)", 0.001, 1000},
         {CLG_OPT_INT, "bytes", "N", &b.bytes, "only this working set (default: 64 KiB to 384 MiB)", 4096, 1e9},
+        {CLG_OPT_FLAG, "pass", NULL, &b.only_pass, "only how long a word takes from one core to another"},
         {CLG_OPT_TEXT, "json", "FILE", &b.json, "write one JSON object a roof to FILE, - for stdout"},
         {CLG_OPT_END},
     };
     const clg_usage usage = {"clgrad-bench-peak [OPTIONS]",
         "Measures the device's roofs: fused multiply-adds a second, and bytes a second of\n"
         "reading, copying (one array to another) and adding (two to a third) arrays that\n"
-        "together have the size of the working set.",
+        "together have the size of the working set; on CPUs also how long a word takes\n"
+        "from one core to another, which tells whether they share a cache.",
         options, NULL, NULL, 0};
     int code = clg_opt_parse(&usage, argc, argv);
     if (code >= 0) return code;
