@@ -85,7 +85,6 @@ COLUMNS(im2col_rows) {
             continue;
         }
         __global const T *from = plane + ((size_t)z * in_h + y) * in_w + at;
-        if (step_h > 1) clg_fetch(plane + min((size_t)z * in_h + y + 4 * step_h, (size_t)in_d * in_h - 1) * in_w, in_w);
         clear(to, 0, range.x);
         copy_row(to, from, range.x, range.y, step_w);
         clear(to, range.y, out_w);

@@ -234,15 +234,6 @@ KERNEL dot_tile(IN(a), IN(b), OUT(c), const int m, const int n, const int k, con
     }
 }
 
-/** One round of a perfect shuffle of 16 rows; four of them transpose a 16 x 16 block. */
-static inline void shuffle16(const ACC16 *r, ACC16 *t) {
-#pragma unroll
-    for (int i = 0; i < 8; i++) {
-        t[2 * i] = CLG_MIX_LO(r[i], r[i + 8]);
-        t[2 * i + 1] = CLG_MIX_HI(r[i], r[i + 8]);
-    }
-}
-
 /** y[z][p][kk][j] = op(b)[z][kk][p * NR + j]; lanes past column n are arbitrary. Element (kk, j) of op(b) is
  *  b[kk * ldb + j], or b[j * ldb + kk] for `pack_t`. A work-item packs `block` rows of one panel. */
 KERNEL pack(IN(b), OUT(y), const int n, const int k, const long ldb, const long b_stride, const long b_begin,
@@ -270,13 +261,10 @@ KERNEL pack_t(IN(b), OUT(y), const int n, const int k, const long ldb, const lon
     for (int v = 0; v < NV; v++) {
         int kk = k0;
         for (; kk + 16 <= k1; kk += 16) {
-            ACC16 r[16], t[16];
+            ACC16 r[16];
 #pragma unroll
             for (int i = 0; i < 16; i++) r[i] = vload16(0, pb + min(j0 + 16 * v + i, n - 1) * ldb + kk);
-            shuffle16(r, t);
-            shuffle16(t, r);
-            shuffle16(r, t);
-            shuffle16(t, r);
+            clg_transpose16(r);
 #pragma unroll
             for (int i = 0; i < 16; i++) CLG_STORE16(py + (long)(kk + i) * NR + 16 * v, r[i]);
         }

@@ -114,7 +114,7 @@ static const clg_impl data_impls[] = {
     { "conv_bwd_data.wino2_cpu", 0, clg_conv_accept_wino, clg_conv_wino2, CLG_CONV_WINO2,
       .knobs = clg_conv_wino_knobs },
     { "conv_bwd_data.gemm", CLG_CLASS_CPU, clg_conv_accept_gemm, clg_conv_data_gemm, NULL, false,
-      clg_conv_prefers_data_gemm, 0 },
+      clg_conv_prefers_gemm, 0 },
     { "conv_bwd_data.bands", CLG_CLASS_CPU, clg_conv_accept_bands, clg_conv_data_bands, clg_conv_bands_knobs, false,
       clg_conv_prefers_bands, 0 },
     { "conv_bwd_data.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_data_cpu, clg_conv_direct_knobs, false },
@@ -144,6 +144,8 @@ static const clg_impl filter_impls[] = {
       clg_conv_depthwise_gpu_knobs, false },
     { "conv_bwd_filter.pointwise", CLG_CLASS_CPU | CLG_CLASS_GPU, clg_conv_accept_pointwise,
       clg_conv_filter_pointwise, NULL, false },
+    { "conv_bwd_filter.gemm", CLG_CLASS_CPU, clg_conv_accept_gemm, clg_conv_filter_gemm, NULL, false,
+      clg_conv_prefers_gemm, 0 },
     { "conv_bwd_filter.rows", CLG_CLASS_CPU, clg_conv_accept_filter_rows, clg_conv_filter_rows, NULL, false,
       clg_conv_prefers_filter_rows },
     { "conv_bwd_filter.channels", CLG_CLASS_CPU, clg_conv_accept_channels, clg_conv_filter_channels,
@@ -151,7 +153,6 @@ static const clg_impl filter_impls[] = {
     { "conv_bwd_filter.direct_cpu", CLG_CLASS_CPU, clg_conv_accept_cpu, clg_conv_filter_cpu, NULL, false },
     { "conv_bwd_filter.direct_gpu", CLG_CLASS_GPU, clg_conv_accept_gpu, clg_conv_filter_gpu, clg_conv_gpu_knobs,
       false },
-    { "conv_bwd_filter.gemm", 0, clg_conv_accept_gemm, clg_conv_filter_gemm, NULL, false },
     { 0 },
 };
 

@@ -9,7 +9,8 @@
 
 #include "ops/gemm.h"
 
-enum { CHUNK_BYTES = 64 << 20, MAX_PART_BYTES = 32 << 20, LEAST_SPREAD_BYTES = 4 << 20 };
+enum { CHUNK_BYTES = 64 << 20, MAX_PART_BYTES = 32 << 20, LEAST_BYTES = 4 << 20,
+       RUNS = 64 /* work-items */ };
 
 /* Images of a chunk: as many as keep `elems` of type t per image below the limit. */
 static int64_t chunk_images(const clg_conv_geom *g, const clg_device *d, clg_dtype t, int64_t elems) {
@@ -68,13 +69,26 @@ clg_status clg_conv_fwd_gemm(clg_emit *e, const clg_node *n) {
     return n->n_in == 3 ? clg_conv_emit_bias(e, &g, n->out[0], n->in[2]) : CLG_OK;
 }
 
-/* One tap with a stride: most of gx are zeros, and its elements that are not lie apart. A product stores rows of them
- * together, and a pass that writes all of gx spreads them. */
-bool clg_conv_prefers_data_gemm(const clg_node *n, const clg_device *d) {
+static bool goes_by_image(const clg_conv_geom *g, const clg_device *d, clg_dtype t) {
+    const double rows = (double)g->C * (double)g->T, weights = (double)g->O * (double)g->Cg * (double)g->T;
+    const double bytes = weights * (double)g->N * (double)clg_dtype_size(t);
+    return g->N == 1 || (weights <= ((double)g->O + rows) * (double)g->Q && bytes <= MAX_PART_BYTES && g->G == 1 &&
+                         chunk_images(g, d, t, g->C * g->T * g->Q) == g->N);
+}
+
+/* Whether the columns of one tap can be had transposed, so that the product need not do that again. */
+static bool has_across(const clg_device *d, const clg_conv_geom *g) {
+    return clg_device_get_caps(d)->cls == CLG_CLASS_CPU && g->T == 1 && g->G == 1 && g->in[0] == 1 &&
+        g->pad[1] == 0 && g->pad[2] == 0 && g->stride[2] <= 2 && g->C >= 16 && g->out[2] >= 16;
+}
+
+/* Gradients of one tap with a stride: what belongs to pixels lies apart in x and gx. A pass of its own collects or
+ * spreads it faster than sums that go from one to the next. */
+bool clg_conv_prefers_gemm(const clg_node *n, const clg_device *d) {
     const clg_conv_geom g = clg_conv_geometry(n);
-    const double bytes = (double)clg_shape_elems(n->out[0]->shape) * (double)clg_dtype_size(in_dtype(n, 0));
-    (void)d;
-    return g.T == 1 && g.G == 1 && g.I > g.Q && bytes >= LEAST_SPREAD_BYTES;
+    const double bytes = (double)g.N * (double)g.C * (double)g.I * (double)clg_dtype_size(in_dtype(n, 0));
+    const bool fits = n->op == &clg_op_conv_bwd_data || (has_across(d, &g) && goes_by_image(&g, d, in_dtype(n, 0)));
+    return g.T == 1 && g.G == 1 && g.I > g.Q && bytes >= LEAST_BYTES && fits;
 }
 
 clg_status clg_conv_data_gemm(clg_emit *e, const clg_node *n) {
@@ -118,26 +132,31 @@ static clg_status emit_zero(clg_emit *e, const clg_tensor *gw) {
     return clg_conv_emit_sum(e, none, gw, 0, NULL, 1);
 }
 
-static bool goes_by_image(const clg_conv_geom *g, const clg_device *d, clg_dtype t) {
-    const double rows = (double)g->C * (double)g->T, weights = (double)g->O * (double)g->Cg * (double)g->T;
-    const double bytes = weights * (double)g->N * (double)clg_dtype_size(t);
-    return g->N == 1 || (weights <= ((double)g->O + rows) * (double)g->Q && bytes <= MAX_PART_BYTES && g->G == 1 &&
-                         chunk_images(g, d, t, g->C * g->T * g->Q) == g->N);
+static clg_status emit_across(clg_emit *e, const clg_conv_geom *g, const clg_tensor *src, const clg_tensor *dst) {
+    const int64_t in_h = g->in[1], in_w = g->in[2], out_h = g->out[1], out_w = g->out[2], C = g->C;
+    const int64_t step_h = g->stride[1], step_w = g->stride[2], run = clg_div_up(out_h, clg_div_up(RUNS, g->N));
+    return clg_emit_launch(e, &(clg_launch){
+        .kernel = "conv_across.across", .global = { (size_t)clg_div_up(out_h, run), (size_t)g->N },
+        .args = ARGS(IN(src), OUT(dst), INT(C), INT(run), INT(in_h), INT(in_w), INT(out_h), INT(out_w), INT(step_h),
+                     INT(step_w)),
+    });
 }
 
 /* G groups of one image, or one group of N. */
 static clg_status emit_by_image(clg_emit *e, const clg_node *n, const clg_conv_geom *g) {
     const clg_tensor *gy = n->in[1], *gw = n->out[0], *col = n->in[0], *part = gw;
     const int64_t K = g->Cg * g->T, image = g->C * g->T * g->Q;
-    if (!clg_conv_is_pointwise(g)) {
+    const bool pointwise = clg_conv_is_pointwise(g), across = !pointwise && has_across(clg_emit_device(e), g);
+    if (!pointwise) {
         const clg_tensor *to = clg_emit_scratch(e, gw->dtype, CLG_SHAPE(g->N, image));
-        CLG_TRY(emit_columns(e, g, &(clg_conv_columns){ .src = col, .dst = to, .images = g->N, .image_stride = image,
+        if (across) CLG_TRY(emit_across(e, g, col, to));
+        else CLG_TRY(emit_columns(e, g, &(clg_conv_columns){ .src = col, .dst = to, .images = g->N, .image_stride = image,
                                                         .row_stride = g->Q }));
         col = to;
     }
     if (g->N > 1) part = clg_emit_scratch(e, gw->dtype, CLG_SHAPE(g->N, g->O, K));
     CLG_TRY(clg_emit_gemm(e, &(clg_emit_gemm_params){
-        .tb = true, .m = g->Og, .n = K, .k = g->Q, .batch = g->N * g->G, .a = gy, .b = col, .c = part,
+        .tb = !across, .m = g->Og, .n = K, .k = g->Q, .batch = g->N * g->G, .a = gy, .b = col, .c = part,
         .a_stride = g->Og * g->Q, .b_stride = K * g->Q, .c_stride = g->Og * K }));
     return g->N > 1 ? clg_conv_emit_sum(e, part, gw, g->N, NULL, clg_conv_group_size(e)) : CLG_OK;
 }

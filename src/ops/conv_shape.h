@@ -115,7 +115,7 @@ int64_t clg_conv_depthwise_takes(const clg_node *n, const clg_node *feeder, cons
 bool clg_conv_accept_depthwise_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_bands(const clg_node *n, const clg_device *d);
 bool clg_conv_prefers_bands(const clg_node *n, const clg_device *d);
-bool clg_conv_prefers_data_gemm(const clg_node *n, const clg_device *d);
+bool clg_conv_prefers_gemm(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_gpu(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_gemm(const clg_node *n, const clg_device *d);
 bool clg_conv_accept_pointwise(const clg_node *n, const clg_device *d);

@@ -196,6 +196,7 @@ CALL(clGetKernelWorkGroupInfo, CL_OUT_OF_RESOURCES,
 CALL(clGetEventInfo, CL_OUT_OF_RESOURCES,
      (cl_event e, cl_event_info what, size_t size, void *to, size_t *out), (e, what, size, to, out), 0)
 CALL(clRetainEvent, CL_OUT_OF_HOST_MEMORY, (cl_event e), (e), 1)
+CALL(clRetainMemObject, CL_OUT_OF_HOST_MEMORY, (cl_mem m), (m), 1)
 CALL(clGetEventProfilingInfo, CL_PROFILING_INFO_NOT_AVAILABLE,
      (cl_event e, cl_profiling_info what, size_t size, void *to, size_t *out), (e, what, size, to, out), 0)
 
