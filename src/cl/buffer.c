@@ -18,6 +18,9 @@ static size_t class_size(const clg_device *d, size_t bytes) {
     return size - CLG_BUFFER_SLACK > d->caps.max_alloc ? (need + 127) / 128 * 128 : size;
 }
 
+/* Bytes that the owner, and vectors that run over, may see. */
+static size_t used(const clg_buffer *b) { return b->bytes + CLG_BUFFER_SLACK; }
+
 static void buffer_free(clg_buffer *b) {
     if (b->mem) clReleaseMemObject(b->mem);
     clg_free(b->host);
@@ -109,7 +112,7 @@ static cl_int allocate(clg_device *d, clg_buffer *b, const char **call) {
     cl_int err = CL_SUCCESS;
     *call = "clCreateBuffer";
     if (!b->mem && d->caps.shares && d->caps.cls == CLG_CLASS_CPU) { /* for lists of addresses (clg_kernel_uses()) */
-        b->mem = clg_shared_create(d, b->size, &b->address);
+        b->mem = clg_shared_create(d, b->size, used(b), &b->address);
         if (b->mem) return CL_SUCCESS;
     }
     if (!b->mem) b->mem = clCreateBuffer(d->context, CL_MEM_READ_WRITE, b->size, NULL, &err);
@@ -156,7 +159,7 @@ static clg_status create(clg_device *d, size_t bytes, bool shared, const char *w
         b->device = d;
         b->bytes = bytes;
         b->size = size;
-        if (shared) b->mem = clg_shared_create(d, size, &b->shared);
+        if (shared) b->mem = clg_shared_create(d, size, used(b), &b->shared);
         if (b->shared) b->address = b->shared;
         else status = fill_in(d, b, what);
     }

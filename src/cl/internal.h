@@ -221,9 +221,10 @@ bool clg_shared_has(const clg_device_row *row);
 /** Tells at which addresses of such memory the kernel works beside its arguments. */
 cl_int clg_shared_uses(cl_kernel k, const void *const *addresses, size_t n);
 
-/** A buffer of zeros in such memory, which goes when the buffer and all that uses it have gone. NULL: there is none to
- *  be had; nothing is reported. */
-cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory);
+/** A buffer in such memory, which goes when the buffer and all that uses it have gone. Its first `zeros` bytes are 0; the
+ *  others are not touched, so that they take no memory of a process yet. NULL: there is none to be had; nothing is
+ *  reported. */
+cl_mem clg_shared_create(clg_device *d, size_t bytes, size_t zeros, void **memory);
 
 /* --- staging.c --- */
 

@@ -31,7 +31,7 @@ static void CL_CALLBACK free_memory(cl_mem mem, void *what) {
     clg_free(s);
 }
 
-cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) {
+cl_mem clg_shared_create(clg_device *d, size_t bytes, size_t zeros, void **memory) {
     const cl_svm_mem_flags how = CL_MEM_READ_WRITE | CL_MEM_SVM_FINE_GRAIN_BUFFER;
     cl_int err = CL_SUCCESS;
     cl_mem mem = NULL;
@@ -41,7 +41,7 @@ cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) {
     if (s->memory) mem = clCreateBuffer(d->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, s->memory, &err);
     if (mem && err == CL_SUCCESS) err = clSetMemObjectDestructorCallback(mem, free_memory, s);
     if (mem && err == CL_SUCCESS) {
-        *memory = memset(s->memory, 0, bytes);
+        *memory = memset(s->memory, 0, zeros);
         return mem;
     }
     if (mem) clReleaseMemObject(mem);
@@ -56,8 +56,8 @@ bool clg_shared_has(const clg_device_row *row) { return (void)row, false; }
 cl_int clg_shared_uses(cl_kernel k, const void *const *addresses, size_t n) {
     return (void)k, (void)addresses, n == 0 ? CL_SUCCESS : CL_INVALID_OPERATION;
 }
-cl_mem clg_shared_create(clg_device *d, size_t bytes, void **memory) {
-    return (void)d, (void)bytes, (void)memory, NULL;
+cl_mem clg_shared_create(clg_device *d, size_t bytes, size_t zeros, void **memory) {
+    return (void)d, (void)bytes, (void)zeros, (void)memory, NULL;
 }
 
 #endif
