@@ -91,6 +91,7 @@ PARAMS(dw_p4, .groups = 2, .pad = {2, 4});
 PARAMS(s2p2, .stride = {2, 2}, .pad = {2, 2});
 PARAMS(s3s2, .stride = {3, 2});
 PARAMS(s2_only, .stride = {2, 2});
+PARAMS(s2_end, .stride = {2, 2}, .pad_end = {1, 1}, .asymmetric = true);
 PARAMS(g2p1, .groups = 2, .pad = {1, 1});
 PARAMS(sides_d2, .pad = {1, 0}, .pad_end = {0, 2}, .asymmetric = true, .dilation = {2, 1});
 PARAMS(rows_1, .pad = {1, 1});
@@ -196,6 +197,8 @@ const clg_case clg_cases_conv[] = {
     C("k1 s3,2 a column", &s3s2, 7, 5, 60, E, 4, (2, 7, 10, 1), (5, 7, 1, 1), (2, 5, 4, 1)),
     C("k1 s2 1d", &s2_only, 7, 5, 60, E, 3, (2, 7, 75), (5, 7, 1), (2, 5, 38)),
     C("k1 s2 O=48", &s2_only, 9, 48, 70, E, 4, (2, 9, 13, 10), (48, 9, 1, 1), (2, 48, 7, 5)),
+    C("k1 s2 C=19", &s2_only, 19, 5, 144, E, 4, (2, 19, 7, 35), (5, 19, 1, 1), (2, 5, 4, 18)),
+    C("k1 s2 C=19, odd end", &s2_end, 19, 5, 180, E, 4, (2, 19, 8, 34), (5, 19, 1, 1), (2, 5, 5, 18)),
     C("k2,3,2 3d O=20", NULL, 24, 240, 24, E, 5, (2, 2, 3, 4, 4), (20, 2, 2, 3, 2), (2, 20, 2, 2, 3)),
     C("k3 many images", &rows_1, 18, 108, 700, E, 4, (175, 2, 2, 2), (12, 2, 3, 3), (175, 12, 2, 2)),
     C("depthwise k3 p1 rows of 21", &dw_p1, 9, 9, 378, E | G, 4, (2, 3, 9, 21), (3, 1, 3, 3), (2, 3, 9, 21)),

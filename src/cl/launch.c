@@ -196,17 +196,22 @@ clg_status clg_kernel_uses(clg_kernel *k, clg_buffer *const *b, int n) {
     for (; err == CL_SUCCESS && k->n_held < n; k->n_held += err == CL_SUCCESS)
         err = clRetainMemObject(k->held[k->n_held] = b[k->n_held]->mem);
     clg_free(addresses);
-    return err == CL_SUCCESS ? CLG_OK : fail_kernel(k, err, "clSetKernelExecInfo");
+    if (err == CL_SUCCESS) return CLG_OK;
+    const clg_status status = fail_kernel(k, err, "clSetKernelExecInfo");
+    if (status != CLG_ERR_DEVICE || !clg_device_works(k->device)) return status;
+    return clg_fail_context(CLG_ERR_UNSUP, "%s", "it takes no list of addresses: ");
 }
 
-/* A command that is under way may still use it: for ever, where a device does not answer. */
+/* Commands that are under way may still use what it held, so it is handed to one behind them, which moves nothing; where
+ * that cannot be, they are waited for. On a device that does not answer it stays for ever. */
 static void let_go(clg_kernel *k) {
     clg_device *d = k->device;
-    if (k->n_held > 0 && k->launched && clg_device_works(d)) {
-        clg_awake_ring(d);
-        (void)clg_wait_queue(d, d->queue);
-    }
-    for (int i = 0; i < k->n_held && (!k->launched || atomic_load(&d->state) != CLG_DEVICE_HUNG); i++)
+    bool held = k->launched && k->n_held > 0;
+    if (held && clg_device_works(d))
+        held = clEnqueueMigrateMemObjects(d->queue, (cl_uint)k->n_held, k->held, 0, 0, NULL, NULL) != CL_SUCCESS;
+    if (held && clg_wait_queue(d, d->queue) != CL_SUCCESS && atomic_load(&d->state) != CLG_DEVICE_HUNG)
+        (void)clFinish(d->queue);
+    for (int i = 0; i < k->n_held && !(held && atomic_load(&d->state) == CLG_DEVICE_HUNG); i++)
         clReleaseMemObject(k->held[i]);
     clg_free(k->held);
 }

@@ -72,14 +72,17 @@ clg_status clg_conv_fwd_gemm(clg_emit *e, const clg_node *n) {
 static bool goes_by_image(const clg_conv_geom *g, const clg_device *d, clg_dtype t) {
     const double rows = (double)g->C * (double)g->T, weights = (double)g->O * (double)g->Cg * (double)g->T;
     const double bytes = weights * (double)g->N * (double)clg_dtype_size(t);
+    const bool at_once = clg_conv_is_pointwise(g) || chunk_images(g, d, t, g->C * g->T * g->Q) == g->N;
     return g->N == 1 || (weights <= ((double)g->O + rows) * (double)g->Q && bytes <= MAX_PART_BYTES && g->G == 1 &&
-                         chunk_images(g, d, t, g->C * g->T * g->Q) == g->N);
+                         at_once);
 }
 
 /* Whether the columns of one tap can be had transposed, so that the product need not do that again. */
 static bool has_across(const clg_device *d, const clg_conv_geom *g) {
-    return clg_device_get_caps(d)->cls == CLG_CLASS_CPU && g->T == 1 && g->G == 1 && g->in[0] == 1 &&
-        g->pad[1] == 0 && g->pad[2] == 0 && g->stride[2] <= 2 && g->C >= 16 && g->out[2] >= 16;
+    bool inside = g->in[0] == 1 && g->out[0] == 1; /* no padding, also none behind the end */
+    for (int i = 0; i < 3; i++) inside &= g->pad[i] == 0 && (g->out[i] - 1) * g->stride[i] < g->in[i];
+    return clg_device_get_caps(d)->cls == CLG_CLASS_CPU && g->T == 1 && g->G == 1 && inside && g->stride[2] <= 2 &&
+        g->C >= 16 && g->out[2] >= 16;
 }
 
 /* Gradients of one tap with a stride: what belongs to pixels lies apart in x and gx. A pass of its own collects or

@@ -197,6 +197,9 @@ CALL(clGetEventInfo, CL_OUT_OF_RESOURCES,
      (cl_event e, cl_event_info what, size_t size, void *to, size_t *out), (e, what, size, to, out), 0)
 CALL(clRetainEvent, CL_OUT_OF_HOST_MEMORY, (cl_event e), (e), 1)
 CALL(clRetainMemObject, CL_OUT_OF_HOST_MEMORY, (cl_mem m), (m), 1)
+CALL(clEnqueueMigrateMemObjects, CL_OUT_OF_HOST_MEMORY,
+     (cl_command_queue q, cl_uint n, const cl_mem *m, cl_mem_migration_flags f, cl_uint nw, const cl_event *w, cl_event *e),
+     (q, n, m, f, nw, w, e), 0)
 CALL(clGetEventProfilingInfo, CL_PROFILING_INFO_NOT_AVAILABLE,
      (cl_event e, cl_profiling_info what, size_t size, void *to, size_t *out), (e, what, size, to, out), 0)
 
