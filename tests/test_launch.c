@@ -146,19 +146,24 @@ Test(launch, buffers_that_are_given_back_early, .timeout = 100) {
     OK(clg_buffer_create(d, 2 * sizeof(int64_t), "table", &table));
     OK(clg_buffer_create(d, ITEMS * sizeof(float), "x", &x));
     const int64_t at = (int64_t)(intptr_t)clg_buffer_address(x), address[2] = { at, at };
+    cl_int err;
+    cl_event gate = clCreateUserEvent(d->context, &err);
+    cr_assert_eq(err, CL_SUCCESS);
     if (at != 0) {
         OK(clg_buffer_write(table, 0, CLG_I64, address, 2));
         OK(clg_kernel_create(p, "twice", &(clg_bind){ .kind = CLG_BIND_BUFFER, .name = "table", .is_const = true,
                                                       .buffer = table }, 1, &k));
         OK(clg_kernel_uses(k, &x, 1));
         OK(clg_kernel_set_range(k, (size_t[]){ ITEMS, 1, 1 }, (size_t[]){ 16, 1, 1 }));
-        for (int i = 0; i < 8; i++) OK(clg_kernel_enqueue(k, NULL, NULL));
+        OK(clg_kernel_enqueue(k, NULL, &(clg_link){ .wait = &gate, .n_wait = 1 }));
         OK(clg_device_flush(d));
-        clg_kernel_destroy(&k);
+        clg_kernel_destroy(&k); /* which must not wait for the gate */
     }
     clg_buffer_destroy(&x);
     OK(clg_buffer_create(d, 95 << 20, "other", &other)); /* for which what is kept must make room */
+    cr_assert_eq(clSetUserEventStatus(gate, CL_COMPLETE), CL_SUCCESS);
     OK(clg_device_finish(d));
+    clReleaseEvent(gate);
     clg_program_release(&p);
     clg_buffer_destroy(&other);
     clg_buffer_destroy(&table);
