@@ -502,7 +502,8 @@ def main():
               "cores": os.cpu_count(), "threads": args.threads, "rounds": args.rounds, "seconds": args.seconds,
               "load_before": round(load, 2), "load_after": round(os.getloadavg()[0], 2),
               "others": {"before": round(before, 4), "during": round(during, 4), "after": round(after, 4)},
-              "cores_apart_ns": t.apart, "waited": round(t.waited), "quiet": quiet, "clgrad": t.ours.version, "peers": t.peers.versions, "roofs": t.ours.roofs,
+              "cores_apart_ns": t.apart, "waited": round(t.waited), "quiet": quiet, "clgrad": t.ours.version,
+              "peers": t.peers.versions, "roofs": t.ours.roofs,
               "failures": t.failures, "results": t.results(), "traces": t.traces, "impls": t.impls}
     if args.merge:
         merge(report, args.merge)

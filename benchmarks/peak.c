@@ -1,6 +1,7 @@
 /* clgrad-bench-peak: the roofs of a device, by OpenCL kernels: fused multiply-adds from registers, and reading, copying
  * and adding arrays of several sizes (STREAM, McCalpin 1995); and of a CPU, how long a word takes from one core to
- * another. A roof is the best of several divisions of the work. It stands below the public API, on the library's launches, because the public API runs ops only. */
+ * another. A roof is the best of several divisions of the work. It stands below the public API, on the library's
+ * launches, because the public API runs ops only. */
 #include "base/clock.h"
 #include "cl/launch.h"
 #include "timing.h"
@@ -209,7 +210,7 @@ static int bench_pass(const bench *b) {
                              {.kind = CLG_BIND_INT, .name = "turns", .i = PASSES}};
     launch l = {b->dev, NULL};
     double least = 0;
-    const size_t one[3] = {1, 1, 1}, groups[3] = {8, 1, 1}; /* more than two: PoCL 3.1 gives the first worker all of a few */
+    const size_t one[3] = {1, 1, 1}, groups[3] = {8, 1, 1}; /* PoCL 3.1 gives the first worker all of two */
     clg_status s = clg_kernel_create(b->program, "peak_pass", args, 2, &l.kernel);
     if (s == CLG_OK) s = clg_kernel_set_range(l.kernel, groups, one);
     for (int i = 0; i < 40 && s == CLG_OK; i++) {

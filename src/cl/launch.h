@@ -30,9 +30,9 @@ void       clg_kernel_destroy(clg_kernel **k);
 /** Binds a buffer argument anew. at: its place among the OpenCL arguments, where each buffer before it counts twice. */
 clg_status clg_kernel_set_buffer(clg_kernel *k, int at, clg_buffer *b, uint64_t offset);
 
-/** Tells which buffers it uses beside its arguments, by their addresses, which are known: for these it takes a driver no
- *  time at each launch (PoCL 3.1: 0.9 us a buffer that is an argument). It holds them, and when it
- *  is destroyed the commands that are under way do. Once only. CLG_ERR_UNSUP: the driver refuses. */
+/** Tells which buffers it uses beside its arguments, by their addresses, which must be known: with these a driver has
+ *  nothing to do at a launch. Once only. It holds them; when it is destroyed, the commands that are under way do.
+ *  Errors: CLG_ERR_UNSUP if the driver refuses. */
 clg_status clg_kernel_uses(clg_kernel *k, clg_buffer *const *b, int n);
 
 /** Checks that this local size fits the device and the kernel; global is rounded up by the caller. */

@@ -1,6 +1,7 @@
-/* Memory that host and device share, and whose address both know: shared virtual memory whose words either side may write (OpenCL 2.0, "fine-grained
- * buffer"), with a buffer object over it, so that kernels and commands see a buffer like any other. The host copies to
- * and from it itself, where a transfer would be a command of its own, with a worker to wake, and a staging copy. */
+/* Memory that host and device share, and whose address both know: shared virtual memory whose words either side may
+ * write (OpenCL 2.0, "fine-grained buffer"), with a buffer object over it, so that kernels and commands see a buffer like
+ * any other. The host copies to and from it itself, where a transfer would be a command of its own, with a worker to
+ * wake, and a staging copy. */
 #define CL_TARGET_OPENCL_VERSION 200
 #include "cl/internal.h"
 
