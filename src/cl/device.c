@@ -135,6 +135,7 @@ static void device_free(clg_device *d) {
     clg_clblast_release(d);
     clg_pool_trim(d, 0);
     clg_queues_destroy(d);
+    clg_shared_await(d);
     if (d->context) clReleaseContext(d->context);
     if (d->extra.free) d->extra.free(d->extra.data);
     pthread_mutex_destroy(&d->lock);

@@ -80,6 +80,8 @@ enum { CLG_POOL_MAX = 128 }; /* freed buffers kept */
 
 typedef struct clg_awake clg_awake;
 
+typedef struct clg_shared_count clg_shared_count;
+
 struct clg_device {
     atomic_int refs;
     clg_device_row   row;
@@ -98,6 +100,7 @@ struct clg_device {
     clg_buffer      *pool[CLG_POOL_MAX]; /* oldest first */
     int              n_pool;
     uint64_t         pool_limit;      /* bytes */
+    clg_shared_count *shared;         /* memory of shared.c that has not gone; NULL: none was had */
     clg_note        *notes;           /* with an event that was not read yet */
     atomic_int       state;           /* enum clg_device_state */
     char             lost_text[600];  /* why, once the state says so */
@@ -220,6 +223,10 @@ bool clg_shared_has(const clg_device_row *row);
 
 /** Tells at which addresses of such memory the kernel works beside its arguments. */
 cl_int clg_shared_uses(cl_kernel k, const void *const *addresses, size_t n);
+
+/** Waits for a moment until all such memory of the device has gone: PoCL 3.1 lets go of what a command used some time
+ *  after its event is complete, up to 10 ms on a busy machine, and calls the library then. */
+void clg_shared_await(clg_device *d);
 
 /** A buffer in such memory, which goes when the buffer and all that uses it have gone. Its first `zeros` bytes are 0; the
  *  others are not touched, so that they take no memory of a process yet. NULL: there is none to be had; nothing is
