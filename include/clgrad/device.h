@@ -93,6 +93,7 @@ typedef struct clg_device_stats {
     uint64_t mem_pooled;                           /* held for reuse, not counted in mem_used */
     int      programs_built, programs_cached;      /* compiled from source; loaded from the disk cache */
     double   build_seconds;                        /* spent in compiling programs */
+    uint64_t runs_joined;                          /* runs that the command of the run before did as well (CPUs) */
 } clg_device_stats;
 
 CLG_API void clg_device_get_stats(const clg_device *dev, clg_device_stats *stats);

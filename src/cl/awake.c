@@ -19,6 +19,7 @@
 #include "cl/internal.h"
 
 #define SHORT_LOOK 1e-4 /* seconds that the host looks before it sleeps: it takes a core from the workers */
+#define ONE_CORE   4e-5 /* a run that takes no longer is done before a second worker has been woken */
 #define SHORT_WAIT 1e-3
 #define LONG_WAIT  1e-1
 #define SHORT_GAP  1e-3 /* between waits that follow each other closely: short ones */
@@ -173,7 +174,7 @@ void clg_awake_follow(clg_device *d) {
     if (!w) return;
     pthread_mutex_lock(&d->lock);
     const cl_uint before = w->round;
-    const bool follows = spin_again(d);
+    const bool follows = !clg_resident_lingers(d) && spin_again(d);
     if (follows) (void)clFlush(d->queue); /* a failure shows at the next one */
     ring_locked(w, before);
     w->follows = follows;
@@ -192,6 +193,15 @@ static cl_uint take_turns(clg_device *d, bool run, bool *must_prepare) {
     return 0;
 }
 
+cl_int clg_awake_looks(clg_device *d) {
+    clg_awake *w = d->awake;
+    if (!w) return 0;
+    pthread_mutex_lock(&d->lock);
+    const cl_int most = w->state == READY && is_steady(w) && w->last_wait < ONE_CORE ? w->most : 0;
+    pthread_mutex_unlock(&d->lock);
+    return most;
+}
+
 /* Looks until the event is done, or the moment since `begin` is over. */
 static void poll_event(const clg_awake *w, cl_uint round, cl_event event, double begin) {
     const int each = round ? 32 : 1; /* looks between two questions */
@@ -204,30 +214,41 @@ static void poll_event(const clg_awake *w, cl_uint round, cl_event event, double
     }
 }
 
-cl_int clg_awake_wait(clg_device *d, cl_event event, bool run) {
-    clg_awake *w = d->awake;
-    bool poll = false, must_prepare = false;
-    cl_uint round = 0;
-    const double begin = clg_now();
-    if (w) {
-        pthread_mutex_lock(&d->lock);
-        poll = w->streak > 0 && w->looks;
-        round = take_turns(d, run, &must_prepare);
-        pthread_mutex_unlock(&d->lock);
-    }
-    cl_int err = clFlush(d->queue);
-    if (poll) poll_event(w, round, event, begin);
-    const cl_int waited = clg_wait_event(d, event); /* what was seen to be done is sure to be visible behind this */
-    if (waited != CL_SUCCESS) (void)clg_wait_queue(d, d->queue); /* so nothing is written to the caller later */
-    if (err == CL_SUCCESS) err = waited;
-    if (!w) return err;
-    const double end = clg_now();
-    pthread_mutex_lock(&d->lock);
+/* What the wait since `begin` tells of the next ones. */
+static void learn(clg_awake *w, double begin, double end) {
     w->last_wait = end - begin;
     const bool close = w->last_wait < LONG_WAIT && begin - w->last_end < (is_long(w) ? LONG_GAP : SHORT_GAP);
     w->streak = !close ? 0 : w->streak < STREAK ? w->streak + 1 : STREAK;
     w->looks = end - begin < SHORT_LOOK;
     w->last_end = end;
+}
+
+/* The wait for the event by the driver; *must_prepare: for the next ones. */
+static cl_int wait_for(clg_device *d, cl_event event, bool run, double begin, bool *must_prepare) {
+    clg_awake *w = d->awake;
+    bool poll = false;
+    cl_uint round = 0;
+    if (w) {
+        pthread_mutex_lock(&d->lock);
+        poll = w->streak > 0 && w->looks;
+        round = take_turns(d, run, must_prepare);
+        pthread_mutex_unlock(&d->lock);
+    }
+    const cl_int err = clFlush(d->queue);
+    if (poll) poll_event(w, round, event, begin);
+    const cl_int waited = clg_wait_event(d, event); /* what was seen to be done is sure to be visible behind this */
+    if (waited != CL_SUCCESS) (void)clg_wait_queue(d, d->queue); /* so nothing is written to the caller later */
+    return err == CL_SUCCESS ? waited : err;
+}
+
+cl_int clg_awake_wait(clg_device *d, cl_event event, bool run) {
+    const double begin = clg_now();
+    bool must_prepare = false;
+    const bool seen = run && clg_resident_wait(d, event, SHORT_LOOK);
+    const cl_int err = seen ? CL_SUCCESS : wait_for(d, event, run, begin, &must_prepare);
+    if (!d->awake) return err;
+    pthread_mutex_lock(&d->lock);
+    learn(d->awake, begin, clg_now());
     pthread_mutex_unlock(&d->lock);
     if (must_prepare) prepare(d);
     return err;

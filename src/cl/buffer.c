@@ -95,6 +95,7 @@ static cl_int clear(clg_device *d, const clg_buffer *b, const char **call) {
     if (!(d->row.quirks & CLG_QUIRK_NO_FILL)) {
         *call = "clEnqueueFillBuffer";
         err = clEnqueueFillBuffer(d->queue, b->mem, &zero, sizeof zero, 0, b->size, 0, NULL, wanted);
+        clg_resident_end(d);
     } else {
         *call = "clEnqueueWriteBuffer";
         void *zeros = clg_calloc(1, b->size);
@@ -233,8 +234,10 @@ clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void 
     cl_event event = NULL;
     CLG_TRY(clg_device_settle(d));
     clg_awake_ring(d);
+    clg_resident_end(d);
     cl_int err = clEnqueueWriteBuffer(d->queue, b->mem, bounded ? CL_FALSE : CL_TRUE, at, size, data, 0, NULL,
                                       clg_trace_wants(d) ? &event : NULL);
+    clg_resident_end(d);
     if (err == CL_SUCCESS && bounded) err = clg_wait_queue(d, d->queue);
     clg_note_command(d, d->queue, NULL, "upload", event);
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(d, err, "clEnqueueWriteBuffer", "%zu bytes", size);
@@ -251,6 +254,7 @@ clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, 
     CLG_TRY(clg_device_settle(b->device));
     cl_event done = NULL;
     cl_int err = clEnqueueReadBuffer(b->device->queue, b->mem, CL_FALSE, at, size, data, 0, NULL, &done);
+    clg_resident_end(b->device);
     if (err == CL_SUCCESS) {
         err = clg_awake_wait(b->device, done, false);
         clg_note_command(b->device, b->device->queue, NULL, "download", done);
@@ -266,7 +270,7 @@ clg_status clg_buffer_look(clg_buffer *b, size_t elem, clg_dtype t, void *data, 
     const size_t size = clg_dtype_size(t);
     CLG_TRY(clg_buffer_check(b, elem, t, n, "clg_buffer_look"));
     CLG_TRY(clg_device_check(b->device));
-    const cl_int err = clg_awake_wait(b->device, after, true);
+    const cl_int err = after ? clg_awake_wait(b->device, after, true) : CL_SUCCESS;
     if (err != CL_SUCCESS)
         return clg_cl_fail(b->device, err, "clWaitForEvents", "%zu bytes; an earlier command may have failed",
                            n * size);
@@ -291,6 +295,7 @@ clg_status clg_buffer_copy(clg_buffer *src, size_t src_elem, clg_buffer *dst, si
     const cl_uint n_wait = l ? (cl_uint)l->n_wait : 0;
     const cl_int err = clEnqueueCopyBuffer(q, src->mem, dst->mem, src_elem * size, dst_elem * size, n * size,
                                            n_wait, n_wait ? l->wait : NULL, clg_link_wants(d, note, l) ? &event : NULL);
+    clg_resident_end(d);
     if (err != CL_SUCCESS) return clg_cl_fail(d, err, "clEnqueueCopyBuffer", "%zu bytes", n * size);
     return clg_link_give(d, q, note, "copy", l, event);
 }

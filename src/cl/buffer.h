@@ -30,7 +30,8 @@ double    *clg_buffer_host(clg_buffer *b, size_t elem); /* "ref" only: address o
 clg_status clg_buffer_write(clg_buffer *b, size_t elem, clg_dtype t, const void *data, size_t n);
 clg_status clg_buffer_read(clg_buffer *b, size_t elem, clg_dtype t, void *data, size_t n);
 
-/** Copies from a shared buffer to the host, once the event is complete behind which the elements are as wanted. */
+/** Copies from a shared buffer to the host, once the event is complete behind which the elements are as wanted; NULL: that
+ *  is known. */
 clg_status clg_buffer_look(clg_buffer *b, size_t elem, clg_dtype t, void *data, size_t n, struct _cl_event *after);
 
 /** Enqueues a device-side copy of n elements (on "ref": copies, without events). note and l may be
@@ -57,6 +58,7 @@ clg_status  clg_upload_write(clg_upload *u, const void *data, struct _cl_event *
 clg_buffer *clg_upload_buffer(const clg_upload *u);          /* owned by the channel */
 bool        clg_upload_fresh(const clg_upload *u);           /* doubled: written, and not read yet */
 struct _cl_event *clg_upload_sent(const clg_upload *u);      /* of the last write; NULL: none is under way */
+void        clg_upload_idle(clg_upload *u);                  /* all runs are done: the same buffer may be written again */
 void        clg_upload_taken(clg_upload *u);
 void        clg_upload_destroy(clg_upload **u);
 

@@ -53,7 +53,7 @@ static clg_status parse_bytes(const char *text, uint64_t *bytes) {
 
 static clg_status set_options(clg_device *d, const clg_device_params *p) {
     const char *cap = getenv("CLGRAD_MEM_CAP"), *binaries = getenv("CLGRAD_BINARIES");
-    const char *shared = getenv("CLGRAD_SHARED");
+    const char *shared = getenv("CLGRAD_SHARED"), *resident = getenv("CLGRAD_RESIDENT");
     char dir[4096];
     d->stats.mem_cap = p->mem_cap;
     if (p->mem_cap == 0 && cap && *cap) CLG_TRY(parse_bytes(cap, &d->stats.mem_cap));
@@ -63,9 +63,12 @@ static clg_status set_options(clg_device *d, const clg_device_params *p) {
         return clg_fail(CLG_ERR_INVALID, "CLGRAD_BINARIES=%s: is none of on, off", binaries);
     if (shared && *shared && strcmp(shared, "on") != 0 && strcmp(shared, "off") != 0)
         return clg_fail(CLG_ERR_INVALID, "CLGRAD_SHARED=%s: is none of on, off", shared);
+    if (resident && *resident && strcmp(resident, "on") != 0 && strcmp(resident, "off") != 0)
+        return clg_fail(CLG_ERR_INVALID, "CLGRAD_RESIDENT=%s: is none of on, off", resident);
     if (shared && strcmp(shared, "off") == 0) d->caps.shares = false;
     d->timeout_ms = p->timeout_ms;
     d->caps.profiling = p->profiling && !d->caps.ref;
+    d->resides = (!resident || strcmp(resident, "off") != 0) && !d->caps.profiling && d->timeout_ms == 0;
     if (d->caps.ref || !clg_cache_dir(p->cache_dir, dir, sizeof dir))
         return CLG_OK;
     const size_t n = strlen(dir) + 1;
@@ -105,7 +108,9 @@ static clg_status open_opencl(clg_device *d, const clg_device_params *p) {
                            "lists them) or use CLGRAD_DEVICE=ref");
     }
     CLG_TRY(clg_queues_create(d));
-    return own_queue ? clg_awake_create(d, p->active_wait_us) : CLG_OK;
+    if (!own_queue) return CLG_OK;
+    d->resides &= d->caps.cls == CLG_CLASS_CPU && d->caps.shares && clg_shared_has_atomics(&d->row);
+    return clg_awake_create(d, p->active_wait_us);
 }
 
 /* The numbers of the devices of CLG_QUIRK_APART that are open, as bits; those behind the last one share it. */

@@ -57,6 +57,7 @@ static clg_status fetch(clg_download *x, download_slot *s, clg_buffer *src, size
     clg_device *d = x->device;
     cl_int err = clEnqueueReadBuffer(d->download, src->mem, CL_FALSE, elem * clg_dtype_size(x->dtype), x->bytes,
                                      s->memory.host, 1, &after, &s->done);
+    clg_resident_end(d);
     if (err != CL_SUCCESS) {
         s->done = NULL;
         return clg_cl_fail(d, err, "clEnqueueReadBuffer", "download of %zu bytes", x->bytes);

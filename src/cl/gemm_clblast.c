@@ -149,6 +149,7 @@ clg_status clg_gemm_clblast(clg_device *d, const clg_gemm *g, clg_note *note, co
     pthread_mutex_lock(clg_build_lock());
     int code = prepare(d);
     if (code == CLBlastSuccess) code = call(q, g, clg_link_wants(d, note, l) ? &event : NULL);
+    clg_resident_end(d);
     pthread_mutex_unlock(clg_build_lock());
     if (code == CLBlastSuccess) return clg_link_give(d, q, note, "clblast", l, event);
     clg_event_release(&event);

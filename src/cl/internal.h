@@ -82,6 +82,8 @@ typedef struct clg_awake clg_awake;
 
 typedef struct clg_shared_count clg_shared_count;
 
+typedef struct clg_resident clg_resident;
+
 struct clg_device {
     atomic_int refs;
     clg_device_row   row;
@@ -111,6 +113,9 @@ struct clg_device {
     atomic_int       subgroups;       /* 0: unknown, 1: no, 2: yes (subgroup.c) */
     const char      *subgroup_std;    /* the language that has them; NULL: none */
     clg_awake       *awake;           /* NULL: waits are passive */
+    bool             resides;         /* commands may be asked for more runs (resident.c) */
+    clg_resident    *resident;        /* of the command that was enqueued last, if it may; else NULL */
+    cl_uint          changes;         /* of that: modulo 2^32 */
     _Atomic(clg_trace *) trace;       /* NULL: nothing is recorded; changed behind the lock of traces */
     char           **told;            /* keys of clg_device_first_time() */
     int              n_told, cap_told;
@@ -200,6 +205,37 @@ void clg_awake_follow(clg_device *d);
 /** Ends the spinning between runs; before anything that waits, and when a run has been enqueued whole. */
 void clg_awake_ring(clg_device *d);
 
+/** How often a kernel may look whether the next run has come, since it is likely to come soon and to be short; 0: it is
+ *  not. */
+cl_int clg_awake_looks(clg_device *d);
+
+/* --- resident.c --- */
+
+/** For a kernel with words in shared memory as cl/mega.clh says, which may do `most` runs in one command. arg: the
+ *  OpenCL argument that tells the door. Without such memory, or if the device does not reside, each run is a command. */
+clg_status clg_resident_create(clg_device *d, clg_buffer *words, cl_uint arg, int most, clg_resident **out);
+void       clg_resident_destroy(clg_resident **r);
+
+/** Before the kernel is enqueued: ends the present command, and sets the argument. *changes is for the next one. */
+cl_int clg_resident_open(clg_resident *r, cl_kernel k, cl_uint *changes);
+
+/** When it has been, with this event, which may be NULL. */
+void clg_resident_opened(clg_resident *r, cl_uint changes, cl_event event);
+
+/** Whether the last command of the kernel does one more run, behind which nothing else was enqueued. */
+bool clg_resident_again(clg_resident *r);
+
+/** Nothing more is asked of the present command. To be called behind whatever else is enqueued on the device, since the
+ *  next run belongs behind that, and before what waits. */
+void clg_resident_end(clg_device *d);
+
+/** Whether the present command waits for more by itself. The device's lock is held. */
+bool clg_resident_lingers(const clg_device *d);
+
+/** Looks for `limit` seconds at most; true: all runs are done that were asked of the present command, whose event this
+ *  is, and which will be ready for more for a while. */
+bool clg_resident_wait(clg_device *d, cl_event event, double limit);
+
 /* --- buffer.c --- */
 struct clg_buffer {
     clg_device *device;
@@ -220,6 +256,9 @@ clg_status clg_buffer_check(const clg_buffer *b, size_t elem, clg_dtype t, size_
 
 /** Whether host and device may write words of one piece of memory: OpenCL 2.0, "fine-grained buffer". */
 bool clg_shared_has(const clg_device_row *row);
+
+/** Whether both may do that at the same time, by atomic operations. */
+bool clg_shared_has_atomics(const clg_device_row *row);
 
 /** Tells at which addresses of such memory the kernel works beside its arguments. */
 cl_int clg_shared_uses(cl_kernel k, const void *const *addresses, size_t n);

@@ -12,6 +12,8 @@ struct clg_kernel {
     bool         launched;
     char         name[64];
     size_t       global[3], local[3];
+    clg_resident *stays;   /* NULL: each run is a command */
+    bool         gave;     /* its last command gave an event */
     cl_mem      *held;     /* what it uses beside its arguments: no command holds that */
     int          n_held;
 };
@@ -180,6 +182,7 @@ static clg_status set_again(clg_kernel *k, int at, const clg_bind *a) {
 }
 
 clg_status clg_kernel_set_buffer(clg_kernel *k, int at, clg_buffer *b, uint64_t offset) {
+    clg_resident_end(k->device);
     return set_again(k, at, &(clg_bind){ .kind = CLG_BIND_BUFFER, .buffer = b, .offset = offset });
 }
 
@@ -202,13 +205,19 @@ clg_status clg_kernel_uses(clg_kernel *k, clg_buffer *const *b, int n) {
     return clg_fail_context(CLG_ERR_UNSUP, "%s", "it takes no list of addresses: ");
 }
 
+clg_status clg_kernel_stays(clg_kernel *k, clg_buffer *words, int at, int most) {
+    return clg_resident_create(k->device, words, (cl_uint)at, most, &k->stays);
+}
+
 /* Commands that are under way may still use what it held, so it is handed to one behind them, which moves nothing; where
  * that cannot be, they are waited for. On a device that does not answer it stays for ever. */
 static void let_go(clg_kernel *k) {
     clg_device *d = k->device;
     bool held = k->launched && k->n_held > 0;
+    clg_resident_destroy(&k->stays);
     if (held && clg_device_works(d))
         held = clEnqueueMigrateMemObjects(d->queue, (cl_uint)k->n_held, k->held, 0, 0, NULL, NULL) != CL_SUCCESS;
+    clg_resident_end(d);
     if (held && clg_wait_queue(d, d->queue) != CL_SUCCESS && atomic_load(&d->state) != CLG_DEVICE_HUNG)
         (void)clFinish(d->queue);
     for (int i = 0; i < k->n_held && !(held && atomic_load(&d->state) == CLG_DEVICE_HUNG); i++)
@@ -299,19 +308,28 @@ cl_kernel clg_kernel_range(clg_kernel *k, clg_launch_range *range) {
     return k->kernel;
 }
 
+bool clg_kernel_again(clg_kernel *k, bool gives) {
+    return k->stays && (k->gave || !gives) && clg_resident_again(k->stays);
+}
+
 clg_status clg_kernel_enqueue(clg_kernel *k, clg_note *note, const clg_link *l) {
     clg_device *d = k->device;
     cl_event event = NULL;
+    cl_uint changes = 0;
     cl_command_queue q = clg_link_queue(d, l);
     const cl_uint n_wait = l ? (cl_uint)l->n_wait : 0;
     cl_event *wanted = clg_link_wants(d, note, l) ? &event : NULL;
     if (!clg_device_works(d)) return clg_device_check(d);
-    cl_int err = clEnqueueNDRangeKernel(q, k->kernel, 3, NULL, k->global, k->local, n_wait,
-                                        n_wait ? l->wait : NULL, wanted);
+    cl_int err = k->stays ? clg_resident_open(k->stays, k->kernel, &changes) : CL_SUCCESS;
+    if (err != CL_SUCCESS) return fail_kernel(k, err, "clSetKernelArg");
+    err = clEnqueueNDRangeKernel(q, k->kernel, 3, NULL, k->global, k->local, n_wait, n_wait ? l->wait : NULL, wanted);
     if (clg_is_out_of_memory(err) && clg_make_room(d)) /* drivers that allocate late find only now that memory lacks */
         err = clEnqueueNDRangeKernel(q, k->kernel, 3, NULL, k->global, k->local, n_wait, n_wait ? l->wait : NULL,
                                      wanted);
     if (err != CL_SUCCESS) return fail_launch(k, err);
+    if (k->stays) clg_resident_opened(k->stays, changes, event);
+    else clg_resident_end(d);
+    k->gave = l && l->done;
     if (!k->launched) note_launch(k);
     return clg_link_give(d, q, note, k->name, l, event);
 }

@@ -38,6 +38,14 @@ clg_status clg_kernel_uses(clg_kernel *k, clg_buffer *const *b, int n);
 /** Checks that this local size fits the device and the kernel; global is rounded up by the caller. */
 clg_status clg_kernel_set_range(clg_kernel *k, const size_t global[3], const size_t local[3]);
 
+/** For a kernel that can do several runs in one command (cl/mega.clh), in words that host and device share: `most` of
+ *  them. at: the place of the argument "ticket". */
+clg_status clg_kernel_stays(clg_kernel *k, clg_buffer *words, int at, int most);
+
+/** One more run by the command that is under way, if that can be, and nothing has been enqueued since; gives: its event
+ *  is wanted, which then is that of the last clg_kernel_enqueue(). */
+bool clg_kernel_again(clg_kernel *k, bool gives);
+
 /** Whether it was enqueued before: a failure behind that does not undo it. */
 bool clg_kernel_launched(const clg_kernel *k);
 

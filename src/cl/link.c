@@ -41,6 +41,7 @@ clg_status clg_link_give(clg_device *d, cl_command_queue q, clg_note *note, cons
 clg_status clg_link_mark(clg_device *d, const clg_link *l) {
     const cl_int err = clEnqueueBarrierWithWaitList(clg_link_queue(d, l), (cl_uint)l->n_wait,
                                                     l->n_wait ? l->wait : NULL, l->done);
+    clg_resident_end(d);
     if (err == CL_SUCCESS) return CLG_OK;
     if (l->done) *l->done = NULL; /* whatever the driver left there */
     return clg_cl_fail(d, err, "clEnqueueBarrierWithWaitList", "%d events to wait for", l->n_wait);

@@ -97,12 +97,14 @@ static bool is_hung(const clg_device *d) {
 }
 
 cl_int clg_wait_event(clg_device *d, cl_event e) {
+    clg_resident_end(d);
     if (is_hung(d)) return CL_DEVICE_NOT_AVAILABLE;
     return d->timeout_ms > 0 && clg_device_works(d) ? wait_within(d, e) : clWaitForEvents(1, &e);
 }
 
 cl_int clg_wait_queue(clg_device *d, cl_command_queue q) {
     cl_event done = NULL;
+    clg_resident_end(d);
     if (is_hung(d)) return CL_DEVICE_NOT_AVAILABLE;
     if (d->timeout_ms <= 0 || !clg_device_works(d)) return clFinish(q);
     cl_int err = clEnqueueMarkerWithWaitList(q, 0, NULL, &done);

@@ -123,6 +123,7 @@ clg_status clg_recorded_enqueue(clg_recorded *r, bool *enqueued) {
     if (!*enqueued) return CLG_OK;
     const bool wants = !c->overlap || clg_trace_wants(d);
     const cl_int err = c->enqueue(0, NULL, r->commands, 0, NULL, wants ? &event : NULL);
+    clg_resident_end(d);
     if (err != CL_SUCCESS) return fail(r, err, "clEnqueueCommandBufferKHR");
     if (r->last) clReleaseEvent(r->last);
     r->last = NULL;

@@ -40,11 +40,17 @@ static clg_shared_count *join(clg_device *d) {
     return c;
 }
 
-bool clg_shared_has(const clg_device_row *row) {
+static bool has(const clg_device_row *row, cl_device_svm_capabilities wanted) {
     cl_device_svm_capabilities caps = 0;
     if (strncmp(row->version, "OpenCL 1.", 9) == 0) return false; /* it does not know the question */
     const cl_int err = clGetDeviceInfo(row->id, CL_DEVICE_SVM_CAPABILITIES, sizeof caps, &caps, NULL);
-    return err == CL_SUCCESS && caps & CL_DEVICE_SVM_FINE_GRAIN_BUFFER;
+    return err == CL_SUCCESS && (caps & wanted) == wanted;
+}
+
+bool clg_shared_has(const clg_device_row *row) { return has(row, CL_DEVICE_SVM_FINE_GRAIN_BUFFER); }
+
+bool clg_shared_has_atomics(const clg_device_row *row) {
+    return has(row, CL_DEVICE_SVM_FINE_GRAIN_BUFFER | CL_DEVICE_SVM_ATOMICS);
 }
 
 cl_int clg_shared_uses(cl_kernel k, const void *const *addresses, size_t n) {
@@ -90,6 +96,7 @@ cl_mem clg_shared_create(clg_device *d, size_t bytes, size_t zeros, void **memor
 #else /* a loader of OpenCL 1.2 */
 
 bool clg_shared_has(const clg_device_row *row) { return (void)row, false; }
+bool clg_shared_has_atomics(const clg_device_row *row) { return (void)row, false; }
 cl_int clg_shared_uses(cl_kernel k, const void *const *addresses, size_t n) {
     return (void)k, (void)addresses, n == 0 ? CL_SUCCESS : CL_INVALID_OPERATION;
 }

@@ -55,6 +55,7 @@ static clg_status copy(clg_transfer *x, clg_buffer *src, size_t src_elem) {
     CLG_TRY_END(clg_device_mark(x->from, &ready));
     err = clEnqueueCopyBuffer(to->queue, src->mem, x->dst->mem, src_elem * size, x->elem * size, x->n * size, 1,
                               &ready, &done);
+    clg_resident_end(to);
     if (err != CL_SUCCESS)
         CLG_TRY_END(clg_cl_fail(to, err, "clEnqueueCopyBuffer", "%zu bytes of another device", x->n * size));
     CLG_TRY_END(clg_device_flush(to));
@@ -72,6 +73,7 @@ static clg_status send(clg_transfer *x) {
     if (x->dst->host) return clg_buffer_write(x->dst, x->elem, x->dtype, x->host, x->n);
     cl_int err = clEnqueueWriteBuffer(to->queue, x->dst->mem, CL_FALSE, x->elem * size, x->n * size, x->host, 0, NULL,
                                       &x->sent);
+    clg_resident_end(to);
     if (err != CL_SUCCESS) x->sent = NULL;
     else err = clFlush(to->queue);
     return err == CL_SUCCESS ? CLG_OK : clg_cl_fail(to, err, "clEnqueueWriteBuffer", "%zu bytes", x->n * size);

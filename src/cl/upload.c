@@ -92,6 +92,7 @@ static clg_status send(clg_upload *u, upload_slot *s, cl_command_queue q) {
     cl_event *busy = &u->busy[u->turn];
     cl_int err = clEnqueueWriteBuffer(q, u->buffer[u->turn]->mem, CL_FALSE, 0, u->bytes, s->memory.host, *busy ? 1 : 0,
                                       *busy ? busy : NULL, &s->sent);
+    clg_resident_end(d);
     if (err != CL_SUCCESS) {
         s->sent = NULL;
         return clg_cl_fail(d, err, "clEnqueueWriteBuffer", "upload of %zu bytes", u->bytes);
@@ -150,6 +151,13 @@ bool clg_upload_is_doubled(const clg_upload *u) { return u->doubled; }
 bool clg_upload_fresh(const clg_upload *u) { return u->fresh; }
 clg_buffer *clg_upload_buffer(const clg_upload *u) { return u->buffer[u->turn]; }
 cl_event clg_upload_sent(const clg_upload *u) { return u->slot[u->next ^ 1].sent; }
+
+void clg_upload_idle(clg_upload *u) {
+    if (!u->shared || u->fresh) return;
+    clg_event_release(&u->busy[u->turn]);
+    u->fresh = true;
+}
+
 void clg_upload_taken(clg_upload *u) { u->fresh = false; }
 
 void clg_upload_destroy(clg_upload **upload) {

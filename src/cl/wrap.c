@@ -105,6 +105,7 @@ clg_status clg_device_wait_for(clg_device *d, unsigned n, cl_event const *wait) 
 clg_status clg_device_mark(clg_device *d, cl_event *done) {
     cl_event event = NULL;
     const cl_int err = clEnqueueMarkerWithWaitList(d->queue, 0, NULL, &event);
+    clg_resident_end(d);
     if (err != CL_SUCCESS) return clg_cl_fail(d, err, "clEnqueueMarkerWithWaitList", "end of a run");
     *done = event;
     return clg_device_flush(d);

@@ -115,8 +115,8 @@ clg_tensor *clg_concat(clg_list xs, int axis) { return join_checked(&clg_op_conc
 
 static clg_shape with_axis(clg_shape s, int axis, int64_t size) {
     clg_shape y = { s.ndim + 1, { 0 } };
-    for (int i = 0; i < y.ndim && i < CLG_MAX_DIMS; i++)
-        y.dim[i] = i < axis ? s.dim[i] : i == axis ? size : s.dim[i - 1];
+    for (int i = 0; i < s.ndim && i < CLG_MAX_DIMS - 1; i++) y.dim[i < axis ? i : i + 1] = s.dim[i];
+    y.dim[axis] = size;
     return y;
 }
 

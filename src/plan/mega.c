@@ -23,7 +23,8 @@ enum {
     MOST_FUNCTIONS = 48,  /* of a program, which is compiled in one go by one thread */
     HEAD = 4, FIXED = 9,  /* words of the table: before the records; of a record before the arguments (cl/mega.clh) */
     MOST_REGIONS = 8,     /* whose counters are looked at when a step is nearly over */
-    COUNTS = 3,           /* words of the state before the counts of steps */
+    COUNTS = 160,         /* words of the state before the counts of steps */
+    TICKET = 4,           /* place of that argument of the kernel */
     WORK_BYTES = 82176,   /* of CLG_WORK: the most that a kernel asks for, conv_expand.cl */
 };
 
@@ -142,6 +143,12 @@ static double seconds_of(const clg_plan *p, int step) {
     return most;
 }
 
+/* Seconds of all cores for a run, of which a part is said to be more than it takes. */
+static double seconds_of_run(const clg_plan *p) {
+    const double units = p->caps->compute_units > 0 ? p->caps->compute_units : 1;
+    return (p->info.flops / 50e9 + p->info.bytes_moved / 10e9) / units;
+}
+
 /* Takes steps from `begin` on, as many as can be. */
 static clg_status gather(const clg_plan *p, clg_mega *m, int begin) {
     m->begin = m->end = begin;
@@ -227,7 +234,7 @@ static void write_memory(const clg_plan *p, const clg_mega *m, clg_str *out) {
 
 static void write_kernel(const clg_plan *p, const clg_mega *m, clg_str *out) {
     clg_str_add(out, "__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void mega(__global const long *plan, "
-                     "const ulong plan_off, __global int *state, const ulong state_off");
+                     "const ulong plan_off, __global int *state, const ulong state_off, const int ticket");
     for (int i = 0; i < m->n_values; i++) {
         const own *o = &m->values[i];
         if (o->listed) continue;
@@ -238,7 +245,7 @@ static void write_kernel(const clg_plan *p, const clg_mega *m, clg_str *out) {
         clg_str_printf(out, ", __global uchar *m%d, const ulong m%d_off", i, i);
     clg_str_add(out, ") {\n    __global const long *table = plan + plan_off;\n");
     write_memory(p, m, out);
-    clg_str_add(out, "    mega_run(table, state + state_off, memory);\n}\n");
+    clg_str_add(out, "    mega_run(table, state + state_off, ticket, memory);\n}\n");
 }
 
 /* One section for the steps that share a program. */
@@ -335,6 +342,12 @@ static int64_t chunks_of(const clg_plan *p, int step, int64_t items) {
 /* More than there are workers, who take several at once: PoCL 3.1 gives the first one all of a few. */
 static int groups_of(const clg_plan *p) { return p->caps->compute_units > 1 ? 4 * p->caps->compute_units : 1; }
 
+/* How many runs one command does at most: the device is not kept longer from what other queues have for it. */
+static int runs_of(const clg_plan *p) {
+    const double most = 20e-3, runs = most / seconds_of_run(p);
+    return runs < 1e6 ? (int)runs : 1000000;
+}
+
 /* How often a group looks whether a step may begin, some 10 ns each, before it leaves the rest to others: the longest
  * that a chunk before it may take, on a core some times slower than the model's, and a while for a worker that the
  * system has put aside. One that leaves too early leaves its core idle until the end. */
@@ -375,6 +388,7 @@ static void fill_table(const clg_plan *p, const clg_mega *m, int64_t *t) {
     t[0] = steps;
     t[1] = regions_of(p);
     t[2] = groups_of(p);
+    t[3] = looks_for(longest);
 }
 
 static clg_status make_table(const clg_plan *p, clg_mega *m) {
@@ -388,7 +402,7 @@ static clg_status make_table(const clg_plan *p, clg_mega *m) {
     clg_free(t);
     if (status < 0) return status;
     const size_t counts = (size_t)(COUNTS + steps * (1 + regions_of(p)));
-    return clg_buffer_create(p->device, counts * sizeof(int32_t), "state of a megakernel", &m->state);
+    return clg_buffer_create_shared(p->device, counts * sizeof(int32_t), "state of a megakernel", &m->state);
 }
 
 /* --- binding --- */
@@ -409,12 +423,13 @@ static clg_status tell_addresses(const clg_plan *p, clg_mega *m) {
 static clg_status bind(const clg_plan *p, clg_mega *m) {
     int n = 0;
     const size_t one = 1, groups = (size_t)groups_of(p);
-    clg_bind *b = clg_calloc((size_t)(2 + m->n_values + p->n_arenas), sizeof *b);
+    clg_bind *b = clg_calloc((size_t)(3 + m->n_values + p->n_arenas), sizeof *b);
     char (*name)[16] = clg_calloc((size_t)(m->n_values + p->n_arenas + 1), sizeof *name);
     clg_status status = CLG_OK;
     if (!b || !name) CLG_TRY_END(clg_fail_nomem("megakernel"));
     b[n++] = (clg_bind){ .kind = CLG_BIND_BUFFER, .name = "plan", .is_const = true, .buffer = m->table };
     b[n++] = (clg_bind){ .kind = CLG_BIND_BUFFER, .name = "state", .buffer = m->state };
+    b[n++] = (clg_bind){ .kind = CLG_BIND_INT, .name = "ticket", .i = -1 };
     for (int i = 0; i < m->n_values; i++) {
         const own *o = &m->values[i];
         const clg_value *v = &p->values[o->value];
@@ -429,6 +444,7 @@ static clg_status bind(const clg_plan *p, clg_mega *m) {
     }
     CLG_TRY_END(clg_kernel_create(m->program, "mega", b, n, &m->kernel));
     CLG_TRY_END(tell_addresses(p, m));
+    CLG_TRY_END(clg_kernel_stays(m->kernel, m->state, TICKET, runs_of(p)));
     status = clg_kernel_set_range(m->kernel, (const size_t[3]){ groups, one, one }, (const size_t[3]){ one, one, one });
 end:
     clg_free(name);
@@ -437,7 +453,7 @@ end:
 }
 
 clg_status clg_mega_rebind(const clg_plan *p, clg_mega *m, int mem) {
-    for (int i = 0, at = 4; i < m->n_values; at += args_of(&m->values[i++])) {
+    for (int i = 0, at = TICKET + 1; i < m->n_values; at += args_of(&m->values[i++])) {
         const clg_value *v = &p->values[m->values[i].value];
         if (clg_value_mem(p, m->values[i].value) != mem || m->values[i].listed) continue;
         CLG_TRY(clg_kernel_set_buffer(m->kernel, at, v->buffer, v->offset));
@@ -473,9 +489,9 @@ void clg_plan_mega_drop(clg_plan *p) {
  * process then takes 61 MB and not 75. Behind that, plans that share kernels had better share their programs. But of one
  * plan one program is compiled in half the time of many small ones: LeNet's training in 8 seconds and not in 14. */
 static bool is_short(const clg_plan *p) {
-    const double units = p->caps->compute_units > 0 ? p->caps->compute_units : 1, most = 2.5e-3;
-    const double seconds = (p->info.flops / 50e9 + p->info.bytes_moved / 10e9) / units;
-    return p->info.n_kernels >= LEAST && seconds < most * p->info.n_kernels;
+    const double most = 2.5e-3, alone = 5e-5;
+    const bool worth = p->info.n_kernels >= LEAST || (p->info.n_steps == 1 && seconds_of_run(p) >= alone);
+    return worth && seconds_of_run(p) < most * p->info.n_kernels;
 }
 
 static clg_status mode_of(const clg_plan *p, enum clg_mega_mode *mode) {
@@ -507,7 +523,7 @@ static clg_status make(clg_plan *p, int begin, int *end) {
     if (!m) return clg_fail_nomem("megakernel");
     CLG_TRY_END(gather(p, m, begin));
     *end = m->end;
-    if (m->end - m->begin < LEAST) goto end;
+    if (m->end - m->begin < LEAST && p->info.n_steps > 1) goto end;
     CLG_TRY_END(build(p, m));
     CLG_TRY_END(make_table(p, m));
     CLG_TRY_END(bind(p, m));

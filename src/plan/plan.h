@@ -256,6 +256,8 @@ struct clg_plan {
     bool shows;              /* some target is */
     bool marks_end;          /* runs give the event of their end: inputs or targets need it */
     bool ended;              /* and the end of the last run is behind all runs so far */
+    bool idle;               /* and was waited for */
+    bool again;              /* the last run was asked of the command of the one before */
     clg_plan_info info;
     bool replays, recorded;  /* kernels are to be recorded; they are */
     bool unbound;            /* some steps lack the kernels that they are to have in place of a megakernel */

@@ -189,10 +189,11 @@ static clg_status run(clg_plan *p) {
     CLG_TRY(clg_plan_replay_record(p));
     for (int i = 0; i < p->n_effects; i++) clg_slot_change(p->effects[i].node->slot);
     p->ran = true;
+    p->again = p->idle = false;
     clg_status status = clg_run_begin(p);
     if (status >= 0) status = run_steps(p, p->n_prepared, p->n_steps);
     if (status >= 0) status = clg_run_end(p);
-    if (status >= 0 && p->caps->ref) return CLG_OK;
+    if (status >= 0 && (p->caps->ref || p->again)) return CLG_OK;
     if (status >= 0) return p->shows ? clg_device_flush_run(p->device) : clg_device_flush(p->device);
     if (p->n_queues > 1) wait_for_branches(p);
     return status;

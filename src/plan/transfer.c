@@ -40,6 +40,7 @@ static clg_status write_in_line(clg_plan *p, clg_upload *u, const void *data) {
 /* Into the buffer that no run reads. What is left behind is read by the runs so far. */
 static clg_status write_other(clg_plan *p, clg_upload *u, const void *data) {
     struct _cl_event *all = NULL;
+    if (p->ended && p->idle) clg_upload_idle(u);
     if (p->ended) return clg_upload_write(u, data, clg_upload_fresh(u) ? NULL : clg_run_event(p));
     if (p->ran) { /* a run was not enqueued whole */
         CLG_TRY(clg_link_mark(p->device, &(clg_link){ .done = &all }));
@@ -88,8 +89,10 @@ clg_status clg_read(clg_plan *p, clg_tensor *t, void *data, size_t bytes) {
     const double start = clg_trace_start(p->device);
     const size_t n = (size_t)clg_value_elems(v);
     const bool look = p->ended && clg_target_is_shared(p, target);
-    const clg_status status = look ? clg_buffer_look(v->buffer, v->offset, t->dtype, data, n, clg_run_event(p))
+    struct _cl_event *end = look && !p->idle ? clg_run_event(p) : NULL;
+    const clg_status status = look ? clg_buffer_look(v->buffer, v->offset, t->dtype, data, n, end)
                                    : clg_buffer_read(v->buffer, v->offset, t->dtype, data, n);
+    p->idle |= look && status >= 0;
     clg_trace_call(p->device, "clg_read", clg_tensor_name(t), start);
     CLG_TRY(status);
     clg_plan_save_programs(p);
