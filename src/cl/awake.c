@@ -12,6 +12,8 @@
  *   - the host looks for a moment, before it sleeps, whether that kernel has begun, and now and then for the event's
  *     state, which takes locks that the worker needs.
  *
+ * Where a plan is one kernel that can stay (resident.c) it waits for the next run by itself, without a command between.
+ *
  * The bell is a word of a mapped buffer, and another one tells that the kernel has begun. OpenCL 1.2 does not promise
  * that a running kernel sees the host's store, nor the host the kernel's: where they do not, the spinning ends by its
  * own count and the event tells the end, and only time is lost. Nothing else depends on it. */
