@@ -339,6 +339,44 @@ Test(plan, updates_come_early) {
     clg_device_destroy(&dev);
 }
 
+/* A large weight is updated by the product that is its gradient, which then has no memory, in place. Sizes are such
+ * that tiles hang over both edges. */
+static void train_wide(const char *impl, bool apart, clg_plan_info *info, float *w) {
+    enum { BATCH = 9, IN = 150, OUT = 121, MANY = 3 };
+    float x[BATCH * IN];
+    clg_device *dev = open_device(NULL);
+    clg_store *store = clg_store_create(dev, 3);
+    clg_graph *g = clg_graph_create(dev, store);
+    clg_tensor *in = clg_input(g, "x", CLG_F32, CLG_SHAPE(BATCH, IN));
+    clg_tensor *h = clg_nn_linear(clg_relu(clg_nn_linear(in, "wide", OUT)), "last", 5);
+    clg_tensor *step = clg_sgd(clg_mean(clg_square(h), CLG_ALL), clg_optim_params(.lr = 0.5));
+    clg_plan *p = compile(g, CLG_LIST(step), clg_plan_params(.impl = impl, .no_fuse = apart));
+    random_state = 9;
+    for (int i = 0; i < MANY; i++) {
+        fill_random(x, BATCH * IN);
+        OK(clg_write(p, in, x, sizeof x));
+        OK(clg_run(p));
+    }
+    OK(clg_store_read(store, "wide.weight", w, IN * OUT * sizeof *w));
+    clg_plan_get_info(p, info);
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+    clg_store_destroy(&store);
+    clg_device_destroy(&dev);
+}
+
+Test(plan, updates_in_tails) {
+    static const char *const impls[] = { "matmul.tile_cpu", "matmul.tile_gpu", "matmul.clblast" };
+    static float got[150 * 121], want[150 * 121];
+    for (int i = 0; i < 3; i++) {
+        clg_plan_info in_tail, apart;
+        train_wide(impls[i], false, &in_tail, got);
+        train_wide(impls[i], true, &apart, want);
+        cr_expect(memcmp(got, want, sizeof got) == 0, "%s: other weights", impls[i]);
+        if (i < 2) cr_expect_lt(in_tail.bytes_arena, sizeof got, "%s: the gradient has memory", impls[i]);
+    }
+}
+
 /* Small updates wait for each other and become one launch; the momentum's numbers are the same for all. */
 Test(plan, updates_in_one_launch) {
     enum { LAYERS = 6, SIZE = 20, ALL_STATE = 2 * LAYERS * (SIZE + 1) * SIZE + 8 };

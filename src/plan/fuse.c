@@ -17,6 +17,7 @@
 enum {
     MAX_POINTERS = 20, /* of a unit: a device must take 1024 bytes of arguments, and a buffer is 16 */
     MAX_TAIL_POINTERS = 8, /* of a tail, and a kernel has its own */
+    LARGE = 16384,     /* elements of a param whose update is worth a tail */
 };
 
 typedef struct fusion {
@@ -202,13 +203,13 @@ static bool is_effect(const clg_plan *p, int root) {
     return false;
 }
 
-/* Results of a unit that leave it; effects count as many: updates of params are better kept together. */
+/* Results of a unit that leave it; small effects count as many: updates of such params are better kept together. */
 static int result_count(const fusion *f, int u) {
     int n = 0;
     for (int i = 0; i < f->p->n_nodes; i++) {
         const clg_node *c = f->p->graph->nodes[i];
         if (f->unit_of[i] != u) continue;
-        if (is_effect(f->p, c->out[0]->id)) return INT_MAX;
+        if (is_effect(f->p, c->out[0]->id) && out_elems(c, 0) < LARGE) return INT_MAX;
         n += is_wanted(f, c, u, u);
     }
     return n;

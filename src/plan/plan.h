@@ -294,6 +294,12 @@ static inline int clg_value_mem(const clg_plan *p, int v) {
     return v;
 }
 
+/** What a step writes, for people: the variable, where a new value of it goes to its memory. */
+static inline const clg_tensor *clg_written(const clg_plan *p, int v) {
+    const int mem = clg_value_mem(p, v);
+    return p->values[p->values[mem].place == CLG_PLACE_SLOT ? mem : v].t;
+}
+
 static inline bool clg_arg_touches(const clg_step_arg *a) { return a->kind <= CLG_ARG_INOUT; }
 static inline bool clg_arg_writes(const clg_step_arg *a) { return a->kind == CLG_ARG_OUT || a->kind == CLG_ARG_INOUT; }
 

@@ -24,7 +24,7 @@ static void write_outputs(const clg_plan *p, const clg_step *s, clg_str *out) {
     const char *comma = "";
     for (int i = 0; i < s->n_args; i++) {
         if (s->args[i].kind != CLG_ARG_OUT && s->args[i].kind != CLG_ARG_INOUT) continue;
-        const clg_tensor *t = p->values[s->args[i].value].t;
+        const clg_tensor *t = clg_written(p, s->args[i].value);
         clg_str_printf(out, "%s%s %s", comma, clg_tensor_name(t),
                        clg_shape_text(t->dtype, t->shape, shape, sizeof shape));
         comma = ", ";

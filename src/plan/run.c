@@ -107,7 +107,7 @@ clg_status clg_step_rebind(clg_plan *p, clg_step *s, int mem) {
 static clg_status name_step(clg_plan *p, clg_step *s) {
     const clg_tensor *out = NULL;
     for (int i = 0; i < s->n_args && !out; i++)
-        if (clg_arg_touches(&s->args[i]) && clg_arg_writes(&s->args[i])) out = p->values[s->args[i].value].t;
+        if (clg_arg_touches(&s->args[i]) && clg_arg_writes(&s->args[i])) out = clg_written(p, s->args[i].value);
     s->note.name = clg_arena_printf(&p->arena, "%s%s%s", s->impl, out ? " " : "", out ? clg_tensor_name(out) : "");
     return s->note.name ? CLG_OK : CLG_ERR_NOMEM;
 }

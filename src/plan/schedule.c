@@ -8,9 +8,14 @@
 
 #include "base/alloc.h"
 
-/* The unit of a new value may write into the slot: it reads the old value at most element by element. */
+/* The unit of a new value may write into the slot: it reads the old value at most element by element, each before it is
+ * written, as elementwise kernels and tails do. */
 static bool may_write(const clg_plan *p, const clg_effect *e, int unit) {
-    return (p->units[unit].elementwise && !p->caps->ref) || !clg_unit_reads(p, &p->units[unit], e->dst);
+    const clg_unit *u = &p->units[unit];
+    clg_unit head = *u;
+    head.n_nodes = 1;
+    if (!clg_unit_reads(p, u, e->dst)) return true;
+    return !p->caps->ref && (u->elementwise || !clg_unit_reads(p, &head, e->dst));
 }
 
 static bool try_in_place(clg_plan *p, clg_effect *e) {
