@@ -15,7 +15,6 @@
 
 typedef struct undo {
     clg_kept kept;
-    bool complete;      /* all that may have to be put back is there */
     bool lacked;        /* an implementation was passed over for lack of memory: once, since it is seldom its fault */
 } undo;
 
@@ -33,7 +32,12 @@ static bool writes_slot(const clg_plan *p, const clg_step *s, const clg_slot *sl
     return false;
 }
 
-static bool may_fail(const clg_step *s) { return s->kind == CLG_STEP_KERNEL || s->kind == CLG_STEP_GEMM; }
+/* Whether step i begins a launch, which may fail: a megakernel is one. */
+static bool may_fail(const clg_plan *p, int i) {
+    const clg_step *s = &p->steps[i];
+    if (s->mega && i > 0 && p->steps[i - 1].mega == s->mega) return false;
+    return s->kind == CLG_STEP_KERNEL || s->kind == CLG_STEP_GEMM;
+}
 
 /* Whether a slot may be written already when a launch fails. */
 static bool is_at_risk(clg_plan *p, const clg_slot *slot) {
@@ -41,7 +45,7 @@ static bool is_at_risk(clg_plan *p, const clg_slot *slot) {
     for (int k = 0; k < n_parts(p); k++) {
         const clg_plan *q = part(p, k);
         for (int i = 0; i < q->n_steps; i++) {
-            if (written && may_fail(&q->steps[i])) return true;
+            if (written && may_fail(q, i)) return true;
             written = written || writes_slot(q, &q->steps[i], slot);
         }
     }
@@ -68,8 +72,7 @@ static void take_copies(clg_plan *p, undo *u) {
         clg_slot *slot = p->effects[i].node->slot;
         if (is_at_risk(p, slot)) status = clg_kept_take(&u->kept, slot);
     }
-    u->complete = status >= 0;
-    if (u->complete) return;
+    if (status >= 0) return;
     clg_log_msg(CLG_LOG_DEBUG, "the first run cannot be undone: %s", clg_error());
     clg_kept_drop(&u->kept);
 }
@@ -78,8 +81,8 @@ static void take_copies(clg_plan *p, undo *u) {
 static bool put_back(clg_plan *p, undo *u) {
     for (int k = 0; k < n_parts(p); k++)
         if (clg_device_finish(part(p, k)->device) < 0) return false; /* a lost device stays lost */
-    for (int i = 0; i < p->n_effects && !u->complete; i++)
-        if (was_written(p, p->effects[i].node->slot)) return false;
+    for (int i = 0; i < p->n_effects; i++) /* the steps of a megakernel that was refused are launched one by one */
+        if (was_written(p, p->effects[i].node->slot) && !clg_kept_has(&u->kept, p->effects[i].node->slot)) return false;
     return clg_kept_put_back(&u->kept) >= 0;
 }
 

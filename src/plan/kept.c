@@ -33,6 +33,12 @@ static clg_status copy_far(copy *c) {
     return CLG_OK;
 }
 
+bool clg_kept_has(const clg_kept *k, const clg_slot *s) {
+    for (int i = 0; i < k->n; i++)
+        if (k->copies[i].slot == s) return true;
+    return elems(s) == 0;
+}
+
 clg_status clg_kept_take(clg_kept *k, clg_slot *s) {
     if (elems(s) == 0) return CLG_OK;
     if (!clg_grow(&k->copies, &k->cap, k->n + 1, sizeof *k->copies)) return clg_fail_nomem("plan");

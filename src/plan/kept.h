@@ -14,6 +14,9 @@ typedef struct clg_kept {
 /** Copies a slot as it is behind all that was enqueued. After a failure the copies before are still there. */
 clg_status clg_kept_take(clg_kept *k, clg_slot *s);
 
+/** Whether a slot can be put back; one without elements always can. */
+bool clg_kept_has(const clg_kept *k, const clg_slot *s);
+
 /** Moves the copies to host memory; false: it was done before, or it cannot be. */
 bool clg_kept_make_room(clg_kept *k);
 
