@@ -1,10 +1,13 @@
 /* Runs that one command does after each other, and kernels that wait for the next run: the answers are those of runs
  * that are commands of their own, whatever comes between, and however long the host stays away. */
 #define CL_TARGET_OPENCL_VERSION 300
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "support/nets.h"
 #include "support/opencl.h"
+#include <clgrad/opencl.h>
 #include <pthread.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { IN = 48, MID = 40, OUT = 12, CALLS = 900, STREAM = 300 };
 
@@ -159,6 +162,20 @@ Test(resident, off, .timeout = 60) {
     cr_expect(!d && strstr(clg_error(), "CLGRAD_RESIDENT=perhaps: is none of on, off"), "%s", clg_error());
 }
 
+/* A group that waits leaves at once, but for the one that stays: no run is lost. */
+Test(resident, impatient, .timeout = 60) {
+    char dir[] = "/tmp/clgrad-resident-XXXXXX", command[1000];
+    cr_assert(mkdtemp(dir));
+    snprintf(command, sizeof command, "cp '%s'/cl/*.cl* '%s' && grep -q 'looks >= most) return false' '%s'/mega.clh && "
+             "sed -i 's/looks >= most) return false/looks >= 0) return false/' '%s'/mega.clh", getenv("CLGRAD_SOURCE"),
+             dir, dir, dir);
+    cr_assert_eq(system(command), 0);
+    setenv("CLGRAD_CL_PATH", dir, 1);
+    (void)call_often(NULL, can_stay() ? 500 : 0);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    cr_expect_eq(system(command), 0);
+}
+
 /* --- streams --- */
 
 /* Steps of training without a wait; what they leave. */
@@ -197,6 +214,188 @@ Test(resident, streams, .timeout = 120) {
         cr_expect(memcmp(got, want, sizeof got) == 0, "net %d: runs of one command leave other bits", (int)i);
     }
     cr_expect((joined > 0) == can_stay(), "%d runs joined others", (int)joined);
+}
+
+/* --- what belongs between runs --- */
+
+enum { SIDE = 64, CELLS = SIDE * SIDE };
+
+typedef struct sums {
+    clg_store  *store;
+    clg_graph  *g;
+    clg_tensor *x, *ones, *w; /* x: SIDE x SIDE */
+    clg_plan   *plan;
+} sums;
+
+static sums make_sums(clg_device *d) {
+    sums s = { .store = clg_store_create(d, 1) };
+    s.g = clg_graph_create(d, s.store);
+    s.x = clg_input(s.g, "x", CLG_F32, CLG_SHAPE(SIDE, SIDE));
+    s.ones = clg_param(s.g, "ones", CLG_F32, CLG_SHAPE(SIDE, SIDE), CLG_INIT_ONE);
+    s.w = clg_param(s.g, "w", CLG_F32, CLG_SHAPE(SIDE, SIDE), CLG_INIT_ZERO);
+    return s;
+}
+
+static void compile_sums(sums *s, clg_list targets) {
+    s->plan = clg_compile(s->g, targets, clg_plan_params(.mega = CLG_MEGA_ON));
+    cr_assert(s->plan, "%s", clg_error());
+}
+
+static void free_sums(sums *s) {
+    clg_plan_destroy(&s->plan);
+    clg_graph_destroy(&s->g);
+    clg_store_destroy(&s->store);
+}
+
+static void expect_all(const sums *s, const char *name, float want) {
+    static float w[CELLS];
+    OK(clg_store_read(s->store, name, w, sizeof w));
+    for (int i = 0; i < CELLS; i++) cr_assert_float_eq(w[i], want, 0, "%s[%d] is %g, not %g", name, i, w[i], want);
+}
+
+/* More runs in a row than a command may take: each is done once. */
+Test(resident, many_runs, .timeout = 60) {
+    enum { RUNS = 5000 };
+    clg_device *d = open_cpu(NULL);
+    sums s = make_sums(d);
+    clg_tensor *one = clg_param(s.g, "one", CLG_F32, CLG_SHAPE(1), CLG_INIT_ONE);
+    compile_sums(&s, CLG_LIST(clg_assign(s.w, clg_add(s.w, one)), clg_matmul(s.x, s.ones)));
+    for (int k = 1; k <= 3; k++) {
+        for (int i = 0; i < RUNS; i++) OK(clg_run(s.plan));
+        expect_all(&s, "w", (float)(k * RUNS));
+    }
+    cr_expect(!can_stay() || stats_of(d).runs_joined > RUNS, "%d runs joined", (int)stats_of(d).runs_joined);
+    free_sums(&s);
+    clg_device_destroy(&d);
+}
+
+/* An input that is a target, too, is uploaded by a command of the queue. */
+Test(resident, uploads_in_line, .timeout = 60) {
+    static float x[CELLS];
+    float want = 0;
+    clg_device *d = open_cpu(NULL);
+    sums s = make_sums(d);
+    compile_sums(&s, CLG_LIST(s.x, clg_assign(s.w, clg_add(s.w, clg_relu(clg_matmul(s.x, s.ones))))));
+    for (int i = 0; i < 500; i++) {
+        for (int k = 0; k < CELLS; k++) x[k] = (float)(i % 3);
+        OK(clg_write(s.plan, s.x, x, sizeof x));
+        OK(clg_run(s.plan));
+        want += (float)(i % 3 * SIDE);
+    }
+    expect_all(&s, "w", want);
+    free_sums(&s);
+    clg_device_destroy(&d);
+}
+
+/* The old value of one variable becomes another's: a copy behind the kernel, or before it. */
+Test(resident, copies, .timeout = 60) {
+    clg_device *d = open_cpu(NULL);
+    sums s = make_sums(d);
+    clg_tensor *old = clg_param(s.g, "old", CLG_F32, CLG_SHAPE(SIDE, SIDE), CLG_INIT_ZERO);
+    clg_tensor *mean = clg_scale(clg_matmul(s.w, s.ones), 1.0 / SIDE); /* of equal numbers: themselves */
+    compile_sums(&s, CLG_LIST(clg_assign(s.w, clg_add(mean, s.ones)), clg_assign(old, s.w)));
+    for (int i = 0; i < 300; i++) OK(clg_run(s.plan));
+    expect_all(&s, "w", 300);
+    expect_all(&s, "old", 299);
+    free_sums(&s);
+    clg_device_destroy(&d);
+}
+
+/* --- applications with commands of their own --- */
+
+enum { WIDE = 256 };
+
+typedef struct app {
+    cl_context       context;
+    cl_command_queue queue;
+    clg_device *d;
+    clg_store  *store;
+    clg_graph  *g;
+    clg_tensor *x, *y;
+    clg_plan   *plan;
+    cl_mem      in, out;
+} app;
+
+/* y = relu(x . 1) . 1; shares: the library enqueues on the application's queue. */
+static app make_app(bool shares) {
+    cl_int err = CL_SUCCESS;
+    cl_device_id id = opencl_id(opencl_device());
+    app a = { 0 };
+    cr_assert(id);
+    a.context = clCreateContext(NULL, 1, &id, NULL, NULL, &err);
+    cr_assert_eq(err, CL_SUCCESS);
+    a.queue = clCreateCommandQueue(a.context, id, 0, &err);
+    cr_assert_eq(err, CL_SUCCESS);
+    a.d = clg_device_wrap(a.context, id, shares ? a.queue : NULL, NULL);
+    cr_assert(a.d, "%s", clg_error());
+    a.store = clg_store_create(a.d, 1);
+    a.g = clg_graph_create(a.d, a.store);
+    a.x = clg_input(a.g, "x", CLG_F32, CLG_SHAPE(WIDE, WIDE));
+    clg_tensor *ones = clg_param(a.g, "ones", CLG_F32, CLG_SHAPE(WIDE, WIDE), CLG_INIT_ONE);
+    a.y = clg_matmul(clg_relu(clg_matmul(a.x, ones)), ones);
+    a.plan = clg_compile(a.g, CLG_LIST(a.y), clg_plan_params(.mega = CLG_MEGA_ON, .inference = true));
+    cr_assert(a.plan, "%s", clg_error());
+    const size_t bytes = WIDE * WIDE * sizeof(float) + CLG_MEM_SLACK;
+    a.in = clCreateBuffer(a.context, CL_MEM_READ_WRITE, bytes, NULL, &err);
+    a.out = clCreateBuffer(a.context, CL_MEM_READ_WRITE, bytes, NULL, &err);
+    cr_assert_eq(err, CL_SUCCESS);
+    OK(clg_plan_use(a.plan, a.x, a.in, 0));
+    OK(clg_plan_use(a.plan, a.y, a.out, 0));
+    return a;
+}
+
+static void free_app(app *a) {
+    clg_plan_destroy(&a->plan);
+    clg_graph_destroy(&a->g);
+    clg_store_destroy(&a->store);
+    clg_device_destroy(&a->d);
+    clReleaseMemObject(a->in);
+    clReleaseMemObject(a->out);
+    clReleaseCommandQueue(a->queue);
+    clReleaseContext(a->context);
+}
+
+static void fill_input(const app *a, float x, cl_uint n, const cl_event *wait, cl_event *done) {
+    cr_assert_eq(clEnqueueFillBuffer(a->queue, a->in, &x, sizeof x, 0, WIDE * WIDE * sizeof x, n, wait, done), CL_SUCCESS);
+}
+
+/* Runs are in the order of the application's queue, on which the library sees its own commands alone. */
+Test(resident, queue_of_the_application, .timeout = 60) {
+    enum { RUNS = 200 };
+    static float got[RUNS];
+    app a = make_app(true);
+    for (int i = 0; i < RUNS; i++) {
+        fill_input(&a, (float)(i % 5 + 1), 0, NULL, NULL);
+        OK(clg_run(a.plan));
+        cr_assert_eq(clEnqueueReadBuffer(a.queue, a.out, CL_FALSE, 0, sizeof *got, &got[i], 0, NULL, NULL), CL_SUCCESS);
+    }
+    cr_assert_eq(clFinish(a.queue), CL_SUCCESS);
+    for (int i = 0; i < RUNS; i++)
+        cr_expect_float_eq(got[i], (float)((i % 5 + 1) * WIDE * WIDE), 0, "run %d: %g", i, got[i]);
+    cr_expect_eq(stats_of(a.d).runs_joined, 0);
+    free_app(&a);
+}
+
+/* A run behind an event of another queue. */
+Test(resident, events_of_the_application, .timeout = 60) {
+    static float y[WIDE * WIDE];
+    app a = make_app(false);
+    for (int i = 0; i < 60; i++) {
+        const float x = (float)(i % 7 + 1);
+        cl_int err = CL_SUCCESS;
+        cl_event gate = clCreateUserEvent(a.context, &err), filled = NULL;
+        cr_assert_eq(err, CL_SUCCESS);
+        for (int k = 0; k < 3; k++) OK(clg_run(a.plan));
+        fill_input(&a, x, 1, &gate, &filled);
+        clFlush(a.queue);
+        OK(clg_run_events(a.plan, 1, &filled, NULL));
+        cr_assert_eq(clSetUserEventStatus(gate, CL_COMPLETE), CL_SUCCESS);
+        OK(clg_read(a.plan, a.y, y, sizeof y));
+        cr_expect_float_eq(y[0], x * WIDE * WIDE, 0, "round %d: %g", i, y[0]);
+        clReleaseEvent(filled);
+        clReleaseEvent(gate);
+    }
+    free_app(&a);
 }
 
 /* --- threads --- */

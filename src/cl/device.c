@@ -108,6 +108,7 @@ static clg_status open_opencl(clg_device *d, const clg_device_params *p) {
                            "lists them) or use CLGRAD_DEVICE=ref");
     }
     CLG_TRY(clg_queues_create(d));
+    d->resides &= own_queue; /* what the application enqueues on its own is not seen */
     if (!own_queue) return CLG_OK;
     d->resides &= d->caps.cls == CLG_CLASS_CPU && d->caps.shares && clg_shared_has_atomics(&d->row);
     return clg_awake_create(d, p->active_wait_us);

@@ -38,8 +38,13 @@ clg_status clg_kernel_uses(clg_kernel *k, clg_buffer *const *b, int n);
 /** Checks that this local size fits the device and the kernel; global is rounded up by the caller. */
 clg_status clg_kernel_set_range(clg_kernel *k, const size_t global[3], const size_t local[3]);
 
-/** For a kernel that can do several runs in one command (cl/mega.clh), in words that host and device share: `most` of
- *  them. at: the place of the argument "ticket". */
+/** What the words of a kernel that stays have before its own: lines of the cache, one for itself, one for the count of
+ *  runs, and the doors, whose tag begins at that bit (cl/mega.clh). */
+enum { CLG_STAY_LINE = 16, CLG_STAY_DOORS = 8, CLG_STAY_TAG = 11,
+       CLG_STAY_WORDS = (2 + CLG_STAY_DOORS) * CLG_STAY_LINE };
+
+/** For a kernel that can do several runs in one command, with such words in a buffer that host and device share: `most`
+ *  of them. at: the place of the argument "ticket". */
 clg_status clg_kernel_stays(clg_kernel *k, clg_buffer *words, int at, int most);
 
 /** One more run by the command that is under way, if that can be, and nothing has been enqueued since; gives: its event

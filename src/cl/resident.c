@@ -7,16 +7,20 @@
  * Each such command has a door, a word that says how many runs are asked of it, and whether it is closed: then there
  * will be no more. The host asks at an open door in place of enqueueing; it closes the door as soon as anything else has
  * been enqueued on the device, behind which the next run belongs, and before it waits. The kernel closes it when it has
- * done all and does not wait for more. So each run that was asked for is done, by whoever closes. One more word counts
- * the runs that are done, which a host may read that has to wait only for a moment.
+ * done all and does not wait for more: no work-group is the last to leave while the door is open, so each run that was
+ * asked for is done. One more word counts the runs that are done, which a host may read that has to wait only for a
+ * moment.
+ *
+ * The kernel's atomic operations are those of OpenCL 1.2, which promises nothing of what a host sees; on the CPU
+ * implementations that say they have atomics in shared memory they are the processor's.
  *
  * A door is used again when all runs that it was asked for are done. A work-group that comes that late finds another
  * tag at it than its command has. */
 #include "base/clock.h"
 #include "cl/internal.h"
 
-enum { DOORS = 8, LINE = 16 };                                    /* words: of a line of the cache (cl/mega.clh) */
-enum { TAGS = 1 << 20, TAG = 11, RUN = 1 << 1, RUNS = 1023 << 1, CLOSED = 1 }; /* of a door: tag, runs, closed */
+enum { DOORS = CLG_STAY_DOORS, LINE = CLG_STAY_LINE, TAG = CLG_STAY_TAG };
+enum { TAGS = 1 << 20, RUN = 1 << 1, RUNS = (1 << TAG) - RUN, CLOSED = 1 }; /* of a door: tag, runs, closed */
 
 struct clg_resident {
     clg_device  *device;
@@ -100,8 +104,10 @@ void clg_resident_opened(clg_resident *r, cl_uint changes, cl_event event) {
     r->event = event;
     pthread_mutex_lock(&d->lock);
     r->last[r->at] = ++r->asked;
-    if (d->changes == changes) d->resident = r;
-    else atomic_fetch_or(door_of(r, r->at), CLOSED);
+    if (d->changes != changes) { /* another thread's command may be before this one or behind it: neither is the last */
+        atomic_fetch_or(door_of(r, r->at), CLOSED);
+        end_locked(d);
+    } else d->resident = r;
     pthread_mutex_unlock(&d->lock);
 }
 

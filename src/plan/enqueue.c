@@ -84,8 +84,10 @@ clg_status clg_steps_run(clg_plan *p, int begin, int end, clg_kernel *kernel) {
         list_reads(p, i, &l);
         gives |= gives_event(p, i);
     }
-    p->again = l.n_wait == 0 && clg_kernel_again(kernel, gives);
-    if (p->again) return CLG_OK; /* the events of the steps are those of its command already */
+    if (l.n_wait == 0 && clg_kernel_again(kernel, gives)) { /* the events of the steps are those of its command already */
+        p->again = end == p->n_steps;
+        return CLG_OK;
+    }
     if (gives) l.done = &event;
     CLG_TRY(clg_kernel_enqueue(kernel, NULL, &l));
     clg_status status = CLG_OK;

@@ -23,7 +23,6 @@ enum {
     MOST_FUNCTIONS = 48,  /* of a program, which is compiled in one go by one thread */
     HEAD = 4, FIXED = 9,  /* words of the table: before the records; of a record before the arguments (cl/mega.clh) */
     MOST_REGIONS = 8,     /* whose counters are looked at when a step is nearly over */
-    COUNTS = 160,         /* words of the state before the counts of steps */
     TICKET = 4,           /* place of that argument of the kernel */
     WORK_BYTES = 82176,   /* of CLG_WORK: the most that a kernel asks for, conv_expand.cl */
 };
@@ -285,7 +284,8 @@ static clg_status build(const clg_plan *p, clg_mega *m) {
     clg_status status = CLG_OK;
     write_prelude(p, m, &text);
     CLG_TRY_END(write_sections(p, m, &text));
-    clg_str_printf(&text, "#define MEGA_WIDTH %d\n#include \"mega.clh\"\n", m->width);
+    clg_str_printf(&text, "#define MEGA_WIDTH %d\n#define MEGA_LINE %d\n#define MEGA_DOORS %d\n#define MEGA_TAG %d\n"
+                   "#include \"mega.clh\"\n", m->width, CLG_STAY_LINE, CLG_STAY_DOORS, CLG_STAY_TAG);
     for (int f = 0; f < m->n_fn; f++) write_function(p, m, f, &text);
     write_calls(m, &text);
     write_kernel(p, m, &text);
@@ -401,7 +401,7 @@ static clg_status make_table(const clg_plan *p, clg_mega *m) {
     if (status >= 0) status = clg_buffer_write(m->table, 0, CLG_I64, t, words);
     clg_free(t);
     if (status < 0) return status;
-    const size_t counts = (size_t)(COUNTS + steps * (1 + regions_of(p)));
+    const size_t counts = (size_t)(CLG_STAY_WORDS + steps * (1 + regions_of(p)));
     return clg_buffer_create_shared(p->device, counts * sizeof(int32_t), "state of a megakernel", &m->state);
 }
 
@@ -487,7 +487,10 @@ void clg_plan_mega_drop(clg_plan *p) {
  * LeNet in batches of 64, 15 % for one picture by MobileNetV2 (180 us a step by this model of a slow core) and for
  * eight (1440 us), 10 % for one by ResNet-18 (890 us), 1 % for training the CIFAR net in batches of 64 (2400 us), whose
  * process then takes 61 MB and not 75. Behind that, plans that share kernels had better share their programs. But of one
- * plan one program is compiled in half the time of many small ones: LeNet's training in 8 seconds and not in 14. */
+ * plan one program is compiled in half the time of many small ones: LeNet's training in 8 seconds and not in 14.
+ *
+ * A plan of one kernel has no launches to save but those between its runs (resident.c): 15 of 85 us for a product of
+ * 256. Below a few microseconds it is not worth a program of its own. */
 static bool is_short(const clg_plan *p) {
     const double most = 2.5e-3, alone = 5e-5;
     const bool worth = p->info.n_kernels >= LEAST || (p->info.n_steps == 1 && seconds_of_run(p) >= alone);
@@ -523,7 +526,7 @@ static clg_status make(clg_plan *p, int begin, int *end) {
     if (!m) return clg_fail_nomem("megakernel");
     CLG_TRY_END(gather(p, m, begin));
     *end = m->end;
-    if (m->end - m->begin < LEAST && p->info.n_steps > 1) goto end;
+    if (m->end == begin || (m->end - begin < LEAST && p->info.n_steps > 1)) goto end;
     CLG_TRY_END(build(p, m));
     CLG_TRY_END(make_table(p, m));
     CLG_TRY_END(bind(p, m));

@@ -88,8 +88,8 @@ clg_status clg_read(clg_plan *p, clg_tensor *t, void *data, size_t bytes) {
     const clg_value *v = &p->values[target->value];
     const double start = clg_trace_start(p->device);
     const size_t n = (size_t)clg_value_elems(v);
-    const bool look = p->ended && clg_target_is_shared(p, target);
-    struct _cl_event *end = look && !p->idle ? clg_run_event(p) : NULL;
+    struct _cl_event *end = p->ended && !p->idle ? clg_run_event(p) : NULL;
+    const bool look = p->ended && (p->idle || end) && clg_target_is_shared(p, target);
     const clg_status status = look ? clg_buffer_look(v->buffer, v->offset, t->dtype, data, n, end)
                                    : clg_buffer_read(v->buffer, v->offset, t->dtype, data, n);
     p->idle |= look && status >= 0;
