@@ -6,17 +6,6 @@
 #include "support/opencl.h"
 #include <unistd.h>
 
-static clg_device *open_or_skip(void) {
-    clg_device *d = clg_device_open(opencl_device(), NULL);
-    clg_device_info info;
-    cr_assert(d, "%s", clg_error());
-    clg_device_get_info(d, &info);
-    if (info.type == CLG_DEVICE_CPU) return d;
-    clg_device_destroy(&d);
-    cr_skip_test("megakernels are for CPUs");
-    return NULL;
-}
-
 /* --- training --- */
 
 static int in_one(const net *n) { return reported(n, "n_mega"); }
@@ -40,7 +29,7 @@ static void compare(clg_device *d) {
 }
 
 Test(mega, gives_the_bits_of_steps, .timeout = 200) {
-    clg_device *d = open_or_skip();
+    clg_device *d = open_cpu(NULL);
     compare(d);
     clg_device_destroy(&d);
 }
@@ -48,14 +37,14 @@ Test(mega, gives_the_bits_of_steps, .timeout = 200) {
 /* Inputs have two buffers there, which take turns. */
 Test(mega, with_uploads_beside, .timeout = 200) {
     setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
-    clg_device *d = open_or_skip();
+    clg_device *d = open_cpu(NULL);
     compare(d);
     clg_device_destroy(&d);
 }
 
 /* One group does everything, in order. */
 Test(mega, on_one_core, .timeout = 200) {
-    clg_device *d = open_or_skip();
+    clg_device *d = open_cpu(NULL);
     clg_device_destroy(&d);
     if (getenv("CLGRAD_DEVICE") && strchr(getenv("CLGRAD_DEVICE"), '#')) cr_skip_test("a part has no parts");
     d = clg_device_open("#0/2", NULL);
@@ -87,7 +76,7 @@ Test(mega, that_does_not_build, .timeout = 100) {
              dir, dir);
     cr_assert_eq(system(command), 0);
     setenv("CLGRAD_CL_PATH", dir, 1);
-    clg_device *d = open_or_skip();
+    clg_device *d = open_cpu(NULL);
     clg_graph *g;
     net n = { 0 };
     clg_set_log(take_warning, NULL, CLG_LOG_WARN);
@@ -106,12 +95,9 @@ Test(mega, that_does_not_build, .timeout = 100) {
 
 /* Steps that profile have times. */
 Test(mega, leaves_what_it_would_spoil, .timeout = 100) {
-    clg_device *d = open_or_skip();
+    clg_device *d = open_cpu(clg_device_params(.profiling = true));
     clg_graph *g;
     net n = { 0 };
-    clg_device_destroy(&d);
-    d = clg_device_open(opencl_device(), clg_device_params(.profiling = true));
-    cr_assert(d, "%s", clg_error());
     n.plan = small_plan(d, &g, NULL);
     cr_assert(n.plan, "%s", clg_error());
     cr_expect_eq(in_one(&n), 0);
@@ -233,7 +219,7 @@ static int run_bunch(bunch *a, clg_device *d, int *kernels) {
 }
 
 Test(mega, every_op, .timeout = 900) {
-    clg_device *d = open_or_skip();
+    clg_device *d = open_cpu(NULL);
     int ops = 0, in = 0, kernels = 0;
     bunch b = { 0 };
     for (int op = 0; op < clg_op_count(); op++) {

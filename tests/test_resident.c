@@ -35,26 +35,11 @@ static bool can_stay(void) {
     return can;
 }
 
-static clg_device *open_cpu(const clg_device_params *params) {
-    clg_device_info info;
-    clg_device *d = clg_device_open(opencl_device(), params);
-    cr_assert(d, "%s", clg_error());
-    clg_device_get_info(d, &info);
-    if (info.type == CLG_DEVICE_CPU) return d;
-    clg_device_destroy(&d);
-    cr_skip_test("kernels stay on CPUs");
-    return NULL;
-}
-
 /* --- a perceptron of small integers, so that its answers are known --- */
 
 typedef struct mlp {
-    clg_device *dev;
-    clg_store  *store;
-    clg_graph  *g;
-    clg_tensor *x, *y;
-    clg_plan   *plan;
-    float       first[IN * MID], second[MID * OUT];
+    net   n;
+    float first[IN * MID], second[MID * OUT];
 } mlp;
 
 static float small(int i, int salt) { return (float)((i * 7 + salt * 13) % 9 - 4); }
@@ -62,27 +47,21 @@ static float small(int i, int salt) { return (float)((i * 7 + salt * 13) % 9 - 4
 static void set_weights(mlp *m, int salt) {
     for (int i = 0; i < IN * MID; i++) m->first[i] = small(i, salt);
     for (int i = 0; i < MID * OUT; i++) m->second[i] = small(i, salt + 1);
-    OK(clg_store_write(m->store, "first", m->first, sizeof m->first));
-    OK(clg_store_write(m->store, "second", m->second, sizeof m->second));
+    OK(clg_store_write(m->n.store, "first", m->first, sizeof m->first));
+    OK(clg_store_write(m->n.store, "second", m->second, sizeof m->second));
 }
 
 static void make_mlp(clg_device *d, mlp *m) {
-    m->dev = d;
-    m->store = clg_store_create(d, 3);
-    m->g = clg_graph_create(d, m->store);
-    m->x = clg_input(m->g, "x", CLG_F32, CLG_SHAPE(1, IN));
-    clg_tensor *a = clg_param(m->g, "first", CLG_F32, CLG_SHAPE(IN, MID), CLG_INIT_ZERO);
-    clg_tensor *b = clg_param(m->g, "second", CLG_F32, CLG_SHAPE(MID, OUT), CLG_INIT_ZERO);
-    m->y = clg_matmul(clg_relu(clg_matmul(m->x, a)), b);
-    m->plan = clg_compile(m->g, CLG_LIST(m->y), clg_plan_params(.mega = CLG_MEGA_ON, .inference = true));
-    cr_assert(m->plan, "%s", clg_error());
+    m->n.dev = d;
+    m->n.store = clg_store_create(d, 3);
+    m->n.g = clg_graph_create(d, m->n.store);
+    m->n.x = clg_input(m->n.g, "x", CLG_F32, CLG_SHAPE(1, IN));
+    clg_tensor *a = clg_param(m->n.g, "first", CLG_F32, CLG_SHAPE(IN, MID), CLG_INIT_ZERO);
+    clg_tensor *b = clg_param(m->n.g, "second", CLG_F32, CLG_SHAPE(MID, OUT), CLG_INIT_ZERO);
+    m->n.answer = clg_matmul(clg_relu(clg_matmul(m->n.x, a)), b);
+    m->n.plan = clg_compile(m->n.g, CLG_LIST(m->n.answer), clg_plan_params(.mega = CLG_MEGA_ON, .inference = true));
+    cr_assert(m->n.plan, "%s", clg_error());
     set_weights(m, 0);
-}
-
-static void free_mlp(mlp *m) {
-    clg_plan_destroy(&m->plan);
-    clg_graph_destroy(&m->g);
-    clg_store_destroy(&m->store);
 }
 
 static void expected(const mlp *m, const float *x, float *y) {
@@ -98,8 +77,8 @@ static void expected(const mlp *m, const float *x, float *y) {
 static bool call(const mlp *m, int i) {
     float x[IN], y[OUT], want[OUT];
     for (int k = 0; k < IN; k++) x[k] = small(k + i, i);
-    if (clg_write(m->plan, m->x, x, sizeof x) < 0 || clg_run(m->plan) < 0) return false;
-    if (clg_read(m->plan, m->y, y, sizeof y) < 0) return false;
+    if (clg_write(m->n.plan, m->n.x, x, sizeof x) < 0 || clg_run(m->n.plan) < 0) return false;
+    if (clg_read(m->n.plan, m->n.answer, y, sizeof y) < 0) return false;
     expected(m, x, want);
     return memcmp(y, want, sizeof y) == 0;
 }
@@ -115,11 +94,11 @@ static void interrupt(mlp *m, mlp *other, int i) {
     switch (i / 40 % 6) {
     case 0: set_weights(m, i); break;
     case 1: cr_expect(call(other, i), "%s", clg_error()); break;
-    case 2: OK(clg_device_finish(m->dev)); break;
+    case 2: OK(clg_device_finish(m->n.dev)); break;
     case 3: pause_us(away[i / 240 % 5]); break;
-    case 4: OK(clg_run(m->plan)); break; /* nobody reads it */
+    case 4: OK(clg_run(m->n.plan)); break; /* nobody reads it */
     default:
-        OK(clg_store_read(m->store, "second", weights, sizeof weights));
+        OK(clg_store_read(m->n.store, "second", weights, sizeof weights));
         cr_expect(memcmp(weights, m->second, sizeof weights) == 0, "other weights");
     }
 }
@@ -135,8 +114,8 @@ static uint64_t call_often(const clg_device_params *params, uint64_t least) {
         interrupt(&m, &other, i);
     }
     const uint64_t joined = stats_of(d).runs_joined;
-    free_mlp(&m); /* its kernel may still wait for a run */
-    free_mlp(&other);
+    free_net(&m.n); /* its kernel may still wait for a run */
+    free_net(&other.n);
     clg_device_destroy(&d);
     return joined;
 }
@@ -221,35 +200,27 @@ Test(resident, streams, .timeout = 120) {
 enum { SIDE = 64, CELLS = SIDE * SIDE };
 
 typedef struct sums {
-    clg_store  *store;
-    clg_graph  *g;
-    clg_tensor *x, *ones, *w; /* x: SIDE x SIDE */
-    clg_plan   *plan;
+    net         n;
+    clg_tensor *ones, *w; /* SIDE x SIDE, as n.x */
 } sums;
 
 static sums make_sums(clg_device *d) {
-    sums s = { .store = clg_store_create(d, 1) };
-    s.g = clg_graph_create(d, s.store);
-    s.x = clg_input(s.g, "x", CLG_F32, CLG_SHAPE(SIDE, SIDE));
-    s.ones = clg_param(s.g, "ones", CLG_F32, CLG_SHAPE(SIDE, SIDE), CLG_INIT_ONE);
-    s.w = clg_param(s.g, "w", CLG_F32, CLG_SHAPE(SIDE, SIDE), CLG_INIT_ZERO);
+    sums s = { .n.dev = d, .n.store = clg_store_create(d, 1) };
+    s.n.g = clg_graph_create(d, s.n.store);
+    s.n.x = clg_input(s.n.g, "x", CLG_F32, CLG_SHAPE(SIDE, SIDE));
+    s.ones = clg_param(s.n.g, "ones", CLG_F32, CLG_SHAPE(SIDE, SIDE), CLG_INIT_ONE);
+    s.w = clg_param(s.n.g, "w", CLG_F32, CLG_SHAPE(SIDE, SIDE), CLG_INIT_ZERO);
     return s;
 }
 
 static void compile_sums(sums *s, clg_list targets) {
-    s->plan = clg_compile(s->g, targets, clg_plan_params(.mega = CLG_MEGA_ON));
-    cr_assert(s->plan, "%s", clg_error());
-}
-
-static void free_sums(sums *s) {
-    clg_plan_destroy(&s->plan);
-    clg_graph_destroy(&s->g);
-    clg_store_destroy(&s->store);
+    s->n.plan = clg_compile(s->n.g, targets, clg_plan_params(.mega = CLG_MEGA_ON));
+    cr_assert(s->n.plan, "%s", clg_error());
 }
 
 static void expect_all(const sums *s, const char *name, float want) {
     static float w[CELLS];
-    OK(clg_store_read(s->store, name, w, sizeof w));
+    OK(clg_store_read(s->n.store, name, w, sizeof w));
     for (int i = 0; i < CELLS; i++) cr_assert_float_eq(w[i], want, 0, "%s[%d] is %g, not %g", name, i, w[i], want);
 }
 
@@ -258,14 +229,14 @@ Test(resident, many_runs, .timeout = 60) {
     enum { RUNS = 5000 };
     clg_device *d = open_cpu(NULL);
     sums s = make_sums(d);
-    clg_tensor *one = clg_param(s.g, "one", CLG_F32, CLG_SHAPE(1), CLG_INIT_ONE);
-    compile_sums(&s, CLG_LIST(clg_assign(s.w, clg_add(s.w, one)), clg_matmul(s.x, s.ones)));
+    clg_tensor *one = clg_param(s.n.g, "one", CLG_F32, CLG_SHAPE(1), CLG_INIT_ONE);
+    compile_sums(&s, CLG_LIST(clg_assign(s.w, clg_add(s.w, one)), clg_matmul(s.n.x, s.ones)));
     for (int k = 1; k <= 3; k++) {
-        for (int i = 0; i < RUNS; i++) OK(clg_run(s.plan));
+        for (int i = 0; i < RUNS; i++) OK(clg_run(s.n.plan));
         expect_all(&s, "w", (float)(k * RUNS));
     }
     cr_expect(!can_stay() || stats_of(d).runs_joined > RUNS, "%d runs joined", (int)stats_of(d).runs_joined);
-    free_sums(&s);
+    free_net(&s.n);
     clg_device_destroy(&d);
 }
 
@@ -275,15 +246,15 @@ Test(resident, uploads_in_line, .timeout = 60) {
     float want = 0;
     clg_device *d = open_cpu(NULL);
     sums s = make_sums(d);
-    compile_sums(&s, CLG_LIST(s.x, clg_assign(s.w, clg_add(s.w, clg_relu(clg_matmul(s.x, s.ones))))));
+    compile_sums(&s, CLG_LIST(s.n.x, clg_assign(s.w, clg_add(s.w, clg_relu(clg_matmul(s.n.x, s.ones))))));
     for (int i = 0; i < 500; i++) {
         for (int k = 0; k < CELLS; k++) x[k] = (float)(i % 3);
-        OK(clg_write(s.plan, s.x, x, sizeof x));
-        OK(clg_run(s.plan));
+        OK(clg_write(s.n.plan, s.n.x, x, sizeof x));
+        OK(clg_run(s.n.plan));
         want += (float)(i % 3 * SIDE);
     }
     expect_all(&s, "w", want);
-    free_sums(&s);
+    free_net(&s.n);
     clg_device_destroy(&d);
 }
 
@@ -291,13 +262,13 @@ Test(resident, uploads_in_line, .timeout = 60) {
 Test(resident, copies, .timeout = 60) {
     clg_device *d = open_cpu(NULL);
     sums s = make_sums(d);
-    clg_tensor *old = clg_param(s.g, "old", CLG_F32, CLG_SHAPE(SIDE, SIDE), CLG_INIT_ZERO);
+    clg_tensor *old = clg_param(s.n.g, "old", CLG_F32, CLG_SHAPE(SIDE, SIDE), CLG_INIT_ZERO);
     clg_tensor *mean = clg_scale(clg_matmul(s.w, s.ones), 1.0 / SIDE); /* of equal numbers: themselves */
     compile_sums(&s, CLG_LIST(clg_assign(s.w, clg_add(mean, s.ones)), clg_assign(old, s.w)));
-    for (int i = 0; i < 300; i++) OK(clg_run(s.plan));
+    for (int i = 0; i < 300; i++) OK(clg_run(s.n.plan));
     expect_all(&s, "w", 300);
     expect_all(&s, "old", 299);
-    free_sums(&s);
+    free_net(&s.n);
     clg_device_destroy(&d);
 }
 
@@ -308,12 +279,8 @@ enum { WIDE = 256 };
 typedef struct app {
     cl_context       context;
     cl_command_queue queue;
-    clg_device *d;
-    clg_store  *store;
-    clg_graph  *g;
-    clg_tensor *x, *y;
-    clg_plan   *plan;
-    cl_mem      in, out;
+    net    n;
+    cl_mem in, out;
 } app;
 
 /* y = relu(x . 1) . 1; shares: the library enqueues on the application's queue. */
@@ -326,29 +293,27 @@ static app make_app(bool shares) {
     cr_assert_eq(err, CL_SUCCESS);
     a.queue = clCreateCommandQueue(a.context, id, 0, &err);
     cr_assert_eq(err, CL_SUCCESS);
-    a.d = clg_device_wrap(a.context, id, shares ? a.queue : NULL, NULL);
-    cr_assert(a.d, "%s", clg_error());
-    a.store = clg_store_create(a.d, 1);
-    a.g = clg_graph_create(a.d, a.store);
-    a.x = clg_input(a.g, "x", CLG_F32, CLG_SHAPE(WIDE, WIDE));
-    clg_tensor *ones = clg_param(a.g, "ones", CLG_F32, CLG_SHAPE(WIDE, WIDE), CLG_INIT_ONE);
-    a.y = clg_matmul(clg_relu(clg_matmul(a.x, ones)), ones);
-    a.plan = clg_compile(a.g, CLG_LIST(a.y), clg_plan_params(.mega = CLG_MEGA_ON, .inference = true));
-    cr_assert(a.plan, "%s", clg_error());
+    a.n.dev = clg_device_wrap(a.context, id, shares ? a.queue : NULL, NULL);
+    cr_assert(a.n.dev, "%s", clg_error());
+    a.n.store = clg_store_create(a.n.dev, 1);
+    a.n.g = clg_graph_create(a.n.dev, a.n.store);
+    a.n.x = clg_input(a.n.g, "x", CLG_F32, CLG_SHAPE(WIDE, WIDE));
+    clg_tensor *ones = clg_param(a.n.g, "ones", CLG_F32, CLG_SHAPE(WIDE, WIDE), CLG_INIT_ONE);
+    a.n.answer = clg_matmul(clg_relu(clg_matmul(a.n.x, ones)), ones);
+    a.n.plan = clg_compile(a.n.g, CLG_LIST(a.n.answer), clg_plan_params(.mega = CLG_MEGA_ON, .inference = true));
+    cr_assert(a.n.plan, "%s", clg_error());
     const size_t bytes = WIDE * WIDE * sizeof(float) + CLG_MEM_SLACK;
     a.in = clCreateBuffer(a.context, CL_MEM_READ_WRITE, bytes, NULL, &err);
     a.out = clCreateBuffer(a.context, CL_MEM_READ_WRITE, bytes, NULL, &err);
     cr_assert_eq(err, CL_SUCCESS);
-    OK(clg_plan_use(a.plan, a.x, a.in, 0));
-    OK(clg_plan_use(a.plan, a.y, a.out, 0));
+    OK(clg_plan_use(a.n.plan, a.n.x, a.in, 0));
+    OK(clg_plan_use(a.n.plan, a.n.answer, a.out, 0));
     return a;
 }
 
 static void free_app(app *a) {
-    clg_plan_destroy(&a->plan);
-    clg_graph_destroy(&a->g);
-    clg_store_destroy(&a->store);
-    clg_device_destroy(&a->d);
+    free_net(&a->n);
+    clg_device_destroy(&a->n.dev);
     clReleaseMemObject(a->in);
     clReleaseMemObject(a->out);
     clReleaseCommandQueue(a->queue);
@@ -366,13 +331,13 @@ Test(resident, queue_of_the_application, .timeout = 60) {
     app a = make_app(true);
     for (int i = 0; i < RUNS; i++) {
         fill_input(&a, (float)(i % 5 + 1), 0, NULL, NULL);
-        OK(clg_run(a.plan));
+        OK(clg_run(a.n.plan));
         cr_assert_eq(clEnqueueReadBuffer(a.queue, a.out, CL_FALSE, 0, sizeof *got, &got[i], 0, NULL, NULL), CL_SUCCESS);
     }
     cr_assert_eq(clFinish(a.queue), CL_SUCCESS);
     for (int i = 0; i < RUNS; i++)
         cr_expect_float_eq(got[i], (float)((i % 5 + 1) * WIDE * WIDE), 0, "run %d: %g", i, got[i]);
-    cr_expect_eq(stats_of(a.d).runs_joined, 0);
+    cr_expect_eq(stats_of(a.n.dev).runs_joined, 0);
     free_app(&a);
 }
 
@@ -385,12 +350,12 @@ Test(resident, events_of_the_application, .timeout = 60) {
         cl_int err = CL_SUCCESS;
         cl_event gate = clCreateUserEvent(a.context, &err), filled = NULL;
         cr_assert_eq(err, CL_SUCCESS);
-        for (int k = 0; k < 3; k++) OK(clg_run(a.plan));
+        for (int k = 0; k < 3; k++) OK(clg_run(a.n.plan));
         fill_input(&a, x, 1, &gate, &filled);
         clFlush(a.queue);
-        OK(clg_run_events(a.plan, 1, &filled, NULL));
+        OK(clg_run_events(a.n.plan, 1, &filled, NULL));
         cr_assert_eq(clSetUserEventStatus(gate, CL_COMPLETE), CL_SUCCESS);
-        OK(clg_read(a.plan, a.y, y, sizeof y));
+        OK(clg_read(a.n.plan, a.n.answer, y, sizeof y));
         cr_expect_float_eq(y[0], x * WIDE * WIDE, 0, "round %d: %g", i, y[0]);
         clReleaseEvent(filled);
         clReleaseEvent(gate);
@@ -423,7 +388,7 @@ Test(resident, threads, .timeout = 60) {
     for (int i = 0; i < MANY; i++) {
         pthread_join(thread[i], NULL);
         cr_expect_eq(c[i].wrong, 0, "thread %d: %d answers", i, c[i].wrong);
-        free_mlp(&c[i].m);
+        free_net(&c[i].m.n);
     }
     clg_device_destroy(&d);
 }
@@ -437,9 +402,9 @@ Test(resident, ends, .timeout = 60) {
         clg_device *d = open_cpu(NULL);
         make_mlp(d, &m);
         for (int k = 0; k < 30; k++) cr_expect(call(&m, k), "%s", clg_error());
-        for (int k = 0; k < 200 * (i % 2); k++) OK(clg_run(m.plan));
+        for (int k = 0; k < 200 * (i % 2); k++) OK(clg_run(m.n.plan));
         if (i % 3 == 1) OK(clg_device_finish(d));
-        free_mlp(&m);
+        free_net(&m.n);
         clg_device_destroy(&d);
     }
 }

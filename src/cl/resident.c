@@ -24,8 +24,7 @@ enum { TAGS = 1 << 20, RUN = 1 << 1, RUNS = (1 << TAG) - RUN, CLOSED = 1 }; /* o
 
 struct clg_resident {
     clg_device  *device;
-    clg_buffer  *words;
-    atomic_uint *done, *door; /* in there; door: the first one */
+    atomic_uint *done, *door; /* door: the first one; NULL: there are none */
     cl_uint      arg;         /* of the kernel: which door, and its tag */
     cl_uint      most;        /* runs of a command */
     cl_uint      asked;       /* runs of all commands up to now: modulo 2^32, like *done */
@@ -42,8 +41,7 @@ static atomic_uint *door_of(const clg_resident *r, int i) { return r->door + (si
 clg_status clg_resident_create(clg_device *d, clg_buffer *words, cl_uint arg, int most, clg_resident **out) {
     clg_resident *r = clg_calloc(1, sizeof *r);
     if (!r) return clg_fail_nomem("kernel");
-    *r = (clg_resident){ .device = d, .words = words, .arg = arg, .most = most < 1 ? 1 : most > RUNS / RUN ? RUNS / RUN
-                         : (cl_uint)most };
+    *r = (clg_resident){ .device = d, .arg = arg, .most = most < 1 ? 1 : most > RUNS / RUN ? RUNS / RUN : (cl_uint)most };
     if (words->shared && d->resides) {
         r->done = (atomic_uint *)words->shared + LINE;
         r->door = r->done + LINE;
@@ -100,7 +98,10 @@ cl_int clg_resident_open(clg_resident *r, cl_kernel k, cl_uint *changes) {
 
 void clg_resident_opened(clg_resident *r, cl_uint changes, cl_event event) {
     clg_device *d = r->device;
-    if (!r->opens) return;
+    if (!r->opens) { /* another thread's may be the present one since */
+        clg_resident_end(d);
+        return;
+    }
     r->event = event;
     pthread_mutex_lock(&d->lock);
     r->last[r->at] = ++r->asked;

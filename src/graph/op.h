@@ -51,6 +51,8 @@ enum clg_op_flags {
     CLG_OP_NO_GRAD     = 1 << 5, /* no gradient by nature (compare, argmax, stop_grad) */
     CLG_OP_PHASE       = 1 << 6, /* a view of input 0 in inference plans, of input 1 in all others; with VIEW */
     CLG_OP_TAIL        = 1 << 7, /* some impl takes elementwise nodes behind it into its last launch (tail_cols) */
+    CLG_OP_TAIL_ONCE   = 1 << 8, /* with TAIL, of every impl: once for each element, which may be stored where an operand
+                                    of the tail was; others may compute and store an element again */
 };
 
 /** What a tuner may vary in an impl: n values, the first of which is the default, by convention -1: "by heuristics". */

@@ -210,7 +210,7 @@ const clg_op clg_op_matmul = {
     .formula = "y[z,i,j] = sum over k of op(a)[z,i,k] op(b)[z,k,j]; op: as is, or the last two axes swapped",
     .shapes = "a [...,M,K], b [...,K,N] -> [...,M,N]; leading axes broadcast",
     .gradient = "g op(a) = gy op(b)^T, g op(b) = op(a)^T gy, summed over the batch axes that were stretched",
-    .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TAIL,
+    .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TAIL | CLG_OP_TAIL_ONCE,
     .attr_size = sizeof(attr),
     .infer = infer, .ref = ref, .vjp = vjp, .cost = cost, .cut = cut, .impls = impls,
 };

@@ -203,26 +203,30 @@ static bool is_effect(const clg_plan *p, int root) {
     return false;
 }
 
-/* Results of a unit that leave it; small effects count as many: updates of such params are better kept together. */
-static int result_count(const fusion *f, int u) {
+/* Results of a unit that leave it; small effects count as many: updates of such params are better kept together.
+ * *updates: some result is a large one. */
+static int result_count(const fusion *f, int u, bool *updates) {
     int n = 0;
+    *updates = false;
     for (int i = 0; i < f->p->n_nodes; i++) {
         const clg_node *c = f->p->graph->nodes[i];
         if (f->unit_of[i] != u) continue;
-        if (is_effect(f->p, c->out[0]->id) && out_elems(c, 0) < LARGE) return INT_MAX;
+        const bool effect = is_effect(f->p, c->out[0]->id);
+        if (effect && out_elems(c, 0) < LARGE) return INT_MAX;
+        *updates |= effect;
         n += is_wanted(f, c, u, u);
     }
     return n;
 }
 
-/* The last node before u whose result only u wants, as many elements as u's own; NULL: none. */
-static const clg_node *find_head(const fusion *f, int u) {
+/* The last node before u that has these flags and whose result only u wants, as many elements as u's own; NULL: none. */
+static const clg_node *find_head(const fusion *f, int u, unsigned flags) {
     const clg_plan *p = f->p;
     const clg_shape s = f->any[u]->out[0]->shape;
     for (int i = p->n_nodes - 1; i >= 0; i--) {
         const clg_node *n = p->graph->nodes[i];
         const int h = f->unit_of[i];
-        if (h < 0 || !(n->op->flags & CLG_OP_TAIL) || f->size[h] != 1 || !clg_reaches(p, u, h)) continue;
+        if (h < 0 || (n->op->flags & flags) != flags || f->size[h] != 1 || !clg_reaches(p, u, h)) continue;
         if (out_elems(n, 0) != clg_shape_elems(s) || is_wanted(f, n, h, u) || is_effect(p, n->out[0]->id)) continue;
         bool reads = false;
         EACH_USE(f, use, n->out[0]) reads |= f->unit_of[f->user[use]->id] == u;
@@ -232,9 +236,11 @@ static const clg_node *find_head(const fusion *f, int u) {
 }
 
 static void attach_tails(fusion *f) {
+    bool updates;
     for (int u = 0; u < f->p->n_units; u++) {
-        if (f->size[u] == 0 || !(f->any[u]->op->flags & CLG_OP_ELEMENTWISE) || result_count(f, u) != 1) continue;
-        const clg_node *head = find_head(f, u);
+        if (f->size[u] == 0 || !(f->any[u]->op->flags & CLG_OP_ELEMENTWISE)) continue;
+        if (result_count(f, u, &updates) != 1) continue;
+        const clg_node *head = find_head(f, u, updates ? CLG_OP_TAIL | CLG_OP_TAIL_ONCE : CLG_OP_TAIL);
         if (!head) continue;
         const int h = f->unit_of[head->id];
         merge(f, h, u);

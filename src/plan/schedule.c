@@ -9,13 +9,14 @@
 #include "base/alloc.h"
 
 /* The unit of a new value may write into the slot: it reads the old value at most element by element, each before it is
- * written, as elementwise kernels and tails do. */
+ * written, as elementwise kernels and some tails do. */
 static bool may_write(const clg_plan *p, const clg_effect *e, int unit) {
     const clg_unit *u = &p->units[unit];
     clg_unit head = *u;
     head.n_nodes = 1;
     if (!clg_unit_reads(p, u, e->dst)) return true;
-    return !p->caps->ref && (u->elementwise || !clg_unit_reads(p, &head, e->dst));
+    if (p->caps->ref || u->elementwise) return !p->caps->ref;
+    return u->nodes[0]->op->flags & CLG_OP_TAIL_ONCE && !clg_unit_reads(p, &head, e->dst);
 }
 
 static bool try_in_place(clg_plan *p, clg_effect *e) {

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/device.h"
+
 #define OK(expr) cr_assert_eq((expr), CLG_OK, "%s", clg_error())
 
 enum { STEPS = 6, MOST = 1 << 16 };
@@ -52,6 +54,18 @@ static inline net make_net(const recipe *r, clg_device *dev, const clg_plan_para
     clg_model_destroy(&m);
     clg_model_destroy(&text);
     return n;
+}
+
+/* A CPU, or the test is skipped. */
+static inline clg_device *open_cpu(const clg_device_params *params) {
+    clg_device_info info;
+    clg_device *d = clg_device_open(opencl_device(), params);
+    cr_assert(d, "%s", clg_error());
+    clg_device_get_info(d, &info);
+    if (info.type == CLG_DEVICE_CPU) return d;
+    clg_device_destroy(&d);
+    cr_skip_test("megakernels are for CPUs");
+    return NULL;
 }
 
 static inline void free_net(net *n) {
