@@ -40,7 +40,7 @@ typedef struct tile {
 
 /* For registers that hold 24, 12, 6 or 3 vectors of sums; the usual tile first. The kernel needs mr <= m. */
 enum { N_TILES = 9, OUT_OF_CACHE = 1 << 21, MOST_PACKED = 1 << 23 /* elements */,
-       MOST_TERMS = 2048 /* as in gemm.cl */, LARGE_B = 4 << 20 /* bytes: more than a core's cache */,
+       MOST_TERMS = 2048 /* as in gemm.cl */, LARGE = 4 << 20 /* bytes: more than a core's cache */,
        SMALL_B = 256 << 10 /* less than that */,
        PAST_BYTES = 32 << 20 /* of c: more than the last cache keeps */ };
 static const tile tiles_24[N_TILES] = {{6, 4}, {4, 4}, {8, 3}, {12, 2}, {12, 1}, {4, 1}, {2, 4}, {1, 8}, {1, 4}};
@@ -154,7 +154,15 @@ static int64_t tile_steps(clg_emit *e, const clg_emit_gemm_params *p, tile t) {
  * is asked for no nearer than the second cache: asked for into the first, it takes twice as long as not at all. */
 static bool comes_from_memory(const clg_emit_gemm_params *p, int64_t tiles, tile t) {
     const int64_t page = 4096, elem = (int64_t)clg_dtype_size(p->b->dtype), copies = p->b_stride == 0 ? 1 : p->batch;
-    return p->ldb * elem >= page && copies * p->k * p->n * elem >= LARGE_B && tiles >= 2 * t.nv;
+    return p->ldb * elem >= page && copies * p->k * p->n * elem >= LARGE && tiles >= 2 * t.nv;
+}
+
+/* A is read from beyond a core's cache once for each panel, and each tile of it lies behind the one before. A packed
+ * tile is a stream of a page in some 2000 cycles, at whose end the hardware has to start anew (2048, TN: 42 ms without
+ * asking, 35.6 with it; NN: 36.1, 34.6). */
+static bool a_follows(const clg_emit_gemm_params *p, bool is_packed) {
+    return (is_packed || (!p->ta && p->lda == p->k)) &&
+        p->m * p->k * (int64_t)clg_dtype_size(p->c->dtype) > LARGE;
 }
 
 /* All columns of a batch that share their rows of A come one after the other, where A is larger than B, and B fits into
@@ -176,10 +184,10 @@ static clg_status emit_tile(clg_emit *e, const clg_emit_gemm_params *p, tile t, 
     const int dots = few_columns(clg_registers_of(clg_emit_device(e), c->dtype == CLG_F64), t, p);
     const char *edge = dots ? clg_emit_options(e, " -DDOTS=%d", dots) : has_edge(t, p->n) ? " -DEDGE=1" : "";
     const bool past = clg_shape_elems(c->shape) * (int64_t)clg_dtype_size(c->dtype) >= PAST_BYTES && p->ldc % 16 == 0;
-    const bool ahead = !y.b && comes_from_memory(p, tiles, t);
+    const bool ahead = !y.b && comes_from_memory(p, tiles, t), next_a = !across && a_follows(p, y.a);
     return clg_emit_launch(e, &(clg_launch){"gemm.tile",
-        clg_emit_options(e, "-DMR=%d -DNV=%d%s%s%s", t.mr, t.nv, edge, past ? " -DPAST" : "",
-                         ahead ? " -DAHEAD=1" : ""),
+        clg_emit_options(e, "-DMR=%d -DNV=%d%s%s%s%s", t.mr, t.nv, edge, past ? " -DPAST" : "",
+                         ahead ? " -DAHEAD=1" : "", next_a ? " -DNEXT_A=1" : ""),
         {across ? (size_t)panels : down, across ? batch : (size_t)panels, across ? down : batch}, {0},
         ARGS(IN(a), IN(b), OUT(c), SIZES(p), LONG_AS(a_row, p->ta ? 1 : p->lda),
              LONG_AS(a_col, y.a ? t.mr : p->ta ? p->lda : 1), LONG_AS(a_tile, y.a ? a_tile : 0),
