@@ -162,7 +162,7 @@ static bool comes_from_memory(const clg_emit_gemm_params *p, int64_t tiles, tile
  * asking, 35.6 with it; NN: 36.1, 34.6). */
 static bool a_follows(const clg_emit_gemm_params *p, bool is_packed) {
     return (is_packed || (!p->ta && p->lda == p->k)) &&
-        p->m * p->k * (int64_t)clg_dtype_size(p->c->dtype) > LARGE;
+        p->m * p->k * (int64_t)clg_dtype_size(p->c->dtype) >= LARGE;
 }
 
 /* All columns of a batch that share their rows of A come one after the other, where A is larger than B, and B fits into
