@@ -15,6 +15,10 @@
 #include "clg.clh"
 #include "conv_tile.clh"
 
+#ifndef CLAIM /* y leaves the caches: a tile claims what it will store before it is computed */
+#define CLAIM 0
+#endif
+
 KERNEL conv_tile(IN(xp), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), OUT(y), const int has_bias,
                  const int groups, const int M, const int n_phases, const int depth, const long x_group,
                  const int x_slice, const int pitch, const long w_group, const int w_row, const int y_d, const int y_h,
@@ -42,6 +46,13 @@ KERNEL conv_tile(IN(xp), IN(w), IN(b), IN_T(int, taps), IN_T(int, phases), OUT(y
             const ACC bias = has_bias ? LOAD(b, g * M + i0 + i) : 0;
 #pragma unroll
             for (int v = 0; v < NV; v++) c[i][v] = (ACC16)(bias);
+        }
+        if (CLAIM) {
+            __global const T *to = out + at + (size_t)(q0 / pitch) * (step_h * y_w) + q0 % pitch * step_w;
+#pragma unroll
+            for (int i = 0; i < MR; i++)
+#pragma unroll
+                for (int v = 0; v < NV; v++) CLG_CLAIM(to + i * plane + 16 * v);
         }
         add_taps(c, x + q0, a, AT(taps, 0), ph[PHASE_K0], ph[PHASE_K1], w_row);
         store_tile(c, out, ng * M + i0, at, plane, r0 - i0, q0 / pitch, q0 % pitch, ny, nx, pitch, step_h * y_w, step_w,
