@@ -6,6 +6,7 @@
 
 enum { FED = 20480, FED_SLACK = 128, /* elements of the buffer of conv_expand.cl; what vectors may run over at a row */
        BUF = 6144 /* elements: of conv_depthwise.cl */, MAX_TAPS = 49, ITEM_ELEMS = 8192, ENOUGH_ITEMS = 64,
+       LARGE = 4 << 20 /* bytes: more than a core's cache */,
        AXIS_H = 1, AXIS_W = 2 };
 
 /* Strips of output rows whose input rows fit the buffer of a work-item. */
@@ -89,10 +90,7 @@ static const char *tile_options(clg_emit *e, const clg_conv_geom *g, const strip
 }
 
 /* Whether rows of x come from beyond a core's cache. */
-static bool comes_from_memory(const clg_tensor *x) {
-    const int64_t large = 4 << 20;
-    return clg_shape_elems(x->shape) * (int64_t)clg_dtype_size(x->dtype) > large;
-}
+static bool comes_from_memory(const clg_tensor *x) { return clg_tensor_bytes(x) > LARGE; }
 
 /* The same, and how far tiles and taps reach over the edges. */
 static const char *direct_options(clg_emit *e, const clg_conv_geom *g, const strips *s) {

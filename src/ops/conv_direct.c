@@ -9,7 +9,7 @@
 enum {
     LEAST_BYTES = 4 << 20, /* of padded planes, for bands */
     LARGE_FILTER = 1 << 18, /* elements, all in all */
-    LARGE_Y = 16 << 20, /* bytes: of outputs that share the last cache with little else */
+    LARGE_Y = 16 << 20,    /* bytes: of outputs that share the last cache with little else */
     WIDE = 96,             /* rows that 15 more elements do not make much longer */
     N_WIDE = 23, N_TILES = 26,
 };
@@ -99,11 +99,11 @@ static clg_status emit_tiling(clg_emit *e, const clg_conv_tiling *c, const clg_c
     const int64_t x_slice = p->rows[1] * p->pitch, w_group = c->w_group, w_row = c->w_row;
     const int64_t y_d = c->y_size[0], y_h = c->y_size[1], y_w = c->y_size[2];
     const int64_t step_d = c->step[0], step_h = c->step[1], step_w = c->step[2];
-    const int64_t y_bytes = clg_shape_elems(y->shape) * (int64_t)clg_dtype_size(y->dtype);
+    const char *claim = clg_tensor_bytes(y) > LARGE_Y ? " -DCLAIM=1" : "";
     return clg_emit_launch(e, &(clg_launch){
         .kernel = "conv_direct.conv_tile",
         .options = c->gaps ? clg_emit_options(e, "-DMR=%d -DNV=%d -DGAPS=%d", t.mr, t.nv, (int)c->gaps)
-                           : clg_emit_options(e, "-DMR=%d -DNV=%d%s", t.mr, t.nv, y_bytes > LARGE_Y ? " -DCLAIM=1" : ""),
+                           : clg_emit_options(e, "-DMR=%d -DNV=%d%s", t.mr, t.nv, claim),
         .global = { (size_t)blocks, (size_t)clg_div_up(n_tiles, tiles), (size_t)z },
         .args = ARGS(IN(xp), IN(w), IN(b), IN(taps), IN(phases), OUT(y), INT(has_bias), INT(groups), INT(M),
                      INT(n_phases), INT(depth), LONG(x_group), INT(x_slice), INT(pitch), LONG(w_group), INT(w_row),
