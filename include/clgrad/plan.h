@@ -40,6 +40,11 @@ typedef struct clg_plan_params {
                                 plan, else 1. Results are the same bits */
     enum clg_replay replay;  /* recorded at the second run; plans over several devices never are */
     enum clg_mega_mode mega; /* CLG_MEGA_AUTO: as CLGRAD_MEGA says (auto, on, off) */
+    int64_t   micro_batch;   /* training: so many rows of the batch at a time go forward and backward, gradients are
+                                added up; rounded up to a divisor of the batch. Below 0: all rows. Default: as
+                                CLGRAD_MICRO_BATCH says (auto, off, rows); auto: on CPUs, where intermediates of the
+                                batch are larger than the caches. Sums then have another order. Networks that look at
+                                all rows at once (batch norm) are done as one */
 } clg_plan_params;
 
 #define clg_plan_params(...) (&(const clg_plan_params){__VA_ARGS__})
@@ -95,6 +100,7 @@ typedef struct clg_plan_info {
     double   compile_seconds;
     int      n_prepared;                     /* further steps, which are run once, and again when a param was written */
     uint64_t bytes_prepared;                 /* their results: packed weights and the like; part of bytes_fixed */
+    int64_t  micro_batch;                    /* rows of the batch that go through the network at a time; 0: all */
     int      n_fallback, n_copies;           /* nodes that the reference computes since their device has no
                                                 implementation, or lacks the type; copies between devices per run */
 } clg_plan_info;

@@ -83,6 +83,16 @@ enum { CLG_MAX_IN = 16, CLG_MAX_OUT = 3 }; /* group takes any number of inputs *
  *  results of parts then stand side by side, -1: they add up. For checks that the whole would take too long for. */
 typedef struct clg_cut { int in[CLG_MAX_IN], out; } clg_cut;
 
+/** How a tensor is had from what is computed of some rows of the batch at a time, a row being an element of axis 0
+ *  (micro-batches, src/plan/micro.c). As a result: NONE, not at all. As an operand: WHOLE or one of the other two. */
+enum clg_join {
+    CLG_JOIN_NONE,
+    CLG_JOIN_WHOLE, /* it is the same for all rows, and given whole */
+    CLG_JOIN_ROWS,  /* axis 0 has the rows of the part */
+    CLG_JOIN_SUM,   /* the parts add up */
+    CLG_JOIN_LOCAL, /* only nodes of the same part can read it */
+};
+
 struct clg_op {
     const char *name;
     const char *formula, *gradient;                        /* for the docs; gradient NULL: none */
@@ -101,6 +111,13 @@ struct clg_op {
     const char *shapes;                                    /* for the docs: "x [N,C,S...], w [...] -> [N,O,S'...]" */
     bool       (*expand)(const clg_node *n, clg_tensor **out); /* composite: see below. false: an error was reported */
     bool       (*cut)(const clg_node *n, clg_cut *c);      /* how a part is computed; NULL, false: only the whole */
+    enum clg_join (*join)(const clg_node *n, const enum clg_join *in, int out); /* what output `out` is if operands are
+                                                              as in[] says, one at least not WHOLE; NULL: NONE. Of
+                                                              elementwise ops the planner knows it */
+    bool       (*part)(const clg_node *n, clg_tensor *const *in, int64_t first, clg_tensor **out); /* builds what gives the
+                                                              outputs of the part that begins with row `first` from its
+                                                              operands, n being the node of the whole; NULL: the same op
+                                                              with the same attributes. false: an error was reported */
 };
 
 /* A composite is an op without kernels: a device gets the graph that expand() builds from n->in and n->attr (n may be
@@ -170,6 +187,14 @@ bool clg_shape_valid(clg_dtype t, clg_shape s, char *why, size_t size);
 
 /** *to = from with all padding and unused sizes zero: for attributes, which are compared bytewise. */
 void clg_shape_copy(clg_shape *to, clg_shape from);
+
+/** For join(): results whose rows depend on the same rows of all operands; and on those of operand 0 alone, with the
+ *  others whole. */
+enum clg_join clg_join_rows(const clg_node *n, const enum clg_join *in, int out);
+enum clg_join clg_join_first(const clg_node *n, const enum clg_join *in, int out);
+
+/** For part(): the node with another attribute. */
+bool clg_part_build(const clg_node *n, const void *attr, clg_tensor *const *in, clg_tensor **out);
 
 /** During vjp(): whether the gradient of input i is needed at all, so that a row can skip an expensive one. */
 bool clg_wants_grad(const clg_node *n, int i);

@@ -126,3 +126,23 @@ clg_tensor *clg_sum_to(clg_tensor *x, clg_shape shape) {
     clg_tensor *sum = axes ? clg_sum(x, axes) : x;
     return sum && !clg_shape_equal(sum->shape, shape) ? clg_reshape(sum, shape) : sum;
 }
+
+/* --- micro-batches --- */
+
+enum clg_join clg_join_rows(const clg_node *n, const enum clg_join *in, int out) {
+    (void)out;
+    for (int i = 0; i < n->n_in; i++)
+        if (in[i] != CLG_JOIN_ROWS) return CLG_JOIN_NONE;
+    return CLG_JOIN_ROWS;
+}
+
+enum clg_join clg_join_first(const clg_node *n, const enum clg_join *in, int out) {
+    (void)out;
+    for (int i = 0; i < n->n_in; i++)
+        if (in[i] != (i == 0 ? CLG_JOIN_ROWS : CLG_JOIN_WHOLE)) return CLG_JOIN_NONE;
+    return CLG_JOIN_ROWS;
+}
+
+bool clg_part_build(const clg_node *n, const void *attr, clg_tensor *const *in, clg_tensor **out) {
+    return clg_node_outputs(n->op, attr, in, n->n_in, out);
+}

@@ -77,11 +77,16 @@ static const clg_impl impls[] = {
     { 0 },
 };
 
+static enum clg_join join_concat(const clg_node *n, const enum clg_join *in, int out) {
+    return axis_of(n) > 0 ? clg_join_rows(n, in, out) : CLG_JOIN_NONE;
+}
+
 const clg_op clg_op_concat = {
     .name = "concat", .formula = "y = x1, x2, ... one behind the other along an axis",
     .gradient = "gx_p = the part of gy that came from x_p", .shapes = "x1 [...,S1,...], x2 [...,S2,...], ... -> "
     "[...,S1+S2+...,...]", .min_in = 1, .max_in = CLG_MAX_IN, .n_out = 1, .attr_size = sizeof(join_attr),
-    .infer = infer_concat, .ref = ref_concat, .vjp = vjp_concat, .cost = cost_concat, .impls = impls };
+    .infer = infer_concat, .ref = ref_concat, .vjp = vjp_concat, .cost = cost_concat,
+    .join = join_concat, .impls = impls };
 
 /** Joins groups of CLG_MAX_IN by op, the results by concat. */
 static clg_tensor *join(const clg_op *op, clg_list xs, int axis) {

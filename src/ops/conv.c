@@ -87,6 +87,7 @@ const clg_op clg_op_conv = {
     .min_in = 2, .max_in = 3, .n_out = 1, .flags = CLG_OP_TAIL,
     .attr_size = sizeof(clg_conv_attr),
     .infer = infer, .ref = ref, .vjp = vjp, .cost = clg_conv_cost, .cut = clg_conv_cut,
+    .join = clg_join_first,
     .impls = impls,
 };
 

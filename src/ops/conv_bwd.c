@@ -134,6 +134,7 @@ const clg_op clg_op_conv_bwd_data = {
     .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TAIL,
     .attr_size = sizeof(clg_conv_attr),
     .infer = infer_data, .ref = ref_data, .vjp = vjp_data, .cost = clg_conv_cost, .cut = clg_conv_cut,
+    .join = clg_join_first,
     .impls = data_impls,
 };
 
@@ -156,6 +157,10 @@ static const clg_impl filter_impls[] = {
     { 0 },
 };
 
+static enum clg_join join_filter(const clg_node *n, const enum clg_join *in, int out) {
+    return clg_join_rows(n, in, out) == CLG_JOIN_ROWS ? CLG_JOIN_SUM : CLG_JOIN_NONE;
+}
+
 const clg_op clg_op_conv_bwd_filter = {
     .name = "conv_bwd_filter",
     .formula = "gw[o,c,t] = sum_{n,q} gy[n,o,q] x[n, c, q stride + t dilation - pad]",
@@ -164,5 +169,6 @@ const clg_op clg_op_conv_bwd_filter = {
     .min_in = 2, .max_in = 2, .n_out = 1,
     .attr_size = sizeof(clg_conv_attr),
     .infer = infer_filter, .ref = ref_filter, .vjp = vjp_filter, .cost = clg_conv_cost, .cut = clg_conv_cut,
+    .join = join_filter,
     .impls = filter_impls,
 };

@@ -4,6 +4,8 @@
 #include "ops/random.h"
 #include "plan/emit.h"
 
+extern const clg_op clg_op_dropout, clg_op_dropout_channels;
+
 /* Elements that share a word: one, or a plane of x [N,C,S...]. */
 static int64_t element(const clg_node *n) {
     (void)n;
@@ -41,6 +43,22 @@ static void vjp(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
     gx[0] = clg_node_build(n->op, n->attr, (clg_tensor *const[]){ gy[0], n->in[1] }, 2);
 }
 
+/* Words of a row: elements, or planes. The mask of the whole is drawn where those before a part fill counters. */
+static int64_t words(const clg_node *n) {
+    const int64_t rows = in_dim(n, 0, 0), size = n->op == &clg_op_dropout ? element(n) : plane(n);
+    return rows > 0 && size > 0 ? in_elems(n, 0) / size / rows : 0;
+}
+
+static enum clg_join join(const clg_node *n, const enum clg_join *in, int out) {
+    return in_shape(n, 0).ndim > 0 && words(n) % 4 == 0 ? clg_join_first(n, in, out) : CLG_JOIN_NONE;
+}
+
+static bool part(const clg_node *n, clg_tensor *const *in, int64_t first, clg_tensor **out) {
+    clg_random_attr attr = *(const clg_random_attr *)n->attr;
+    attr.quads += first * words(n) / 4;
+    return clg_part_build(n, &attr, in, out);
+}
+
 static clg_cost cost(const clg_node *n) { return cost_of(n, 30.0 * (double)out_elems(n, 0)); }
 static clg_cost cost_channels(const clg_node *n) { return cost_of(n, (double)out_elems(n, 0)); }
 
@@ -52,10 +70,11 @@ static clg_status launch(clg_emit *e, const clg_node *node, const char *kernel, 
     const int64_t n = out_elems(node, 0);
     const int32_t key0 = (int32_t)a->key[0], key1 = (int32_t)a->key[1], threshold = (int32_t)a->threshold;
     const double scale = a->factor;
-    clg_arg args[12] = { IN(x), IN(tick), OUT(y), LONG(n), INT(key0), INT(key1),
+    const int64_t quad = (int32_t)(uint32_t)a->quads;
+    clg_arg args[13] = { IN(x), IN(tick), OUT(y), LONG(n), INT(key0), INT(key1),
                          { .kind = CLG_ARG_INT, .name = "node", .u.i = (int32_t)a->node }, INT(threshold),
-                         FLOAT(scale) }; /* the rest is zero, which is the end */
-    int n_args = 9;
+                         FLOAT(scale), INT(quad) }; /* the rest is zero, which is the end */
+    int n_args = 10;
     if (size != 1) args[n_args++] = (clg_arg)LONG(size);
     if (per > 0) args[n_args] = (clg_arg)INT(per);
     if (n == 0) return CLG_OK;
@@ -103,13 +122,15 @@ const clg_op clg_op_dropout = {
     .name = "dropout", .formula = "y = x / (1 - p) with probability 1 - p, else 0",
     .gradient = "gx = gy under y's mask", .shapes = "x [S...], step [] -> [S...]",
     .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TRAIN_ONLY, .attr_size = sizeof(clg_random_attr),
-    .infer = clg_random_infer, .ref = ref, .vjp = vjp, .cost = cost, .impls = impls };
+    .infer = clg_random_infer, .ref = ref, .vjp = vjp, .cost = cost, .join = join,
+    .part = part, .impls = impls };
 
 const clg_op clg_op_dropout_channels = {
     .name = "dropout_channels", .formula = "y[n,c] = x[n,c] / (1 - p) with probability 1 - p, else 0",
     .gradient = "gx = gy under y's mask", .shapes = "x [N,C,S...], step [] -> [N,C,S...]",
     .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TRAIN_ONLY, .attr_size = sizeof(clg_random_attr),
-    .infer = infer_channels, .ref = ref_channels, .vjp = vjp, .cost = cost_channels, .impls = channel_impls };
+    .infer = infer_channels, .ref = ref_channels, .vjp = vjp, .cost = cost_channels, .join = join,
+    .part = part, .impls = channel_impls };
 
 static clg_tensor *build(const clg_op *op, clg_tensor *x, double p) {
     if (!x) return NULL;

@@ -96,6 +96,34 @@ static void vjp_bwd(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
 
 static clg_cost cost(const clg_node *n) { return cost_of(n, 13.0 * (double)in_elems(n, LOGITS)); }
 
+/* --- micro-batches --- */
+
+static enum clg_join join_loss(const clg_node *n, const enum clg_join *in, int out) {
+    static const enum clg_join of[] = { CLG_JOIN_SUM, CLG_JOIN_WHOLE, CLG_JOIN_LOCAL };
+    return clg_join_rows(n, in, out) == CLG_JOIN_ROWS ? of[out] : CLG_JOIN_NONE;
+}
+
+/** How many positions count is seen from the targets before the first part, whose gradients want it. A part's share in
+ *  the loss is the sum of its losses, 0 if it has none, over that. */
+static bool part_loss(const clg_node *n, clg_tensor *const *in, int64_t first, clg_tensor **out) {
+    clg_tensor *const target = n->in[TARGET];
+    (void)first;
+    clg_tensor *const all = clg_sum(clg_cast(clg_ne(target, lit(target, IGNORED)), n->out[COUNT]->dtype), CLG_ALL);
+    if (!clg_part_build(n, NULL, in, out)) return false;
+    clg_tensor *const none = lit(out[COUNT], 0), *const sum = clg_mul(clg_cast(out[LOSS], all->dtype), out[COUNT]);
+    out[LOSS] = clg_cast(clg_div(clg_where(clg_gt(out[COUNT], none), sum, none), all), n->out[LOSS]->dtype);
+    out[COUNT] = all;
+    return out[LOSS] != NULL;
+}
+
+static enum clg_join join_bwd(const clg_node *n, const enum clg_join *in, int out) {
+    (void)n;
+    (void)out;
+    const bool fits = in[LOGITS] == CLG_JOIN_ROWS && in[TARGET] == CLG_JOIN_ROWS && in[COUNT_IN] == CLG_JOIN_WHOLE
+                   && in[STAT_IN] == CLG_JOIN_LOCAL && in[GY] == CLG_JOIN_WHOLE;
+    return fits ? CLG_JOIN_ROWS : CLG_JOIN_NONE;
+}
+
 /* --- implementations --- */
 
 static const char *options_of(const clg_node *n) {
@@ -171,12 +199,13 @@ const clg_op clg_op_cross_entropy = { .name = "cross_entropy", .min_in = 2, .max
     .formula = "loss = mean of -log_softmax(x)[target] where target is not -1; NaN where none is",
     .gradient = "gx = (softmax(x) - [class = target]) gy / count", .infer = infer, .ref = ref, .vjp = vjp,
     .shapes = "logits [N,C,S...], target i32 or i64 [N,S...] -> loss [], count [], statistics [2,N S...]",
-    .cost = cost, .impls = impls };
+    .cost = cost, .join = join_loss, .part = part_loss, .impls = impls };
 const clg_op clg_op_cross_entropy_bwd = { .name = "cross_entropy_bwd", .min_in = 5, .max_in = 5, .n_out = 1,
     .formula = "gx = (softmax(x) - [class = target]) gy / count; 0 where target is -1",
     .gradient = "against u, with p = softmax(x): by x p (u - sum of u p) gy / count, by gy the sum of u gx / gy",
     .shapes = "logits [N,C,S...], target [N,S...], count [], statistics [2,N S...], gy [] -> [N,C,S...]",
-    .infer = infer_bwd, .ref = ref_bwd, .vjp = vjp_bwd, .cost = cost, .impls = bwd_impls };
+    .infer = infer_bwd, .ref = ref_bwd, .vjp = vjp_bwd, .cost = cost, .join = join_bwd,
+    .impls = bwd_impls };
 
 clg_tensor *clg_cross_entropy(clg_tensor *logits, clg_tensor *target) {
     return clg_node_build(&clg_op_cross_entropy, NULL, (clg_tensor *const[]){ logits, target }, 2);

@@ -152,6 +152,17 @@ static bool cut(const clg_node *n, clg_cut *c) {
     return true;
 }
 
+/* Rows of op(a) give rows of y. Where axis 0 is summed over in both, parts add up; where it is a batch axis of both, each
+ * matrix stands for itself. */
+static enum clg_join join(const clg_node *n, const enum clg_join *in, int out) {
+    const int a = in_shape(n, 0).ndim, b = in_shape(n, 1).ndim;
+    (void)out;
+    if (in[0] != CLG_JOIN_ROWS) return CLG_JOIN_NONE;
+    if (in[1] == CLG_JOIN_WHOLE && (a > b || a == 2)) return a > 2 || !attr_of(n)->ta ? CLG_JOIN_ROWS : CLG_JOIN_NONE;
+    if (in[1] != CLG_JOIN_ROWS || a != b) return CLG_JOIN_NONE;
+    return a > 2 ? CLG_JOIN_ROWS : attr_of(n)->ta && !attr_of(n)->tb ? CLG_JOIN_SUM : CLG_JOIN_NONE;
+}
+
 /* Emits by one of the kernels: one call for the longest batch axis, a loop over what could not be merged into it. */
 static clg_status emit(clg_emit *e, const clg_node *n, clg_status (*by)(clg_emit *, const clg_emit_gemm_params *)) {
     const attr *t = attr_of(n);
@@ -212,7 +223,8 @@ const clg_op clg_op_matmul = {
     .gradient = "g op(a) = gy op(b)^T, g op(b) = op(a)^T gy, summed over the batch axes that were stretched",
     .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TAIL | CLG_OP_TAIL_ONCE,
     .attr_size = sizeof(attr),
-    .infer = infer, .ref = ref, .vjp = vjp, .cost = cost, .cut = cut, .impls = impls,
+    .infer = infer, .ref = ref, .vjp = vjp, .cost = cost, .cut = cut, .join = join,
+    .impls = impls,
 };
 
 static clg_tensor *strip_transposes(clg_tensor *x, bool *flag) {

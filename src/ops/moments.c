@@ -140,13 +140,18 @@ static const clg_impl comoments_impls[] = {
 
 static clg_cost cost(const clg_node *n) { return cost_of(n, 4.0 * (double)in_elems(n, 0)); }
 
+static enum clg_join join(const clg_node *n, const enum clg_join *in, int out) {
+    return ((const clg_reduce_attr *)n->attr)->axes & 1 ? CLG_JOIN_NONE : clg_join_rows(n, in, out);
+}
+
 const clg_op clg_op_moments = {
     .name = "moments",
     .formula = "mean = sum of x over axes / n, var = sum of (x - mean)^2 / n",
     .gradient = "gx = (gmean + 2 gvar (x - mean)) / n",
     .shapes = "x [...], axes -> mean, var [...] with 1 for each of axes; scalars if those are all",
     .min_in = 1, .max_in = 1, .n_out = 2, .attr_size = sizeof(clg_reduce_attr),
-    .infer = infer_moments, .ref = ref_moments, .vjp = vjp_moments, .cost = cost, .impls = moments_impls,
+    .infer = infer_moments, .ref = ref_moments, .vjp = vjp_moments, .cost = cost, .join = join,
+    .impls = moments_impls,
 };
 
 const clg_op clg_op_comoments = {
@@ -155,7 +160,8 @@ const clg_op clg_op_comoments = {
     .gradient = "gu = gs + gt (x - mean), gx = gt u, gmean = -gt s",
     .shapes = "u [...], x as u, mean [...] with 1 for each of axes (a scalar if those are all) -> s, t as mean",
     .min_in = 3, .max_in = 3, .n_out = 2, .attr_size = sizeof(clg_reduce_attr),
-    .infer = infer_comoments, .ref = ref_comoments, .vjp = vjp_comoments, .cost = cost, .impls = comoments_impls,
+    .infer = infer_comoments, .ref = ref_comoments, .vjp = vjp_comoments, .cost = cost, .join = join,
+    .impls = comoments_impls,
 };
 
 /* --- builders --- */

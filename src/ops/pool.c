@@ -127,7 +127,8 @@ const clg_op clg_op_max_pool = {
     .gradient = "gx = max_pool_bwd(x, gy): gy goes to the first greatest cell of its window in row-major order",
     .shapes = "x [N,C,S...] -> [N,C,S'...]",
     .min_in = 1, .max_in = 1, .n_out = 1, .attr_size = sizeof(clg_pool_attr),
-    .infer = infer, .ref = ref_max, .vjp = vjp_max, .cost = cost, .impls = max_impls,
+    .infer = infer, .ref = ref_max, .vjp = vjp_max, .cost = cost, .join = clg_join_rows,
+    .impls = max_impls,
 };
 
 const clg_op clg_op_max_pool_at = {
@@ -136,7 +137,8 @@ const clg_op clg_op_max_pool_at = {
     .gradient = "gv = max_pool_bwd(x, gy); none for x",
     .shapes = "x [N,C,S...], v [N,C,S...] -> [N,C,S'...]",
     .min_in = 2, .max_in = 2, .n_out = 1, .attr_size = sizeof(clg_pool_attr),
-    .infer = infer_at, .ref = ref_max, .vjp = vjp_at, .cost = cost, .impls = at_impls,
+    .infer = infer_at, .ref = ref_max, .vjp = vjp_at, .cost = cost, .join = clg_join_rows,
+    .impls = at_impls,
 };
 
 const clg_op clg_op_avg_pool = {
@@ -145,7 +147,8 @@ const clg_op clg_op_avg_pool = {
     .gradient = "gx[n,c,i] = sum of gy[n,c,o] / number(o) over the windows o that cover i",
     .shapes = "x [N,C,S...] -> [N,C,S'...]",
     .min_in = 1, .max_in = 1, .n_out = 1, .attr_size = sizeof(clg_pool_attr),
-    .infer = infer, .ref = ref_avg, .vjp = vjp_avg, .cost = cost, .impls = avg_impls,
+    .infer = infer, .ref = ref_avg, .vjp = vjp_avg, .cost = cost, .join = clg_join_rows,
+    .impls = avg_impls,
 };
 
 /* --- builders --- */

@@ -193,7 +193,8 @@ const clg_op clg_op_max_pool_bwd = {
     .gradient = "g gy = max_pool_at(x, g gx); none for x",
     .shapes = "x [N,C,S...], gy [N,C,S'...] -> [N,C,S...]",
     .min_in = 2, .max_in = 2, .n_out = 1, .flags = CLG_OP_TAIL, .attr_size = sizeof(clg_pool_attr),
-    .infer = infer_max, .ref = ref_max, .vjp = vjp_max, .cost = cost, .impls = max_impls,
+    .infer = infer_max, .ref = ref_max, .vjp = vjp_max, .cost = cost, .join = clg_join_rows,
+    .impls = max_impls,
 };
 
 const clg_op clg_op_avg_pool_bwd = {
@@ -202,5 +203,6 @@ const clg_op clg_op_avg_pool_bwd = {
     .gradient = "g gy = avg_pool(g gx)",
     .shapes = "gy [N,C,S'...] -> [N,C,S...]",
     .min_in = 1, .max_in = 1, .n_out = 1, .flags = CLG_OP_TAIL, .attr_size = sizeof(clg_pool_attr),
-    .infer = infer_avg, .ref = ref_avg, .vjp = vjp_avg, .cost = cost, .impls = avg_impls,
+    .infer = infer_avg, .ref = ref_avg, .vjp = vjp_avg, .cost = cost, .join = clg_join_rows,
+    .impls = avg_impls,
 };

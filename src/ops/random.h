@@ -13,13 +13,14 @@ typedef struct clg_random_attr {
     uint32_t threshold; /* dropout, flip: words below it drop their element, reflect their picture: p 2^32.
                            Shift: number of moves along an axis */
     double   factor;    /* dropout: 1 / (1 - p); noise: sigma; shift: -1 for the way back */
+    int64_t  quads;     /* dropout of a part of the rows: counters of those before it */
 } clg_random_attr;
 
 /** A random row over x, with a stream of its own. */
 static inline clg_tensor *clg_random_build(const clg_op *op, clg_tensor *x, uint32_t threshold, double factor) {
     const uint64_t seed = clg_graph_seed(x->graph);
     const clg_random_attr attr = { { (uint32_t)seed, (uint32_t)(seed >> 32) }, clg_graph_next_random(x->graph),
-                                   threshold, factor };
+                                   threshold, factor, 0 };
     clg_tensor *const step = clg_state(x->graph, "rng.step", CLG_I32, CLG_SCALAR, 0);
     return clg_node_build(op, &attr, (clg_tensor *const[]){ x, step }, 2);
 }
@@ -31,7 +32,7 @@ static inline clg_status clg_random_infer(clg_node *n) {
 
 /** The four words of the counter that element i belongs to. */
 static inline void clg_random_words(const clg_random_attr *a, double step, int64_t i, uint32_t word[4]) {
-    const uint32_t counter[4] = { (uint32_t)(i / 4), (uint32_t)(int32_t)step, a->node, 0 };
+    const uint32_t counter[4] = { (uint32_t)(i / 4 + a->quads), (uint32_t)(int32_t)step, a->node, 0 };
     clg_philox(counter, a->key, word);
 }
 

@@ -162,16 +162,32 @@ static void vjp_extreme(clg_node *n, clg_tensor *const *gy, clg_tensor **gx) {
 
 static clg_cost cost(const clg_node *n) { return cost_of(n, (double)in_elems(n, 0)); }
 
+static enum clg_join join(const clg_node *n, const enum clg_join *in, int out) {
+    (void)out;
+    if (in[0] != CLG_JOIN_ROWS) return CLG_JOIN_NONE;
+    if (!(axes_of(n) & 1)) return CLG_JOIN_ROWS;
+    return n->op == &clg_op_sum || n->op == &clg_op_mean ? CLG_JOIN_SUM : CLG_JOIN_NONE;
+}
+
+/* Of a mean over the rows, too, a part gives its share. */
+static bool part_mean(const clg_node *n, clg_tensor *const *in, int64_t first, clg_tensor **out) {
+    (void)first;
+    if (!clg_part_build(n, n->attr, in, out)) return false;
+    if (axes_of(n) & 1) out[0] = clg_scale(out[0], (double)in[0]->shape.dim[0] / (double)in_dim(n, 0, 0));
+    return out[0] != NULL;
+}
+
 /* --- rows --- */
 
 #define ROW(op, ...)                                                                                     \
     const clg_op clg_op_##op = { .name = #op, .min_in = 1, .max_in = 1, .n_out = 1, .ref = ref_##op,     \
-                                 .attr_size = sizeof(clg_reduce_attr), .cost = cost, __VA_ARGS__ }
+                                 .attr_size = sizeof(clg_reduce_attr), .cost = cost, .join = join,          \
+                                 __VA_ARGS__ }
 #define KEPT "x [...], axes -> [...] with 1 for each of axes; a scalar if those are all"
 
 ROW(sum, .infer = infer_sum, .vjp = vjp_sum, .impls = clg_reduce_impls, .shapes = KEPT,
     .formula = "y = sum of x over axes; 0 if there is nothing to sum", .gradient = "gx = gy, stretched");
-ROW(mean, .infer = infer_mean, .vjp = vjp_mean, .impls = clg_reduce_impls, .shapes = KEPT,
+ROW(mean, .infer = infer_mean, .vjp = vjp_mean, .part = part_mean, .impls = clg_reduce_impls, .shapes = KEPT,
     .formula = "y = sum of x over axes / number of elements summed", .gradient = "gx = gy / number, stretched");
 ROW(max, .infer = infer_extreme, .vjp = vjp_extreme, .impls = clg_reduce_impls, .shapes = KEPT,
     .formula = "y = largest of x over axes; NaN if one is NaN",

@@ -108,14 +108,20 @@ static const clg_impl impls[] = {
     { 0 },
 };
 
+static enum clg_join join(const clg_node *n, const enum clg_join *in, int out) {
+    return axis_of(n) > 0 ? clg_join_rows(n, in, out) : CLG_JOIN_NONE;
+}
+
 const clg_op clg_op_softmax = { .name = "softmax", .min_in = 1, .max_in = 1, .n_out = 1,
     .formula = "y = exp(x - m) / sum of exp(x - m) over an axis, m = max of x",
     .gradient = "gx = y (gy - sum of gy y)", .shapes = "x [...], axis -> [...]", .attr_size = sizeof(softmax_attr),
-    .infer = infer, .ref = ref_softmax, .vjp = vjp_softmax, .cost = cost, .impls = impls };
+    .infer = infer, .ref = ref_softmax, .vjp = vjp_softmax, .cost = cost, .join = join,
+    .impls = impls };
 const clg_op clg_op_log_softmax = { .name = "log_softmax", .min_in = 1, .max_in = 1, .n_out = 1,
     .formula = "y = x - m - log(sum of exp(x - m)) over an axis, m = max of x",
     .gradient = "gx = gy - exp(y) sum of gy", .shapes = "x [...], axis -> [...]", .attr_size = sizeof(softmax_attr),
-    .infer = infer, .ref = ref_log_softmax, .vjp = vjp_log_softmax, .cost = cost, .impls = impls };
+    .infer = infer, .ref = ref_log_softmax, .vjp = vjp_log_softmax, .cost = cost, .join = join,
+    .impls = impls };
 
 static clg_tensor *build(const clg_op *op, clg_tensor *x, int axis) {
     if (!x) return NULL;

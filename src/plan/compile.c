@@ -109,7 +109,7 @@ static bool computed_already(const clg_plan *p, const clg_node *n) {
 
 void clg_plan_mark(clg_plan *p) {
     memset(p->needed, 0, (size_t)p->n_nodes * sizeof *p->needed);
-    for (int i = 0; i < p->n_targets; i++) p->needed[p->targets[i].t->node->id] = true;
+    for (int i = 0; i < p->n_targets; i++) p->needed[p->targets[i].made->node->id] = true;
     for (int i = p->n_nodes - 1; i >= 0; i--) {
         const clg_node *n = p->graph->nodes[i];
         int from;
@@ -131,7 +131,7 @@ clg_status clg_plan_add_target(clg_plan *p, const clg_tensor *t, int i) {
     if (t->graph != p->graph)
         return clg_fail(CLG_ERR_INVALID, "clg_compile: target %d (%s) belongs to another graph", i, clg_tensor_name(t));
     if (!clg_grow(&p->targets, &p->cap_targets, p->n_targets + 1, sizeof *p->targets)) return clg_fail_nomem("plan");
-    p->targets[p->n_targets++] = (clg_target){ t, t->id };
+    p->targets[p->n_targets++] = (clg_target){ .t = t, .made = t, .value = t->id };
     return CLG_OK;
 }
 
@@ -243,7 +243,7 @@ static clg_status place_targets(clg_plan *p) {
     for (int i = 0; i < p->n_targets; i++) {
         clg_target *target = &p->targets[i];
         if (target->t->node->op->flags & CLG_OP_EFFECT) continue;
-        target->value = clg_root_of(p, target->t);
+        target->value = clg_root_of(p, target->made);
         if (p->values[target->value].place == CLG_PLACE_SLOT) {
             target->value = snapshot(p, target->value, CLG_PLACE_FIXED);
             if (target->value < 0) return (clg_status)target->value;
@@ -307,6 +307,8 @@ static clg_status analyse(clg_plan *p, clg_list targets) {
     CLG_TRY(collect_targets(p, targets));
     CLG_TRY(clg_plan_find_device(p, &mixed));
     if (!mixed) restrain(p);
+    if (!mixed) CLG_TRY(clg_plan_micro(p));
+    if (p->micro_part) CLG_TRY(mark_all(p));
     CLG_TRY(find_constants(p));
     CLG_TRY(clg_plan_check_types(p, &mixed));
     if (!mixed) return place_all(p);

@@ -186,7 +186,8 @@ static int join(fusion *f, const clg_node *n) {
 
 static void visit(fusion *f, const clg_node *n) {
     clg_plan *p = f->p;
-    if ((n->op->flags & CLG_OP_ELEMENTWISE) && !p->params.no_fuse && join(f, n) >= 0) return;
+    const bool goes_on = p->micro_sum && p->micro_sum[n->id];
+    if ((n->op->flags & CLG_OP_ELEMENTWISE) && !p->params.no_fuse && !goes_on && join(f, n) >= 0) return;
     const int u = p->n_units++;
     f->unit_of[n->id] = u;
     f->size[u] = 1;

@@ -1,6 +1,7 @@
 /* The plan under construction and the finished plan: what the passes of src/plan share.
  *
  * clg_compile() (compile.c) calls the passes in this order:
+ *   micro    a large batch by parts (micro.c)
  *   values   what is needed; views and constants (compile.c)     order    in-place updates, order of units (schedule.c)
  *   fold     constants computed at compile time (fold.c)         feed     units that others compute (feed.c)
  *   fuse     elementwise nodes -> units (fuse.c)                 emit     units -> steps (emit.c, codegen.c, tail.c)
@@ -153,6 +154,7 @@ typedef struct clg_watch {
 /** A readable target. */
 typedef struct clg_target {
     const clg_tensor *t;
+    const clg_tensor *made; /* what is computed for it: t, or of the parts of the batch what makes the same (micro.c) */
     int value;              /* the root, or a snapshot of a variable */
     clg_download *download; /* NULL: clg_read_begin() was not called yet */
     int first, last;        /* with download: the steps of a run that write it; -1: none does */
@@ -211,6 +213,9 @@ struct clg_plan {
     clg_value *values;
     int   n_values, cap_values, n_tensors; /* n_tensors: of the graph at compile time */
     bool *needed;           /* by node id */
+    int  *micro_part;       /* by node id: the part of the batch that it is the last one to need, from 1 on; 0: none;
+                               NULL: the batch is not cut (micro.c) */
+    bool *micro_sum;        /* and whether it is a sum that further parts are added to; NULL with that */
     int   n_nodes;
 
     clg_unit *units;
@@ -332,6 +337,7 @@ clg_plan *clg_compile_choice(clg_graph *g, clg_list targets, const clg_plan_para
 clg_plan *clg_plan_again(clg_plan *p);
 
 /* --- passes --- */
+clg_status clg_plan_micro(clg_plan *p);
 clg_status clg_plan_fold(clg_plan *p);
 clg_status clg_plan_fuse(clg_plan *p);
 clg_status clg_plan_select(clg_plan *p);

@@ -142,6 +142,8 @@ void clg_plan_text(const clg_plan *p, clg_str *out) {
                        p->tuned_queues > 0 ? ", as tuned" : "");
     if (recorded > 0) clg_str_printf(out, "\n%d kernels are replayed, from %d recordings", recorded, recordings);
     const int in_mega = clg_plan_mega_steps(p), launches = clg_plan_mega_launches(p);
+    if (m->micro_batch > 0)
+        clg_str_printf(out, "\nmicro-batches: %lld rows of the batch at a time", (long long)m->micro_batch);
     if (in_mega > 0)
         clg_str_printf(out, "\n%d kernels are run by %d launch%s of megakernels", in_mega, launches,
                        launches > 1 ? "es" : "");
@@ -194,8 +196,9 @@ json_t *clg_plan_json(const clg_plan *p) {
     int recordings;
     const int recorded = count_recorded(p, &recordings);
     const int in_mega = clg_plan_mega_steps(p), launches = clg_plan_mega_launches(p);
-    json_t *j = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}",
-                          "n_steps", m->n_steps, "n_queues", p->n_queues, "n_recorded", recorded,
+    json_t *j = json_pack("{s:i, s:i, s:I, s:i, s:i, s:i, s:i, s:i, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o}",
+                          "n_steps", m->n_steps, "n_queues", p->n_queues, "micro_batch",
+                          (json_int_t)m->micro_batch, "n_recorded", recorded,
                           "n_recordings", recordings, "n_mega", in_mega, "n_mega_launches", launches,
                           "n_prepared", m->n_prepared, "bytes_prepared", (json_int_t)m->bytes_prepared,
                           "n_kernels", m->n_kernels, "n_programs", m->n_programs, "bytes_arena",

@@ -73,11 +73,12 @@ static int waits_for(const clg_plan *p, int u) {
     return n;
 }
 
-/* Key of a unit: the last of its nodes in order of creation; free ones before all others. */
+/* Key of a unit: the last of its nodes in order of creation, by parts of the batch; free ones before all others. */
 static int64_t key_of(const clg_plan *p, int u) {
     const clg_unit *unit = &p->units[u];
-    const int64_t last = unit->nodes[unit->n_nodes - 1]->id;
-    return takes(p, unit) == 0 ? last - INT32_MAX : last;
+    const int64_t last = unit->nodes[unit->n_nodes - 1]->id, part = p->micro_part ? p->micro_part[last] : 0;
+    const int64_t key = part * INT32_MAX + last;
+    return takes(p, unit) == 0 ? key - INT64_MAX / 2 : key;
 }
 
 static void note_reads(clg_plan *p, int u, int position) {

@@ -65,7 +65,7 @@ void clg_queues_key(const clg_plan *p, clg_str *out) {
                    a->no_prepare, a->impl ? a->impl : "");
     for (int i = 0; i < p->n_units; i++) add_unit(p, &p->units[i], &s, &text);
     for (int i = 0; i < p->n_targets; i++)
-        clg_str_printf(&text, " t%d", name_of(&s, clg_root_of(p, p->targets[i].t)));
+        clg_str_printf(&text, " t%d", name_of(&s, clg_root_of(p, p->targets[i].made)));
     for (int i = 0; i < p->n_effects; i++)
         clg_str_printf(&text, " e%d=%d", name_of(&s, p->effects[i].dst), name_of(&s, p->effects[i].src));
     clg_sha256_init(&h);
@@ -165,7 +165,7 @@ static clg_status run_once(clg_plan *p, const clg_kept *state, char digest[65]) 
     CLG_TRY(write_inputs(p));
     CLG_TRY(clg_run(p));
     for (int i = 0; i < p->n_targets; i++)
-        if (!(p->targets[i].t->node->op->flags & CLG_OP_EFFECT)) CLG_TRY(digest_target(p, p->targets[i].t, &h));
+        if (!(p->targets[i].t->node->op->flags & CLG_OP_EFFECT)) CLG_TRY(digest_target(p, p->targets[i].made, &h));
     for (int i = 0; i < p->n_effects; i++) CLG_TRY(digest_slot(p->effects[i].node->slot, &h));
     clg_sha256_end(&h, digest);
     return CLG_OK;
