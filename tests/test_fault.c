@@ -202,19 +202,22 @@ end:
 
 static clg_status training_job(const char *dir, double *value) {
     unsetenv("CLGRAD_FORCE_DISCRETE");
+    unsetenv("CLGRAD_MICRO_BATCH");
     setenv("CLGRAD_REPLAY", "off", 1);
     return whole_job(opencl_device(), dir, value);
 }
 
-/* With inputs that have two buffers, and steps on two queues. */
+/* With inputs that have two buffers, steps on two queues, and a batch in two parts. */
 static clg_status doubled_job(const char *dir, double *value) {
     setenv("CLGRAD_FORCE_DISCRETE", "1", 1);
+    setenv("CLGRAD_MICRO_BATCH", "1", 1);
     return whole_job(opencl_device(), dir, value);
 }
 
 /* The second run is recorded. */
 static clg_status replaying_job(const char *dir, double *value) {
     unsetenv("CLGRAD_FORCE_DISCRETE");
+    unsetenv("CLGRAD_MICRO_BATCH");
     setenv("CLGRAD_REPLAY", "on", 1);
     return whole_job(opencl_device(), dir, value);
 }

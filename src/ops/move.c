@@ -209,10 +209,15 @@ static const clg_impl impls[] = {
     { 0 },
 };
 
+static enum clg_join join_permute(const clg_node *n, const enum clg_join *in, int out) {
+    return in_shape(n, 0).ndim > 0 && order_of(n)[0] == 0 ? clg_join_rows(n, in, out) : CLG_JOIN_NONE;
+}
+
 const clg_op clg_op_permute = {
     .name = "permute", .formula = "axis i of y is axis order[i] of x", .gradient = "gx = gy in the inverse order",
     .shapes = "x [S0,S1,...] -> [S_order[0],S_order[1],...]", .min_in = 1, .max_in = 1, .n_out = 1,
     .attr_size = sizeof(permute_attr), .infer = infer_permute, .ref = ref_permute, .vjp = vjp_permute,
+    .join = join_permute,
     .cost = cost_move, .impls = impls };
 
 /* --- builders --- */

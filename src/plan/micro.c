@@ -18,13 +18,15 @@
 enum { NONE = CLG_JOIN_NONE, WHOLE = CLG_JOIN_WHOLE, ROWS = CLG_JOIN_ROWS, SUM = CLG_JOIN_SUM, LOCAL = CLG_JOIN_LOCAL,
        AFTER };
 
+enum { MOST_PARTS = 64 }; /* each has steps of its own, and passes look at pairs of steps */
+
 /* Where the rows of a part come from. */
 typedef struct beginning { const clg_node *node; int part; } beginning;
 
 typedef struct splitting {
     clg_plan  *p;
     int64_t    batch, rows, n_parts; /* rows: of a part */
-    int        n_nodes, n_tensors; /* of the graph before */
+    int        n_nodes;        /* of the graph before */
     unsigned char *is;         /* by tensor id: what it is */
     clg_tensor **part;         /* by tensor id: of the part that is being made; NULL: the tensor itself */
     clg_tensor **whole;        /* by tensor id: what stands in its place behind the parts; NULL: itself */
@@ -115,7 +117,10 @@ static bool is_divisible(splitting *s) {
         const clg_node *n = node_at(s, i);
         if (!s->p->needed[i]) continue;
         if (n->op->flags & CLG_OP_SOURCE) classify_source(s, n);
-        else if (!classify(s, n)) return false;
+        else if (!classify(s, n)) {
+            clg_log_msg(CLG_LOG_DEBUG, "micro-batches: none, because of %s", clg_node_text(s->p, n));
+            return false;
+        }
         updates |= n->op == &clg_op_assign && s->is[n->out[0]->id] == AFTER;
     }
     for (int i = 0; i < s->p->n_targets; i++)
@@ -162,9 +167,10 @@ static traffic traffic_of(const splitting *s) {
     return t;
 }
 
-/* The fewest rows, of which a whole number of parts is made, that are at least `least`. */
+/* The fewest rows of which the batch is a multiple, and that are at least `least`. */
 static int64_t round_up(const splitting *s, double least) {
     int64_t parts = least > 1 ? (int64_t)((double)s->batch / least) : s->batch;
+    if (parts > MOST_PARTS) parts = MOST_PARTS;
     while (parts > 1 && s->batch % parts) parts--;
     return parts > 1 ? s->batch / parts : s->batch;
 }
@@ -340,8 +346,8 @@ static clg_status split(splitting *s) {
 }
 
 clg_status clg_plan_micro(clg_plan *p) {
-    splitting s = { .p = p, .n_nodes = p->n_nodes, .n_tensors = p->graph->n_tensors };
-    const size_t n = (size_t)s.n_tensors + 1;
+    splitting s = { .p = p, .n_nodes = p->n_nodes };
+    const size_t n = (size_t)p->graph->n_tensors + 1;
     if (p->params.inference || p->caps->ref || p->graph->n_pinned > 0 || p->findings->n > 0) return CLG_OK;
     if (p->params.micro_batch < 0) return CLG_OK;
     s.is = clg_arena_array(&p->arena, n, sizeof *s.is);
