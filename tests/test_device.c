@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define OK(call) cr_assert((call) == CLG_OK, "%s: %s", #call, clg_error())
@@ -331,6 +332,45 @@ Test(device, pool_and_cap) {
         cr_expect(!clg_device_open("ref", NULL), "%s", bad[i]);
         cr_expect(clg_error_status() == CLG_ERR_INVALID && contains(clg_error(), bad[i]), "%s", clg_error());
     }
+}
+
+/* What this process has of address space, in bytes. */
+static rlim_t address_space(void) {
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    cr_assert(f && fscanf(f, "%lu", &pages) == 1);
+    fclose(f);
+    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A host that has no memory left gives an error, and the device goes on: PoCL ends the process when it finds none for a
+ * buffer at its first use. */
+Test(device, the_host_has_no_memory_left, .timeout = 60) {
+    enum { MANY = 64 };
+    const size_t bytes = 32 << 20;
+    clg_buffer *b[MANY] = { NULL }, *small = NULL;
+    struct rlimit old, tight;
+    int n = 0;
+    clg_device *d = open_first(NULL);
+    if (!clg_device_get_caps(d)->shares || clg_device_get_caps(d)->cls != CLG_CLASS_CPU)
+        cr_skip_test("the memory of this device is not that of the process");
+    OK(clg_buffer_create(d, 1000, "a first one", &small));
+    OK(clg_device_finish(d));
+    clg_buffer_destroy(&small);
+    cr_assert_eq(getrlimit(RLIMIT_AS, &old), 0);
+    tight = old;
+    tight.rlim_cur = address_space() + (512u << 20);
+    cr_assert_eq(setrlimit(RLIMIT_AS, &tight), 0);
+    while (n < MANY && clg_buffer_create(d, bytes, "activations", &b[n]) == CLG_OK) n++;
+    cr_expect(n > 0 && n < 16, "%d buffers of 32 MB in 512 MB", n);
+    cr_expect(clg_error_status() == CLG_ERR_NOMEM && contains(clg_error(), "activations"), "%s", clg_error());
+    OK(clg_device_finish(d));
+    for (int i = 0; i < n; i++) clg_buffer_destroy(&b[i]);
+    OK(clg_buffer_create(d, bytes, "less", &b[0]));
+    OK(clg_device_finish(d));
+    clg_buffer_destroy(&b[0]);
+    cr_assert_eq(setrlimit(RLIMIT_AS, &old), 0);
+    clg_device_destroy(&d);
 }
 
 /* --- uploads --- */

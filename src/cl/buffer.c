@@ -108,6 +108,14 @@ static cl_int clear(clg_device *d, const clg_buffer *b, const char **call) {
     return err;
 }
 
+/* Whether the process can still have so much memory. PoCL takes that of a buffer at its first use, and ends the process
+ * where it gets none (assertion "p->mem_ptr != NULL"). */
+static bool host_has(size_t bytes) {
+    void *memory = clg_alloc(bytes);
+    clg_free(memory);
+    return memory != NULL;
+}
+
 /* Creates the memory object and clears it; drivers allocate late, so the first use is where memory runs out. */
 static cl_int allocate(clg_device *d, clg_buffer *b, const char **call) {
     cl_int err = CL_SUCCESS;
@@ -115,6 +123,7 @@ static cl_int allocate(clg_device *d, clg_buffer *b, const char **call) {
     if (!b->mem && d->caps.shares && d->caps.cls == CLG_CLASS_CPU) { /* for lists of addresses (clg_kernel_uses()) */
         b->mem = clg_shared_create(d, b->size, used(b), &b->address);
         if (b->mem) return CL_SUCCESS;
+        if (!host_has(b->size)) return CL_MEM_OBJECT_ALLOCATION_FAILURE;
     }
     if (!b->mem) b->mem = clCreateBuffer(d->context, CL_MEM_READ_WRITE, b->size, NULL, &err);
     if (err != CL_SUCCESS) {
