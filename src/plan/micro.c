@@ -176,10 +176,10 @@ static int64_t round_up(const splitting *s, double least) {
 }
 
 /* Parts whose intermediates take 32 MB, which the last cache of a CPU holds, where those of the batch take several times
- * as much. Larger ones where params are large, which each part reads, and where rows are little work: a part should be
- * some milliseconds of it, beside which its launches and sums are nothing. Measured: docs/performance.md. */
+ * as much. Larger ones where params are large, which each part reads, transforms and has gradients of in several pieces,
+ * and where rows are little work: a part should be some milliseconds of it, beside which its launches are nothing. Measured: docs/performance.md. */
 static int64_t rows_by_model(const splitting *s) {
-    const double want = 32e6, work = 1.5e9, worth = 2.5, share = 8;
+    const double want = 32e6, work = 1.5e9, worth = 2.5, share = 24;
     const traffic t = traffic_of(s);
     double least = want / (t.rows > 1 ? t.rows : 1);
     clg_log_msg(CLG_LOG_DEBUG, "micro-batches: a row has %.3f MB and %.3f Mflop, a part %.3f MB", 1e-6 * t.rows,
