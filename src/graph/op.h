@@ -196,6 +196,9 @@ enum clg_join clg_join_first(const clg_node *n, const enum clg_join *in, int out
 /** For part(): the node with another attribute. */
 bool clg_part_build(const clg_node *n, const void *attr, clg_tensor *const *in, clg_tensor **out);
 
+/** As part(), for ops whose attribute is the shape of the result. */
+bool clg_part_shape(const clg_node *n, clg_tensor *const *in, int64_t first, clg_tensor **out);
+
 /** During vjp(): whether the gradient of input i is needed at all, so that a row can skip an expensive one. */
 bool clg_wants_grad(const clg_node *n, int i);
 

@@ -146,3 +146,11 @@ enum clg_join clg_join_first(const clg_node *n, const enum clg_join *in, int out
 bool clg_part_build(const clg_node *n, const void *attr, clg_tensor *const *in, clg_tensor **out) {
     return clg_node_outputs(n->op, attr, in, n->n_in, out);
 }
+
+bool clg_part_shape(const clg_node *n, clg_tensor *const *in, int64_t first, clg_tensor **out) {
+    clg_shape attr;
+    (void)first;
+    clg_shape_copy(&attr, n->out[0]->shape);
+    attr.dim[0] = in[0]->shape.dim[0];
+    return clg_part_build(n, &attr, in, out);
+}

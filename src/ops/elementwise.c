@@ -130,14 +130,6 @@ static clg_status infer_broadcast(clg_node *n) {
     return set_out(n, 0, in_dtype(n, 0), s);
 }
 
-static bool part_broadcast(const clg_node *n, clg_tensor *const *in, int64_t first, clg_tensor **out) {
-    clg_shape attr;
-    (void)first;
-    clg_shape_copy(&attr, out_shape(n, 0));
-    attr.dim[0] = in[0]->shape.dim[0];
-    return clg_part_build(n, &attr, in, out);
-}
-
 static clg_status infer_cast(clg_node *n) {
     return infer_as(n, (clg_dtype)((const cast_attr *)n->attr)->dtype);
 }
@@ -195,7 +187,7 @@ static void fit_gradients(const clg_node *n, clg_tensor *const *g, clg_tensor **
                                       attribute, infer_##infer, ref_loop, vjp, name##_cost, expr, name##_scalar, NULL, \
                                       (attribute) == sizeof(clg_shape) ? "x [R...] -> [S...], R broadcasts to S"     \
                                                                        : SHAPES_##arity,                             \
-                                      NULL, NULL, NULL, (attribute) == sizeof(clg_shape) ? part_broadcast : NULL };
+                                      NULL, NULL, NULL, (attribute) == sizeof(clg_shape) ? clg_part_shape : NULL };
 
 #define ROW(name, arity, attribute, infer, expr, reference, gradient, formula, text, flops)                 \
     COMMON(name, arity, reference, flops)                                                                   \

@@ -49,19 +49,11 @@ static enum clg_join join_reshape(const clg_node *n, const enum clg_join *in, in
     return x.ndim > 0 && y.ndim > 0 && x.dim[0] == y.dim[0] && in[0] == CLG_JOIN_ROWS ? CLG_JOIN_ROWS : CLG_JOIN_NONE;
 }
 
-static bool part_reshape(const clg_node *n, clg_tensor *const *in, int64_t first, clg_tensor **out) {
-    clg_shape attr;
-    (void)first;
-    clg_shape_copy(&attr, out_shape(n, 0));
-    attr.dim[0] = in[0]->shape.dim[0];
-    return clg_part_build(n, &attr, in, out);
-}
-
 const clg_op clg_op_reshape = {
     .name = "reshape", .formula = "y = x under another shape, row-major", .gradient = "gx = gy under x's shape",
     .shapes = "x [S...] -> [S'...], as many elements", .min_in = 1, .max_in = 1, .n_out = 1, .flags = CLG_OP_VIEW,
     .attr_size = sizeof(clg_shape), .infer = infer_reshape, .ref = ref_copy, .vjp = vjp_reshape, .cost = cost_view,
-    .join = join_reshape, .part = part_reshape };
+    .join = join_reshape, .part = clg_part_shape };
 
 clg_tensor *clg_reshape(clg_tensor *x, clg_shape shape) {
     clg_shape attr;
