@@ -117,6 +117,23 @@ static clg_tensor *wide(clg_tensor *x, clg_tensor *label, clg_tensor **answer) {
     return cross(clg_nn_linear(clg_flatten(clg_global_avg_pool(h), 1), "f1", 5), label, answer);
 }
 
+/* Rows that become another axis of a product, and rows in reverse order: neither can be done in parts. */
+static clg_tensor *spread(clg_tensor *x, clg_tensor *label, clg_tensor **answer) {
+    float weight[ROWS * 5 * 2];
+    for (int i = 0; i < ROWS * 10; i++) weight[i] = (float)(i % 7) / 8;
+    clg_tensor *w = clg_const(clg_tensor_graph(x), CLG_F32, CLG_SHAPE(ROWS, 5, 2), weight);
+    clg_tensor *h = clg_nn_linear(clg_flatten(x, 1), "f1", 5);
+    clg_tensor *above = clg_cast(clg_gt(h, clg_fill(clg_tensor_graph(x), CLG_F32, CLG_SCALAR, 0)), CLG_F32);
+    *answer = clg_matmul(above, w); /* by w's batch, which is no row */
+    return clg_cross_entropy(h, label);
+}
+
+static clg_tensor *reversed(clg_tensor *x, clg_tensor *label, clg_tensor **answer) {
+    clg_tensor *h = clg_nn_linear(clg_flatten(x, 1), "f1", 5);
+    *answer = clg_add(h, clg_slice(h, 0, -1, CLG_END, -1));
+    return clg_cross_entropy(clg_tanh(*answer), label);
+}
+
 static clg_tensor *batch_norm(clg_tensor *x, clg_tensor *label, clg_tensor **answer) {
     clg_tensor *h = clg_nn_batch_norm(clg_nn_conv2d(x, "c1", 4, 3, NULL), "norm", NULL);
     return cross(clg_nn_linear(clg_flatten(h, 1), "f1", 5), label, answer);
@@ -176,6 +193,8 @@ Test(micro, what_looks_at_all_rows_stays_whole, .timeout = 100) {
     clg_device *dev = open_device(opencl_device());
     fill(false);
     compare(dev, batch_norm, 8, 0, 0);
+    compare(dev, spread, 8, 0, 0);
+    compare(dev, reversed, 8, 0, 0);
     compare(dev, exact, ROWS, 0, 0);
     compare(dev, exact, 100, 0, 0);
     clg_device_destroy(&dev);

@@ -42,9 +42,9 @@ typedef struct clg_plan_params {
     enum clg_mega_mode mega; /* CLG_MEGA_AUTO: as CLGRAD_MEGA says (auto, on, off) */
     int64_t   micro_batch;   /* training: so many rows of the batch at a time go forward and backward, gradients are
                                 added up; rounded up to a divisor of the batch, and to a 64th of it. Below 0: all
-                                rows. Default: as CLGRAD_MICRO_BATCH says (auto, off, rows); auto: on CPUs, where intermediates of the
-                                batch are larger than the caches. Sums then have another order. Networks that look at
-                                all rows at once (batch norm) are done as one */
+                                rows. Default: as CLGRAD_MICRO_BATCH says (auto, off, rows); auto: on CPUs, where
+                                intermediates of the batch are larger than the caches. Sums then have another order.
+                                Networks that look at all rows at once (batch norm) are done as one */
 } clg_plan_params;
 
 #define clg_plan_params(...) (&(const clg_plan_params){__VA_ARGS__})

@@ -158,7 +158,8 @@ static enum clg_join join(const clg_node *n, const enum clg_join *in, int out) {
     const int a = in_shape(n, 0).ndim, b = in_shape(n, 1).ndim;
     (void)out;
     if (in[0] != CLG_JOIN_ROWS) return CLG_JOIN_NONE;
-    if (in[1] == CLG_JOIN_WHOLE && (a > b || a == 2)) return a > 2 || !attr_of(n)->ta ? CLG_JOIN_ROWS : CLG_JOIN_NONE;
+    if (in[1] == CLG_JOIN_WHOLE && a > b) return CLG_JOIN_ROWS;
+    if (in[1] == CLG_JOIN_WHOLE) return a == 2 && b == 2 && !attr_of(n)->ta ? CLG_JOIN_ROWS : CLG_JOIN_NONE;
     if (in[1] != CLG_JOIN_ROWS || a != b) return CLG_JOIN_NONE;
     return a > 2 ? CLG_JOIN_ROWS : attr_of(n)->ta && !attr_of(n)->tb ? CLG_JOIN_SUM : CLG_JOIN_NONE;
 }

@@ -74,12 +74,16 @@ static const clg_impl slice_impls[] = {
     { 0 },
 };
 
-/* Rows that are taken as they are, or none of which is moved. */
-static enum clg_join join(const clg_node *n, const enum clg_join *in, int out) {
+/* Rows that stay as they are: all of them, in their order. */
+static enum clg_join join(const clg_node *n, const enum clg_join *in, const int64_t *step) {
     const clg_shape x = in_shape(n, 0), y = out_shape(n, 0);
-    const bool whole = x.ndim > 0 && x.dim[0] == y.dim[0];
-    const bool kept = n->op == &clg_op_place || slice_of(n)->step[0] == 1;
-    return whole && kept ? clg_join_rows(n, in, out) : CLG_JOIN_NONE;
+    const bool kept = x.ndim > 0 && x.dim[0] == y.dim[0] && step[0] == 1;
+    return kept ? clg_join_rows(n, in, 0) : CLG_JOIN_NONE;
+}
+
+static enum clg_join join_slice(const clg_node *n, const enum clg_join *in, int out) {
+    (void)out;
+    return join(n, in, slice_of(n)->step);
 }
 
 static bool part_slice(const clg_node *n, clg_tensor *const *in, int64_t first, clg_tensor **out) {
@@ -93,7 +97,7 @@ const clg_op clg_op_slice = {
     .name = "slice", .formula = "y[i] = x[begin + i step] along an axis",
     .gradient = "gx[begin + i step] = gy[i], 0 elsewhere", .shapes = "x [...,S,...] -> [...,S',...]",
     .min_in = 1, .max_in = 1, .n_out = 1, .attr_size = sizeof(clg_slice_attr), .infer = infer_slice, .ref = ref_slice,
-    .vjp = vjp_slice, .cost = cost_slice, .join = join, .part = part_slice, .impls = slice_impls };
+    .vjp = vjp_slice, .cost = cost_slice, .join = join_slice, .part = part_slice, .impls = slice_impls };
 
 clg_slice_attr clg_slice_all(clg_shape s) {
     clg_slice_attr a;
@@ -256,6 +260,11 @@ static const clg_impl place_impls[] = {
     { 0 },
 };
 
+static enum clg_join join_place(const clg_node *n, const enum clg_join *in, int out) {
+    (void)out;
+    return join(n, in, ((const place_attr *)n->attr)->step);
+}
+
 static bool part_place(const clg_node *n, clg_tensor *const *in, int64_t first, clg_tensor **out) {
     place_attr a = *(const place_attr *)n->attr;
     (void)first;
@@ -267,7 +276,7 @@ const clg_op clg_op_place = {
     .name = "place", .formula = "y[begin + i step] = x[i] along every axis, value elsewhere: what slice undoes",
     .gradient = "gx[i] = gy[begin + i step]", .shapes = "x [S...] -> [S'...]",
     .min_in = 1, .max_in = 1, .n_out = 1, .attr_size = sizeof(place_attr), .infer = infer_place, .ref = ref_place,
-    .vjp = vjp_place, .cost = cost_place, .join = join, .part = part_place, .impls = place_impls };
+    .vjp = vjp_place, .cost = cost_place, .join = join_place, .part = part_place, .impls = place_impls };
 
 clg_tensor *clg_place_node(clg_tensor *x, clg_shape shape, const int64_t *begin, const int64_t *step, double value) {
     place_attr a;

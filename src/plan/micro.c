@@ -177,7 +177,8 @@ static int64_t round_up(const splitting *s, double least) {
 
 /* Parts whose intermediates take 32 MB, which the last cache of a CPU holds, where those of the batch take several times
  * as much. Larger ones where params are large, which each part reads, transforms and has gradients of in several pieces,
- * and where rows are little work: a part should be some milliseconds of it, beside which its launches are nothing. Measured: docs/performance.md. */
+ * and where rows are little work: a part should be some milliseconds of it, beside which its launches are nothing.
+ * Measured: docs/performance.md. */
 static int64_t rows_by_model(const splitting *s) {
     const double want = 32e6, work = 1.5e9, worth = 2.5, share = 24;
     const traffic t = traffic_of(s);
