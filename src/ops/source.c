@@ -98,7 +98,8 @@ const clg_op clg_op_group = {
     .flags = CLG_OP_EFFECT, .infer = infer_group, .cost = cost_none };
 const clg_op clg_op_stop_grad = {
     .name = "stop_grad", .formula = "y = x", .shapes = "x [S...] -> [S...]", .min_in = 1, .max_in = 1, .n_out = 1,
-    .flags = CLG_OP_VIEW | CLG_OP_NO_GRAD, .infer = infer_same, .ref = ref_same, .cost = cost_none };
+    .flags = CLG_OP_VIEW | CLG_OP_NO_GRAD, .infer = infer_same, .ref = ref_same, .cost = cost_none,
+    .join = clg_join_rows };
 
 /* --- builders --- */
 
