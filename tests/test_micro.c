@@ -94,7 +94,7 @@ static clg_tensor *normalised(clg_tensor *x, clg_tensor *label, clg_tensor **ans
     for (int i = 0; i < ROWS; i++) weight[i] = (float)(1 + i % 3);
     clg_tensor *w = clg_const(clg_tensor_graph(x), CLG_F32, CLG_SHAPE(ROWS, 1), weight);
     clg_tensor *h = clg_nn_layer_norm(clg_nn_linear(clg_flatten(x, 1), "f1", 12), "norm", 1, NULL);
-    h = clg_concat(CLG_LIST(clg_softmax(h, 1), clg_mul(clg_stop_grad(h), clg_mul(h, w))), 1);
+    h = clg_concat(CLG_LIST(clg_softmax(h, 1), clg_add(clg_scale(clg_stop_grad(h), 0.125), clg_mul(h, w))), 1);
     h = clg_slice(clg_reshape(clg_permute(clg_reshape(h, CLG_SHAPE(ROWS, 4, 6)), (const int[]){ 0, 2, 1 }),
                               CLG_SHAPE(ROWS, 24)), 1, 2, CLG_END, 1);
     *answer = clg_nn_linear(h, "f2", 1);
