@@ -312,13 +312,14 @@ Test(cache, binaries_off) {
 /* Files instead of embedded sources, for editing kernels without building. */
 Test(cache, cl_path) {
     char dir[64], path[600];
-    const char *prelude = NULL;
+    const char *name, *content;
     clg_program *p = NULL;
     make_dir(dir);
-    for (int i = 0; clg_program_file(i, NULL); i++)
-        if (strcmp(clg_program_file(i, &prelude), "clg.clh") == 0) break;
-    snprintf(path, sizeof path, "%s/clg.clh", dir);
-    write_file(path, prelude, strlen(prelude));
+    for (int i = 0; (name = clg_program_file(i, &content)) != NULL; i++) {
+        if (strcmp(name, "clg.clh") != 0 && strcmp(name, "builtins.clh") != 0) continue;
+        snprintf(path, sizeof path, "%s/%s", dir, name);
+        write_file(path, content, strlen(content));
+    }
     snprintf(path, sizeof path, "%s/mine.cl", dir);
     static const char mine[] = "#include \"clg.clh\"\n#include \"two.clh\"\nKERNEL add2(INOUT(x)) {\n"
                                "    const size_t i = get_global_id(0);\n    STORE(x, i, LOAD(x, i) + TWO);\n}\n";

@@ -153,7 +153,7 @@ Test(device, empty_pocl_cache_dir) {
 }
 
 Test(device, quirks) {
-    const unsigned pocl6 = CLG_QUIRK_OWN_CACHE, pocl = pocl6 | CLG_QUIRK_APART;
+    const unsigned pocl6 = CLG_QUIRK_OWN_CACHE, pocl5 = pocl6 | CLG_QUIRK_APART, pocl = pocl5 | CLG_QUIRK_HEADER;
     const struct {
         const char *platform, *driver;
         unsigned flags;
@@ -164,8 +164,8 @@ Test(device, quirks) {
           "float16" },
         { "Portable Computing Language", "1.8", pocl | CLG_QUIRK_AVOID | CLG_QUIRK_GPU_KERNELS, CLG_CLASS_GPU,
           "float16" },
-        { "Portable Computing Language", "3.1+debian", pocl, CLG_CLASS_CPU, "CLGRAD_BINARIES" },
-        { "Portable Computing Language", "5.0", pocl, CLG_CLASS_CPU, "two parts" },
+        { "Portable Computing Language", "3.1+debian", pocl, CLG_CLASS_CPU, "declarations" },
+        { "Portable Computing Language", "5.0", pocl5, CLG_CLASS_CPU, "two parts" },
         { "Portable Computing Language", "6.0", pocl6, CLG_CLASS_CPU, "CLGRAD_BINARIES" },
         { "rusticl", "22.3.6", CLG_QUIRK_AVOID | CLG_QUIRK_NO_PARTS | CLG_QUIRK_NO_BINARIES, CLG_CLASS_CPU, "65,535" },
         { "rusticl", "24.1.0", 0, CLG_CLASS_CPU, "" },

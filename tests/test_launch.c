@@ -48,6 +48,35 @@ static clg_program *scale_program(clg_device *d) {
     return p;
 }
 
+static void count_rebuilt(void *user, enum clg_log_level level, const char *msg) {
+    *(int *)user += contains(msg, "program rare: built again") && contains(msg, "popcount");
+}
+
+/* What cl/builtins.clh does not declare, the driver's header does, and the program gets that. */
+Test(launch, rare_functions) {
+    static const char text[] = "KERNEL bits(INOUT_T(int, x)) { STORE(x, 0, popcount(LOAD(x, 0))); }\n";
+    int rebuilt = 0, value = 0x70f;
+    clg_device *d = open_first(NULL);
+    clg_program *p;
+    clg_buffer *x;
+    clg_kernel *k;
+    clg_set_log(count_rebuilt, &rebuilt, CLG_LOG_INFO);
+    OK(clg_program_get(d, &(clg_source){ "rare", text, NULL }, &p));
+    clg_set_log(NULL, NULL, CLG_LOG_NONE);
+    cr_expect_eq(rebuilt, (d->row.quirks & CLG_QUIRK_HEADER) != 0);
+    OK(clg_buffer_create(d, 4096, "x", &x));
+    OK(clg_buffer_write(x, 0, CLG_I32, &value, 1));
+    OK(clg_kernel_create(p, "bits", &(clg_bind){ .kind = CLG_BIND_BUFFER, .name = "x", .buffer = x }, 1, &k));
+    OK(clg_kernel_set_range(k, (size_t[]){ 1, 1, 1 }, (size_t[]){ 1, 1, 1 }));
+    OK(clg_kernel_enqueue(k, NULL, NULL));
+    OK(clg_buffer_read(x, 0, CLG_I32, &value, 1));
+    cr_expect_eq(value, 7);
+    clg_kernel_destroy(&k);
+    clg_buffer_destroy(&x);
+    clg_program_release(&p);
+    clg_device_destroy(&d);
+}
+
 Test(launch, kernels) {
     clg_device *d = open_first(clg_device_params(.profiling = true));
     clg_program *p = scale_program(d), *again = scale_program(d);

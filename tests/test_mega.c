@@ -4,6 +4,7 @@
 #include "check/check.h"
 #include "support/nets.h"
 #include "support/opencl.h"
+#include "support/rebuilt.h"
 #include <unistd.h>
 
 /* --- training --- */
@@ -12,6 +13,8 @@ static int in_one(const net *n) { return reported(n, "n_mega"); }
 
 static void compare(clg_device *d) {
     static unsigned char off[MOST], on[MOST];
+    int rebuilt = 0;
+    clg_set_log(count_rebuilt, &rebuilt, CLG_LOG_INFO);
     for (size_t i = 0; i < sizeof recipes / sizeof recipes[0]; i++) {
         const recipe *r = &recipes[i];
         net a = make_net(r, d, clg_plan_params(.mega = CLG_MEGA_OFF));
@@ -26,6 +29,8 @@ static void compare(clg_device *d) {
         free_net(&a);
         free_net(&b);
     }
+    clg_set_log(NULL, NULL, CLG_LOG_NONE);
+    cr_expect_eq(rebuilt, 0);
 }
 
 Test(mega, gives_the_bits_of_steps, .timeout = 200) {

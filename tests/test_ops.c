@@ -3,6 +3,7 @@
  * runs that part in this process and prints every failure. --small is for interpreters: only cases up to so much
  * arithmetic, values only, without CLBlast; CLG_TEST_SMALL=FLOPS does the same to the whole suite. */
 #include "check/check.h"
+#include "support/rebuilt.h"
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <fnmatch.h>
@@ -73,6 +74,8 @@ static void check_op(int op, const clg_check_params *p, bool all_run) {
 
 ParameterizedTest(int *part, ops, table, .timeout = 1200) {
     clg_check_params p = {.seed = 1, .failed = print_failure};
+    int rebuilt = 0;
+    clg_set_log(count_rebuilt, &rebuilt, CLG_LOG_INFO);
     cr_assert(open_devices(NULL, &p));
     clg_device_info device;
     clg_device_get_info(p.dev, &device);
@@ -81,6 +84,8 @@ ParameterizedTest(int *part, ops, table, .timeout = 1200) {
     if (small) limit(&p, small);
     for (int op = *part; op < clg_op_count(); op += PARTS) check_op(op, &p, all_run);
     close_devices(&p);
+    clg_set_log(NULL, NULL, CLG_LOG_NONE);
+    cr_expect_eq(rebuilt, 0);
 }
 
 Test(ops, wrong_shapes) {

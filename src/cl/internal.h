@@ -69,6 +69,7 @@ enum clg_quirk {
     CLG_QUIRK_NO_PREFETCH = 1 << 5, /* kernels are built with -DNO_PREFETCH */
     CLG_QUIRK_OWN_CACHE   = 1 << 6, /* program binaries are kept only where CLGRAD_BINARIES=on asks for it */
     CLG_QUIRK_APART       = 1 << 7, /* devices that are open at a time have programs of their own: clg_device.number */
+    CLG_QUIRK_HEADER      = 1 << 8, /* programs declare what they call, instead of the driver's header */
 };
 
 /** Sets quirks and quirk_text of a row whose strings are filled in, and what they change in its caps. */

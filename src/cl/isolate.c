@@ -25,7 +25,7 @@ static const struct { const char *name, *params, *is; } meanings[] = {
 };
 
 /* What depends on no options but the types of tensors, and declares names by macros: once for all sections. */
-static const char *const shared[] = { "ew.clh", "ew_math.clh", "exp.clh", NULL };
+static const char *const shared[] = { "builtins.clh", "ew.clh", "ew_math.clh", "exp.clh", NULL };
 
 typedef struct word { const char *at; size_t size; } word;
 typedef struct words { word *w; int n, cap; } words;

@@ -6,11 +6,15 @@
 
 #include <string.h>
 
+/* The guard of the driver's header (CLG_QUIRK_HEADER), and what has cl/clg.clh include our own instead. */
+static const char own_declarations[] = " -D_OPENCL_H_ -DCLG_DECLARES";
+
 /* Argument info is for the check of signatures; it changes no code. No relaxed mathematics: results stay exact. The
  * language is OpenCL C 1.2, but for programs that use sub-groups that by which the device has them. */
 static void add_common(const clg_device *d, const char *wanted, clg_str *options) {
     const bool subgroups = wanted && strstr(wanted, CLG_SUBGROUP_OPTION) && d->subgroup_std;
     clg_str_printf(options, "-cl-std=%s -cl-kernel-arg-info", subgroups ? d->subgroup_std : "CL1.2");
+    if (d->row.quirks & CLG_QUIRK_HEADER && !subgroups) clg_str_add(options, own_declarations);
 }
 
 static void program_free(clg_program *p) {
@@ -75,11 +79,26 @@ static void log_warnings(const clg_device *d, const clg_program *p, cl_program p
     clg_free(log);
 }
 
+/* What is missing in our declarations the driver's header has: false if that is not what the program was built with. */
+static bool undeclare(const clg_device *d, clg_program *p, cl_program program) {
+    char *at = strstr(p->options, own_declarations);
+    if (!at) return false;
+    char *log = build_log(d, program);
+    clg_log_msg(CLG_LOG_INFO, "program %s: built again with the driver's declarations, as ours (cl/builtins.clh) do not "
+                "do:\n%s", p->name, log ? log : "");
+    clg_free(log);
+    const char *rest = at + sizeof own_declarations - 1;
+    memmove(at, rest, strlen(rest) + 1);
+    return true;
+}
+
 static clg_status compile(clg_device *d, clg_program *p, const char *text) {
     cl_int err = CL_SUCCESS;
     cl_program program = clCreateProgramWithSource(d->context, 1, &text, NULL, &err);
     if (err != CL_SUCCESS) return clg_cl_fail(d, err, "clCreateProgramWithSource", "program %s", p->name);
     err = clBuildProgram(program, 1, &d->row.id, p->options, NULL, NULL);
+    if (err == CL_BUILD_PROGRAM_FAILURE && undeclare(d, p, program))
+        err = clBuildProgram(program, 1, &d->row.id, p->options, NULL, NULL);
     if (err == CL_SUCCESS) {
         log_warnings(d, p, program);
         p->program = program;

@@ -24,6 +24,8 @@ static const quirk_row table[] = {
     { "Portable Computing Language", "", 600, CLG_QUIRK_APART,
       "PoCL before 6.0 mixes up the code of a kernel for grids of two sizes that run on two parts of a CPU at once, and "
       "ends the process, so devices that are open at a time have programs of their own" },
+    { "Portable Computing Language", "", 400, CLG_QUIRK_HEADER,
+      "PoCL parses 18,000 lines of declarations for each program, 0.1 s, so programs bring the few they need" },
     { "rusticl", "", 2300, CLG_QUIRK_AVOID | CLG_QUIRK_NO_PARTS | CLG_QUIRK_NO_BINARIES,
       "rusticl of Mesa 22: loops stop silently at 65,535 rounds, clCreateSubDevices crashes, and a damaged program "
       "binary ends the process, so it is not chosen by default, and no binaries are kept" },

@@ -11,7 +11,7 @@ static cl_icd_dispatch table;
 static cl_int CL_API_CALL build_program(cl_program p, cl_uint n, const cl_device_id *d, const char *options,
                                         void (CL_CALLBACK *done)(cl_program, void *), void *user) {
     char all[4096];
-    const char *more = quick_option(next, n > 0 && d ? d[0] : NULL, options);
+    const char *more = quick_option(next, p, n > 0 && d ? d[0] : NULL, options);
     if (*more && snprintf(all, sizeof all, "%s%s", options, more) < (int)sizeof all) options = all;
     return next->clBuildProgram(p, n, d, options, done, user);
 }

@@ -314,7 +314,7 @@ static cl_int CL_API_CALL build_program(cl_program p, cl_uint n, const cl_device
     char all[4096];
     if (is_broken(p)) return CL_BUILD_PROGRAM_FAILURE;
     snprintf(all, sizeof all, "%s%s%s", options ? options : "", s && !s->fp64 ? " -cl-single-precision-constant" : "",
-             quick_option(virtual_next, n > 0 && d ? d[0] : NULL, options));
+             quick_option(virtual_next, p, n > 0 && d ? d[0] : NULL, options));
     return virtual_next->clBuildProgram(p, n, d, all, done, user);
 }
 
