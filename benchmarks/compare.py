@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The table of targets (table.py), measured: clgrad and its peers by turns, in one go, on the same cores.
 
-usage: compare.py [--python PYTHON] [--build build] [--rounds 3] [--rows GLOB,...] [--quick] [--no-check] [--out FILE]
+usage: compare.py [--python PYTHON] [--build build] [--rounds 3] [--rows GLOB,...] [--tune SECONDS] [--quick] [--no-check]
+                  [--out FILE]
 
 A round is, group by group, a process of ours and one of each peer in each of its configurations: PyTorch in both memory
 formats, with threads that wait actively and passively, with malloc kept from returning memory; ONNX Runtime with and
@@ -143,6 +144,15 @@ class Ours:
             self.roofs[key] = row["gflops"] or row["gbytes"]
 
 
+    def tune(self, networks, seconds):
+        """`clgrad tune` at the sizes of the benchmark, then at those of (program, model:batch), a tenth as long each."""
+        whole = run([self.folder.parent / "src/tool/clgrad", "tune", "--budget", f"{seconds}s", "--json", "-"],
+                    timeout=2 * seconds + 600)[-1]
+        for program, item in networks:
+            self.networks(program, [item], {"CLGRAD_TUNE": f"auto:{max(1, seconds // 10)}"}, "0.01")
+        return {"seconds": seconds, **{key: whole[key] for key in ("measured", "kept", "unfinished", "wrong")}}
+
+
 class Peers:
     """The others: items are measured in one process a configuration, which gives (item, configuration, result)."""
 
@@ -222,6 +232,11 @@ class Table:
 
     def timed(self):
         return [row for row in self.rows if row.kind in ("time", "bandwidth")]
+
+    def tune(self):
+        """What is timed is what the library takes by itself after `clgrad tune`."""
+        networks = list(dict.fromkeys(row.ours for row in self.timed() if row.ours[0] in ("train", "infer")))
+        return self.attempt("tune", lambda: self.ours.tune(networks, self.args.tune)) if self.args.tune else None
 
     def check(self):
         """Our outcomes beside the reference's, on the cases that are timed."""
@@ -460,6 +475,8 @@ def options():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.25, help="for each measurement")
     parser.add_argument("--rows", help="globs with commas: names or groups of rows")
+    parser.add_argument("--tune", type=int, default=0, metavar="SECONDS", help="first tune for so long, and a tenth of it "
+                        "for each network; kept in the cache directory (default: use what is there)")
     parser.add_argument("--quick", action="store_true", help="one round of 0.05 s, no check: only to try it")
     parser.add_argument("--no-check", action="store_true", help="do not compare with the reference")
     parser.add_argument("--list", action="store_true", help="print the rows and their groups, measure nothing")
@@ -492,6 +509,7 @@ def main():
         print("\n".join(f"{row.group:14} {row.name}" for row in t.rows) or "compare: no row fits --rows")
         return 0 if t.rows else 2
     before, load = idle_now(), os.getloadavg()[0]
+    tuned = t.tune()
     if not args.no_check:
         t.check()
     watch = Watch()
@@ -502,7 +520,7 @@ def main():
               "cores": os.cpu_count(), "threads": args.threads, "rounds": args.rounds, "seconds": args.seconds,
               "load_before": round(load, 2), "load_after": round(os.getloadavg()[0], 2),
               "others": {"before": round(before, 4), "during": round(during, 4), "after": round(after, 4)},
-              "cores_apart_ns": t.apart, "waited": round(t.waited), "quiet": quiet, "clgrad": t.ours.version,
+              "cores_apart_ns": t.apart, "waited": round(t.waited), "quiet": quiet, "tuned": tuned, "clgrad": t.ours.version,
               "peers": t.peers.versions, "roofs": t.ours.roofs,
               "failures": t.failures, "results": t.results(), "traces": t.traces, "impls": t.impls}
     if args.merge:

@@ -70,6 +70,29 @@ class Judgement(unittest.TestCase):
         self.assertFalse(fits("op=conv f32[64,784]", row))
 
 
+class Tuning(unittest.TestCase):
+    def test_sizes_and_networks_of_the_rows_are_tuned(self):
+        t = empty([Row("g", "r", ("bench", "op=relu f32[2]"), (), 1.0), Row("g", "s", ("infer", "mlp:64"), (), 1.0),
+                   Row("g", "t", ("infer", "mlp:64"), (), 1.0)])
+        t.args.tune = 50
+        seen = []
+
+        def run(command, env=None, timeout=0):
+            seen.append((pathlib.Path(command[0]).name, env))
+            return [{"key": "k"}, {"measured": 3, "kept": 1, "unfinished": 2, "wrong": 0}]
+
+        original = compare.run
+        compare.run = run
+        try:
+            t.ours.networks = lambda program, items, env, seconds: seen.append((program, items, env, seconds))
+            self.assertEqual(t.tune(), {"seconds": 50, "measured": 3, "kept": 1, "unfinished": 2, "wrong": 0})
+            t.args.tune = 0
+            self.assertIsNone(t.tune())
+        finally:
+            compare.run = original
+        self.assertEqual(seen, [("clgrad", None), ("infer", ["mlp:64"], {"CLGRAD_TUNE": "auto:5"}, "0.01")])
+
+
 class Page(unittest.TestCase):
     accuracy = {"max_ulp": 2, "mean_ulp": 0.5, "max_ulp_rms": 1, "mean_ulp_rms": 0.1, "bound": 0.2, "chosen": "conv.x"}
     results = {

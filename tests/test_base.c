@@ -9,6 +9,7 @@
 #include "base/philox.h"
 #include "base/str.h"
 #include "support/german.h"
+#include "support/scratch.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -292,19 +293,16 @@ Test(base, log_level_comes_from_the_environment) {
 
 /* --- files --- */
 
-static char dir[64];
+static char dir[SCRATCH];
 
 static void make_dir(void) {
-    strcpy(dir, "/tmp/clgrad-base-XXXXXX");
-    cr_assert_not_null(mkdtemp(dir));
+    make_scratch(dir);
     cr_assert_eq(chdir(dir), 0);
 }
 
 static void remove_dir(void) {
     cr_assert_eq(chdir("/"), 0);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_assert_eq(system(command), 0);
+    remove_scratch(dir);
 }
 
 TestSuite(file, .init = make_dir, .fini = remove_dir);
@@ -471,16 +469,15 @@ static void check_numbers(const char *locale) {
 }
 
 Test(number, is_the_nearest_double_in_every_locale) {
-    char folder[] = "/tmp/clgrad-locale-XXXXXX", command[64];
+    char folder[SCRATCH];
     check_numbers("C");
-    cr_assert_not_null(mkdtemp(folder));
+    make_scratch(folder);
     if (set_german(folder)) {
         cr_expect_eq(strtod("0.5", NULL), 0, "strtod() follows the locale, else this shows nothing");
         check_numbers("de_DE.UTF-8");
         cr_expect_str_eq(setlocale(LC_ALL, NULL), "de_DE.UTF-8", "the program's locale is its own");
     }
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_expect_eq(system(command), 0);
+    remove_scratch(folder);
 }
 
 Test(number, integers_end_at_their_limits) {

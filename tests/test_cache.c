@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "support/device.h"
+#include "support/scratch.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -107,11 +108,6 @@ static void expect(seen s, int built, int cached, const char *what) {
 
 /* --- scratch directories --- */
 
-static void make_dir(char *path) {
-    strcpy(path, "/tmp/clgrad-cache-XXXXXX");
-    cr_assert(mkdtemp(path));
-}
-
 /* Number of files in a directory. The path of the last one goes to `last`, if not NULL. */
 static int files_in(const char *dir, char *last, bool remove_them) {
     char path[600];
@@ -148,8 +144,8 @@ static void write_file(const char *path, const void *data, size_t size) {
  * where that directory is the same. */
 
 Test(cache, second_process_loads) {
-    char dir[64], path[600];
-    make_dir(dir);
+    char dir[SCRATCH], path[600];
+    make_scratch(dir);
     const job j = { .dir = dir, .function = "add1", .options = "-DA=1" };
     expect(run(j), 1, 0, "first");
     cr_expect(files_in(dir, path, false) == 1);
@@ -165,10 +161,10 @@ Test(cache, second_process_loads) {
 
 /* A binary holds compiled code only for kernels that were launched: so it is written again when that changes. */
 Test(cache, further_functions_are_added) {
-    char dir[64], path[600];
+    char dir[SCRATCH], path[600];
     void *file = NULL;
     size_t size = 0;
-    make_dir(dir);
+    make_scratch(dir);
     expect(run((job){ dir, "add1", NULL, "-DB=1" }), 1, 0, "add1");
     cr_assert(files_in(dir, path, false) == 1);
     for (int n = 1; n <= 2; n++) {
@@ -183,10 +179,10 @@ Test(cache, further_functions_are_added) {
 }
 
 Test(cache, damaged_files_are_misses, .timeout = 240) {
-    char dir[64], path[600];
+    char dir[SCRATCH], path[600];
     void *file = NULL;
     size_t size = 0;
-    make_dir(dir);
+    make_scratch(dir);
     const job j = { .dir = dir, .function = "add1", .options = "-DC=1" };
     expect(run(j), 1, 0, "first");
     cr_assert(files_in(dir, path, false) == 1);
@@ -219,10 +215,10 @@ Test(cache, damaged_files_are_misses, .timeout = 240) {
 
 /* A whole, well-formed file with a binary that the driver refuses. */
 Test(cache, refused_binaries_are_misses) {
-    char dir[64], path[600];
+    char dir[SCRATCH], path[600];
     void *file = NULL;
     size_t size = 0;
-    make_dir(dir);
+    make_scratch(dir);
     const job j = { .dir = dir, .function = "add1", .options = "-DD=1" };
     expect(run(j), 1, 0, "first");
     cr_assert(files_in(dir, path, false) == 1);
@@ -245,9 +241,9 @@ Test(cache, refused_binaries_are_misses) {
 
 Test(cache, many_processes_at_once, .timeout = 120) {
     enum { N = 8 };
-    char dir[64], path[600];
+    char dir[SCRATCH], path[600];
     int pipes[N], built = 0;
-    make_dir(dir);
+    make_scratch(dir);
     const job j = { .dir = dir, .function = "add1", .options = "-DE=1" };
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < N; i++) pipes[i] = start(&j);
@@ -267,8 +263,8 @@ Test(cache, many_processes_at_once, .timeout = 120) {
 }
 
 Test(cache, works_without_a_directory) {
-    char dir[64], path[600];
-    make_dir(dir);
+    char dir[SCRATCH], path[600];
+    make_scratch(dir);
     snprintf(path, sizeof path, "%s/file", dir);
     write_file(path, "", 0);
     char below[700];
@@ -290,8 +286,8 @@ Test(cache, works_without_a_directory) {
 
 /* Off: programs are built each time, and nothing is left. */
 Test(cache, binaries_off) {
-    char dir[64];
-    make_dir(dir);
+    char dir[SCRATCH];
+    make_scratch(dir);
     setenv("CLGRAD_BINARIES", "off", 1);
     expect(run((job){ dir, "add1", NULL, "-DF=1" }), 1, 0, "first");
     expect(run((job){ dir, "add1", NULL, "-DF=1" }), 1, 0, "second");
@@ -311,10 +307,10 @@ Test(cache, binaries_off) {
 
 /* Files instead of embedded sources, for editing kernels without building. */
 Test(cache, cl_path) {
-    char dir[64], path[600];
+    char dir[SCRATCH], path[600];
     const char *name, *content;
     clg_program *p = NULL;
-    make_dir(dir);
+    make_scratch(dir);
     for (int i = 0; (name = clg_program_file(i, &content)) != NULL; i++) {
         if (strcmp(name, "clg.clh") != 0 && strcmp(name, "builtins.clh") != 0) continue;
         snprintf(path, sizeof path, "%s/%s", dir, name);

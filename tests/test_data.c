@@ -1,5 +1,6 @@
 /* Data sets: damaged files, order of the epochs, batches. Pictures are told apart by two pixels that hold their
  * number; batches are read back through a plan on the reference device, which needs no OpenCL. */
+#include "support/scratch.h"
 #include <clgrad/clgrad.h>
 #include <criterion/criterion.h>
 #include <math.h>
@@ -12,19 +13,10 @@
 
 /* --- files --- */
 
-static char folder[256];
+static char folder[SCRATCH];
 
-static void make_folder(void) {
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/clgrad-data-XXXXXX", tmp ? tmp : "/tmp");
-    cr_assert_not_null(mkdtemp(folder));
-}
-
-static void remove_folder(void) {
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_expect_eq(system(command), 0);
-}
+static void make_folder(void) { make_scratch(folder); }
+static void remove_folder(void) { remove_scratch(folder); }
 
 static const char *in_folder(const char *name) {
     static char path[4][400];

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cl/internal.h"
 #include "support/device.h"
+#include "support/scratch.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -138,13 +139,13 @@ Test(device, no_platform) {
     const char *preloaded = getenv("LD_PRELOAD"); /* the devices are not to be looked for yet */
     if (preloaded && contains(preloaded, "oclgrind"))
         cr_skip_test("Oclgrind brings its platform along, whatever the loader is told");
-    char dir[] = "/tmp/clgrad-no-icd-XXXXXX", with_slash[64];
-    cr_assert(mkdtemp(dir));
+    char dir[SCRATCH], with_slash[SCRATCH + 2];
+    make_scratch(dir);
     snprintf(with_slash, sizeof with_slash, "%s/", dir);
     setenv("OCL_ICD_VENDORS", with_slash, 1); /* ocl-icd */
     setenv("OCL_ICD_FILENAMES", "", 1);
     expect_ref_only("apt-get install pocl-opencl-icd");
-    rmdir(dir);
+    remove_scratch(dir);
 }
 
 Test(device, empty_pocl_cache_dir) {

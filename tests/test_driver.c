@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "support/plan.h"
+#include "support/scratch.h"
 #include "support/virtual_env.h"
 
 static clg_device *open_virtual(const clg_device_params *p) {
@@ -176,8 +177,8 @@ static const char *excluded_why(clg_device *d, const char *impl) {
 /* The tuner finds it out, remembers it, and neither this device nor one that is opened later takes it. */
 Test(driver, wrong_is_excluded) {
     static char text[16384];
-    char dir[] = "/tmp/clgrad-driver-XXXXXX", command[128];
-    cr_assert_not_null(mkdtemp(dir));
+    char dir[SCRATCH];
+    make_scratch(dir);
     use_virtual("amd-vega");
     clg_device *d = open_virtual(clg_device_params(.cache_dir = dir));
     work w = start(d, NULL);
@@ -210,8 +211,7 @@ Test(driver, wrong_is_excluded) {
     d = open_virtual(clg_device_params(.cache_dir = dir));
     cr_expect_null(clg_impl_excluded(d, 0, NULL));
     clg_device_destroy(&d);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_assert_eq(system(command), 0);
+    remove_scratch(dir);
 }
 
 Test(driver, exclusion_by_hand) {
@@ -368,8 +368,8 @@ static int clgrad(const char *args, char *out, size_t size) {
 
 Test(driver, doctor_remembers) {
     static char out[1 << 16];
-    char dir[] = "/tmp/clgrad-driver-XXXXXX", command[128];
-    cr_assert_not_null(mkdtemp(dir));
+    char dir[SCRATCH];
+    make_scratch(dir);
     use_virtual("amd-vega");
     setenv("CLGRAD_CACHE_DIR", dir, 1);
     set_fault("wrong=items");
@@ -387,8 +387,7 @@ Test(driver, doctor_remembers) {
     cr_expect(strstr(out, "allowed again: softmax.gpu"), "%s", out);
     cr_expect_eq(clgrad("devices", out, sizeof out), 0, "%s", out);
     cr_expect(!strstr(out, "softmax.gpu"), "%s", out);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_assert_eq(system(command), 0);
+    remove_scratch(dir);
 }
 /* f64 on a device without it is computed by the reference: right, told once for each op, reported and counted. */
 Test(driver, missing_type_falls_back) {

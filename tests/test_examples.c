@@ -1,5 +1,6 @@
 /* The programs of the course (examples/): each must end well, print what docs/course.md shows, have the numbers that
  * the chapter is about, and draw its pictures: well-formed SVG with the title and as many marks as there are data. */
+#include "support/scratch.h"
 #include "support/xml.h"
 
 #include <criterion/criterion.h>
@@ -12,14 +13,13 @@
 
 enum { TEXT = 1 << 16 };
 
-static char folder[256];
+static char folder[SCRATCH];
 
 /* --- what a program prints --- */
 
 static void run(const char *name, char *out) {
     char command[1024];
-    snprintf(folder, sizeof folder, "%s/clgrad-course-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    cr_assert_not_null(mkdtemp(folder));
+    make_scratch(folder);
     snprintf(command, sizeof command, "cd '%s' && '%s'/example_%s", folder, getenv("CLGRAD_EXAMPLES"), name);
     FILE *f = popen(command, "r");
     cr_assert_not_null(f);
@@ -30,11 +30,7 @@ static void run(const char *name, char *out) {
     cr_expect(!strstr(out, "[FALSE]"), "%s", out);
 }
 
-static void remove_folder(void) {
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_expect_eq(system(command), 0);
-}
+static void remove_folder(void) { remove_scratch(folder); }
 
 static void read_file(const char *path, char *text, size_t size) {
     FILE *f = fopen(path, "r");

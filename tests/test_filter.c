@@ -1,4 +1,5 @@
 /* `clgrad filter` as a program: what it writes is what the sums say, pixel by pixel. */
+#include "support/scratch.h"
 #include <clgrad/clgrad.h>
 #include <criterion/criterion.h>
 #include <math.h>
@@ -11,19 +12,15 @@
 
 enum { WIDTH = 23, HEIGHT = 17 };
 
-static char folder[64] = "/tmp/clgrad-filter-XXXXXX";
+static char folder[SCRATCH];
 
 static void set_up(void) {
     cr_assert_not_null(getenv("CLGRAD_TOOL"), "CLGRAD_TOOL must be the path of the program");
-    cr_assert_not_null(mkdtemp(folder));
+    make_scratch(folder);
     cr_assert_eq(chdir(folder), 0);
 }
 
-static void tear_down(void) {
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_expect_eq(system(command), 0);
-}
+static void tear_down(void) { remove_scratch(folder); }
 
 static int filter(const char *arguments) {
     char command[1000];

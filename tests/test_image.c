@@ -1,4 +1,5 @@
 /* Pictures: what is written is read again, every form of PGM and PPM, and every way a file can be wrong. */
+#include "support/scratch.h"
 #include <clgrad/clgrad.h>
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -15,8 +16,8 @@ static void make_picture(clg_image *image, int width, int height, int channels) 
 Test(image, written_and_read_again) {
     static const struct { const char *name; int channels; } kinds[] = {
         {"a.png", 1}, {"a.png", 2}, {"a.png", 3}, {"a.png", 4}, {"a.pgm", 1}, {"a.PPM", 3}};
-    char dir[] = "/tmp/clgrad-image-XXXXXX", path[600];
-    cr_assert_not_null(mkdtemp(dir));
+    char dir[SCRATCH], path[600];
+    make_scratch(dir);
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
         clg_image out, in = {0};
         make_picture(&out, 13, 7, kinds[k].channels);

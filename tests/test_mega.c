@@ -5,6 +5,7 @@
 #include "support/nets.h"
 #include "support/opencl.h"
 #include "support/rebuilt.h"
+#include "support/scratch.h"
 #include <unistd.h>
 
 /* --- training --- */
@@ -75,8 +76,8 @@ static clg_plan *small_plan(clg_device *d, clg_graph **g, const clg_plan_params 
 
 /* A program that does not build costs a warning and nothing else. */
 Test(mega, that_does_not_build, .timeout = 100) {
-    char dir[] = "/tmp/clgrad-mega-XXXXXX", command[1000];
-    cr_assert(mkdtemp(dir));
+    char dir[SCRATCH], command[1000];
+    make_scratch(dir);
     snprintf(command, sizeof command, "cp '%s'/cl/*.cl* '%s' && echo broken >> '%s'/mega.clh", getenv("CLGRAD_SOURCE"),
              dir, dir);
     cr_assert_eq(system(command), 0);
@@ -94,8 +95,7 @@ Test(mega, that_does_not_build, .timeout = 100) {
     clg_plan_destroy(&n.plan);
     clg_graph_destroy(&g);
     clg_device_destroy(&d);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_expect_eq(system(command), 0);
+    remove_scratch(dir);
 }
 
 /* Steps that profile have times. */

@@ -3,6 +3,7 @@
 
 #include "cl/internal.h"
 #include "support/opencl.h"
+#include "support/scratch.h"
 #include <clgrad/clgrad.h>
 
 #include <stdio.h>
@@ -42,11 +43,11 @@ static void compute(clg_device *dev, float out[2]) {
 
 Test(parts, halves) {
     const clg_device_info whole = want_halves();
-    char dir[] = "/tmp/clgrad-parts-XXXXXX", command[64];
+    char dir[SCRATCH];
     float want[2], got[2];
     clg_device *devs[3];
     clg_device_stats stats;
-    cr_assert(mkdtemp(dir));
+    make_scratch(dir);
     clg_device *d = clg_device_open("0", NULL);
     compute(d, want);
     clg_device_destroy(&d);
@@ -73,8 +74,7 @@ Test(parts, halves) {
     clg_device_destroy(&devs[0]); /* the other one stays usable */
     compute(devs[1], got);
     clg_device_destroy(&devs[1]);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    cr_expect(system(command) == 0);
+    remove_scratch(dir);
 }
 
 /* They are made once: opened again, also beside itself, a part is the same OpenCL device. */

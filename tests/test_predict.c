@@ -1,5 +1,6 @@
 /* Inference: predictors over files made here, by training, and by PyTorch; clgrad predict; all ways a file can be
  * wrong. */
+#include "support/scratch.h"
 #include <clgrad/clgrad.h>
 #include <criterion/criterion.h>
 #include <jansson.h>
@@ -11,23 +12,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[256];
+static char folder[SCRATCH];
 static clg_device *dev;
 
 static void set_up(void) {
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/clgrad-predict-XXXXXX", tmp ? tmp : "/tmp");
-    cr_assert_not_null(mkdtemp(folder));
+    make_scratch(folder);
     cr_assert_eq(chdir(folder), 0);
     dev = clg_device_open("ref", NULL);
     cr_assert_not_null(dev, "%s", clg_error());
 }
 
 static void tear_down(void) {
-    char command[300];
     clg_device_destroy(&dev);
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_expect_eq(system(command), 0);
+    remove_scratch(folder);
 }
 
 /* --- files --- */

@@ -3,6 +3,7 @@
 #include <CL/cl.h>
 #include "support/nets.h"
 #include "support/opencl.h"
+#include "support/scratch.h"
 #include <clgrad/clgrad.h>
 #include <clgrad/opencl.h>
 #include <stdlib.h>
@@ -172,8 +173,8 @@ static int recorded_by_auto(const char *dir) {
 /* The trial is made once, told, and believed: also when somebody has changed the answer. */
 Test(replay, is_chosen_by_a_trial, .timeout = 100) {
     want_recording();
-    char dir[] = "/tmp/clgrad-replay-XXXXXX", name[100], path[400], command[100];
-    cr_assert(mkdtemp(dir));
+    char dir[SCRATCH], name[100], path[400];
+    make_scratch(dir);
     const int n = recorded_by_auto(dir);
     cr_assert(find_answer(dir, name, sizeof name));
     char *text = slurp(dir, name);
@@ -193,8 +194,7 @@ Test(replay, is_chosen_by_a_trial, .timeout = 100) {
     text = slurp(dir, name);
     cr_expect(strstr(text, "us replayed") != NULL, "what is no answer is replaced: %s", text);
     free(text);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_expect_eq(system(command), 0);
+    remove_scratch(dir);
 }
 
 static void refused(clg_device *d, enum clg_replay replay, clg_status status, const char *text) {

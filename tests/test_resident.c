@@ -4,6 +4,7 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "support/nets.h"
 #include "support/opencl.h"
+#include "support/scratch.h"
 #include <clgrad/opencl.h>
 #include <pthread.h>
 #include <time.h>
@@ -143,16 +144,15 @@ Test(resident, off, .timeout = 60) {
 
 /* A group that waits leaves at once, but for the one that stays: no run is lost. */
 Test(resident, impatient, .timeout = 60) {
-    char dir[] = "/tmp/clgrad-resident-XXXXXX", command[1000];
-    cr_assert(mkdtemp(dir));
+    char dir[SCRATCH], command[1000];
+    make_scratch(dir);
     snprintf(command, sizeof command, "cp '%s'/cl/*.cl* '%s' && grep -q 'looks >= most) return false' '%s'/mega.clh && "
              "sed -i 's/looks >= most) return false/looks >= 0) return false/' '%s'/mega.clh", getenv("CLGRAD_SOURCE"),
              dir, dir, dir);
     cr_assert_eq(system(command), 0);
     setenv("CLGRAD_CL_PATH", dir, 1);
     (void)call_often(NULL, can_stay() ? 500 : 0);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_expect_eq(system(command), 0);
+    remove_scratch(dir);
 }
 
 /* --- streams --- */

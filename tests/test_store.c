@@ -1,5 +1,6 @@
 /* Stores and their files: initial values, round trips, bytes, hostile files, and that nothing changes on failure. */
 #include "graph/graph.h"
+#include "support/scratch.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -13,22 +14,19 @@
 #include <unistd.h>
 
 static clg_device *dev;
-static char dir[64];
+static char dir[SCRATCH];
 
 static void open_dev(void) {
     dev = clg_device_open("ref", NULL);
     cr_assert_not_null(dev, "%s", clg_error());
-    strcpy(dir, "/tmp/clgrad-store-XXXXXX");
-    cr_assert_not_null(mkdtemp(dir));
+    make_scratch(dir);
     cr_assert_eq(chdir(dir), 0);
 }
 
 static void close_dev(void) {
     clg_device_destroy(&dev);
     cr_assert_eq(chdir("/"), 0);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_assert_eq(system(command), 0);
+    remove_scratch(dir);
 }
 
 TestSuite(store, .init = open_dev, .fini = close_dev);

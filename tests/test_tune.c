@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "plan/tune.h"
+#include "support/scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,19 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[64];
+static char folder[SCRATCH];
 
 static void set_up(void) {
-    strcpy(folder, "/tmp/clgrad-tune-XXXXXX");
-    cr_assert_not_null(mkdtemp(folder));
+    make_scratch(folder);
     unsetenv("CLGRAD_TUNE");
 }
 
-static void tear_down(void) {
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_expect_eq(system(command), 0);
-}
+static void tear_down(void) { remove_scratch(folder); }
 
 static void drop(void *user, enum clg_log_level level, const char *msg) {}
 

@@ -2,25 +2,17 @@
 #ifndef CLG_TEST_FILES_H_
 #define CLG_TEST_FILES_H_
 
+#include "support/scratch.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static char folder[256];
+static char folder[SCRATCH];
 
-static inline void make_folder(void) {
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/clgrad-test-XXXXXX", tmp ? tmp : "/tmp");
-    cr_assert_not_null(mkdtemp(folder));
-}
-
-static inline void remove_folder(void) {
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_expect_eq(system(command), 0);
-}
+static inline void make_folder(void) { make_scratch(folder); }
+static inline void remove_folder(void) { remove_scratch(folder); }
 
 /* Path of a name in the folder; valid for the next three calls. */
 static inline const char *in_folder(const char *name) {

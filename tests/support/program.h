@@ -3,6 +3,7 @@
 #ifndef CLG_TEST_PROGRAM_H_
 #define CLG_TEST_PROGRAM_H_
 
+#include "support/scratch.h"
 #include <criterion/criterion.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,21 +12,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[256];
+static char folder[SCRATCH];
 
 static inline void set_up(void) {
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/clgrad-tool-XXXXXX", tmp ? tmp : "/tmp");
     cr_assert_not_null(getenv("CLGRAD_TOOL"), "CLGRAD_TOOL must be the path of the program");
-    cr_assert_not_null(mkdtemp(folder));
+    make_scratch(folder);
     cr_assert_eq(chdir(folder), 0);
 }
 
-static inline void tear_down(void) {
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    cr_expect_eq(system(command), 0);
-}
+static inline void tear_down(void) { remove_scratch(folder); }
 
 /* --- processes and files --- */
 

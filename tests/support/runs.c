@@ -1,5 +1,6 @@
 /* What the tests of training runs share: a folder, a device, data, trainers. */
 #include "support/runs.h"
+#include "support/scratch.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -8,22 +9,19 @@
 #include <unistd.h>
 
 clg_device *dev;
-static char dir[64];
+static char dir[SCRATCH];
 
 void open_dev(void) {
     dev = clg_device_open("ref", NULL);
     cr_assert_not_null(dev, "%s", clg_error());
-    strcpy(dir, "/tmp/clgrad-fit-XXXXXX");
-    cr_assert_not_null(mkdtemp(dir));
+    make_scratch(dir);
     cr_assert_eq(chdir(dir), 0);
 }
 
 void close_dev(void) {
     clg_device_destroy(&dev);
     cr_assert_eq(chdir("/"), 0);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    cr_assert_eq(system(command), 0);
+    remove_scratch(dir);
 }
 
 clg_dataset *points(int64_t n, bool reals, double wrong, uint32_t seed, enum clg_part part) {

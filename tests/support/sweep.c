@@ -1,5 +1,6 @@
 /* Sweeps of faults: see sweep.h. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#include "support/scratch.h"
 #include "support/sweep.h"
 
 #include <criterion/criterion.h>
@@ -90,11 +91,11 @@ static bool run_batch(const sweep *s, const char *dir, long first, double want, 
 }
 
 void run_sweep(const sweep *s, double want, long most) {
-    char dir[] = "/tmp/clgrad-fault-XXXXXX", command[64];
+    char dir[SCRATCH];
     const long batch = s->cold ? 1 : (long)BATCH * s->step;
     long faults = 0;
     told *t = shared();
-    cr_assert(mkdtemp(dir));
+    make_scratch(dir);
     for (long first = 1; !t->done && (!s->cold || first <= most); first += batch) {
         const bool alive = run_batch(s, dir, first, want, t);
         cr_expect(alive, "%s: the process died at fault %ld (after %s)", s->name, t->at, t->call);
@@ -103,7 +104,6 @@ void run_sweep(const sweep *s, double want, long most) {
         faults = t->at;
     }
     cr_expect(faults > 10, "%s: only %ld faults", s->name, faults);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    cr_expect(system(command) == 0);
+    remove_scratch(dir);
     munmap(t, sizeof *t);
 }
