@@ -29,7 +29,7 @@ static void check_choice(clg_plan *p, const clg_unit *u, clg_tune_check *check, 
     clg_str text = {0};
     bool right = false;
     clg_choice_print(choice, &text);
-    cr_assert_eq(clg_tune_graph_build(&t, p->device, p, u, NULL), CLG_OK, "%s", clg_error());
+    cr_assert_eq(clg_tune_graph_build(&t, p->device, p, u, NULL, false), CLG_OK, "%s", clg_error());
     clg_plan *plan = clg_compile_choice(t.graph, (clg_list){t.n_out, t.out}, clg_plan_params(.tune_ms = -1), choice);
     cr_assert_not_null(plan, "%s: %s", clg_str_text(&text), clg_error());
     cr_expect_eq(clg_tune_check_run(check, plan, &t, false, &right), CLG_OK, "%s", clg_error());
@@ -78,5 +78,47 @@ Test(conv_gpu, winograd_blocks, .timeout = 300) {
     cr_assert_not_null(d, "%s", clg_error());
     check_knobs(d, "conv.wino2_gpu", wino2);
     check_knobs(d, "conv.wino4_gpu", wino4);
+    clg_device_destroy(&d);
+}
+
+/* A chain that cuts off large results, by which errors are measured, or is steep: an implementation that is off by no
+ * more than it may be is right, one that is off by more is not. */
+static void check_before(clg_device *d, const char *impl, clg_tensor *(*chain)(clg_tensor *)) {
+    clg_graph *g = clg_graph_create(d, NULL);
+    clg_tensor *y = chain(square_layer(g));
+    clg_plan *p = clg_compile(g, CLG_LIST(y), clg_plan_params(.impl = impl));
+    cr_assert_not_null(p, "%s", clg_error());
+    const clg_unit *u = NULL;
+    for (int i = 0; i < p->n_order; i++)
+        if (strcmp(p->units[p->order[i]].impl->name, impl) == 0) u = &p->units[p->order[i]];
+    cr_assert(u && u->n_nodes > 1, "%s has no chain", impl);
+    const clg_choice c = clg_choice_default(u->impl, CLG_CHOSEN_FORCED);
+    clg_tune_check *check = NULL;
+    cr_assert_eq(clg_tune_check_create(p, u, &check), CLG_OK, "%s", clg_error());
+    for (int wrong = 0; wrong < 2; wrong++) {
+        clg_tune_graph t;
+        bool right = wrong;
+        cr_assert_eq(clg_tune_graph_build(&t, d, p, u, NULL, false), CLG_OK, "%s", clg_error());
+        if (wrong) t.out[0] = clg_scale(t.out[0], 0.98f);
+        clg_plan *plan = clg_compile_choice(t.graph, (clg_list){t.n_out, t.out}, clg_plan_params(.tune_ms = -1), &c);
+        cr_assert_not_null(plan, "%s", clg_error());
+        cr_expect_eq(clg_tune_check_run(check, plan, &t, true, &right), CLG_OK, "%s", clg_error());
+        cr_expect_neq(right, wrong, "%s: %s", impl, clg_tune_check_why(check));
+        clg_plan_destroy(&plan);
+        clg_graph_destroy(&t.graph);
+    }
+    clg_tune_check_destroy(&check);
+    clg_plan_destroy(&p);
+    clg_graph_destroy(&g);
+}
+
+static clg_tensor *cut_off(clg_tensor *x) { return clg_minimum(x, clg_fill(x->graph, CLG_F32, CLG_SCALAR, 6)); }
+static clg_tensor *steep(clg_tensor *x) { return clg_sigmoid(clg_scale(x, 3)); }
+
+Test(conv_gpu, winograd_before_chains, .timeout = 300) {
+    clg_device *d = clg_device_open(NULL, NULL);
+    cr_assert_not_null(d, "%s", clg_error());
+    check_before(d, "conv.wino4_gpu", cut_off);
+    check_before(d, "conv.wino4_cpu", steep);
     clg_device_destroy(&d);
 }

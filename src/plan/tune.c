@@ -36,7 +36,7 @@ static void candidate_close(race *r, int i) {
 
 /* Builds, checks, and finds how many runs make a measurement. */
 static clg_status prepare(clg_tune_job *job, clg_tune_check *check, candidate *c, clg_runner *runner, bool *right) {
-    CLG_TRY(clg_tune_graph_build(&c->g, job->plan->device, job->plan, job->unit, NULL));
+    CLG_TRY(clg_tune_graph_build(&c->g, job->plan->device, job->plan, job->unit, NULL, false));
     runner->plan = clg_compile_choice(c->g.graph, (clg_list){ c->g.n_out, c->g.out },
                                       &(clg_plan_params){ .queues = 1, .tune_ms = -1 }, &c->choice);
     if (!runner->plan) return clg_error_status();

@@ -156,12 +156,14 @@ typedef struct clg_tune_graph {
     const clg_tensor *given[CLG_TUNE_INPUTS]; /* what in[i] stands for */
     int axis[CLG_TUNE_INPUTS];                /* along which in[i] is a part of that; -1: the whole */
     clg_tensor *in[CLG_TUNE_INPUTS], *out[CLG_MAX_OUT];
+    clg_tensor *nudge, *own; /* an input, a number, and the op's own result with that added, from which the chain goes
+                                on; NULL: there is no chain of reals, or it was not asked for */
 } clg_tune_graph;
 
-/** Builds the unit's nodes on a device; part NULL: at full size. Inputs come in the same order each time. The graph is
- *  destroyed by the caller, also after a failure. */
+/** Builds the unit's nodes on a device; part NULL: at full size. Inputs come in the same order each time, a nudge, if
+ *  that is wanted, not among them. The graph is destroyed by the caller, also after a failure. */
 clg_status clg_tune_graph_build(clg_tune_graph *t, clg_device *d, const clg_plan *p, const clg_unit *u,
-                                const clg_tune_part *part);
+                                const clg_tune_part *part, bool nudged);
 
 /* What a unit computes from given operands, and whether a candidate does the same. */
 typedef struct clg_tune_check clg_tune_check;

@@ -14,6 +14,9 @@
 
 enum { REF_FLOPS = 200000000 }; /* about half a second of the reference */
 
+/* What an inexact implementation may be off by, as a part of the largest result. */
+static const double INEXACT = 2e-5;
+
 struct clg_tune_check {
     const clg_node *n;
     clg_tune_graph  ref;         /* the problem, or a part of it, on the device "ref" */
@@ -24,6 +27,9 @@ struct clg_tune_check {
     int64_t  n_want[CLG_MAX_OUT];
     void    *whole[CLG_MAX_OUT]; /* the results of the first right candidate; NULL: none yet */
     bool     whole_inexact;
+    double   own_most;           /* the largest of the op's own results, where a chain follows */
+    double   slack;              /* what the chain makes of the error that an inexact implementation may have; 0: none
+                                    follows, or that was not needed yet */
     char     why[160];           /* the first difference of the last wrong candidate */
 };
 
@@ -127,31 +133,93 @@ static void choose_part(clg_tune_check *c) {
 
 /* --- the reference --- */
 
-static clg_status read_want(clg_tune_check *c, clg_plan *plan, int k) {
-    const clg_tensor *y = c->ref.out[k];
-    const size_t bytes = clg_tensor_bytes(y);
-    void *data = clg_alloc(bytes + 1);
-    c->n_want[k] = clg_shape_elems(y->shape);
-    clg_free(c->want[k]);
-    c->want[k] = clg_alloc((size_t)(c->n_want[k] + 1) * sizeof(double));
-    clg_status status = data && c->want[k] ? clg_read(plan, c->ref.out[k], data, bytes) : clg_fail_nomem("results");
-    if (status >= 0) clg_to_double(y->dtype, data, c->want[k], (size_t)c->n_want[k]);
-    clg_free(data);
+/* The reference's plan, its operands written. */
+static clg_status open_reference(const clg_tune_check *c, clg_plan **out) {
+    clg_tensor *targets[CLG_MAX_OUT + 1];
+    clg_status status = CLG_OK;
+    int n = 0;
+    for (; n < c->ref.n_out; n++) targets[n] = c->ref.out[n];
+    if (c->ref.own) targets[n++] = c->ref.own;
+    *out = clg_compile(c->ref.graph, (clg_list){ n, targets }, NULL);
+    if (!*out) return clg_error_status();
+    for (int i = 0; i < c->ref.n_in && status >= 0; i++) {
+        void *data = part_of(c->ref.given[i], c->data[i], c->ref.axis[i], &c->part);
+        status = data ? clg_write(*out, c->ref.in[i], data, clg_tensor_bytes(c->ref.in[i])) : clg_fail_nomem("operands");
+        clg_free(data);
+    }
     return status;
 }
 
-static clg_status compute(clg_tune_check *c) {
-    clg_status status = CLG_OK;
-    clg_plan *plan = clg_compile(c->ref.graph, (clg_list){ c->ref.n_out, c->ref.out }, NULL);
-    if (!plan) return clg_error_status();
-    for (int i = 0; i < c->ref.n_in && status >= 0; i++) {
-        void *data = part_of(c->ref.given[i], c->data[i], c->ref.axis[i], &c->part);
-        status = data ? clg_write(plan, c->ref.in[i], data, clg_tensor_bytes(c->ref.in[i]))
-                      : clg_fail_nomem("operands");
-        clg_free(data);
+static clg_status run_nudged(const clg_tune_check *c, clg_plan *plan, double by) {
+    double number;
+    if (c->ref.nudge) {
+        clg_from_double(c->ref.nudge->dtype, &by, &number, 1);
+        CLG_TRY(clg_write(plan, c->ref.nudge, &number, clg_tensor_bytes(c->ref.nudge)));
     }
-    if (status >= 0) status = clg_run(plan);
-    for (int k = 0; k < c->ref.n_out && status >= 0; k++) status = read_want(c, plan, k);
+    return clg_run(plan);
+}
+
+static clg_status read_result(clg_plan *plan, clg_tensor *y, void **data) {
+    const size_t bytes = clg_tensor_bytes(y);
+    *data = clg_alloc(bytes + 1);
+    if (!*data) return clg_fail_nomem("results");
+    return clg_read(plan, y, *data, bytes);
+}
+
+/* n elements as doubles; takes the data over. */
+static double *doubles_of(clg_dtype t, void *data, int64_t n) {
+    double *x = data ? clg_alloc((size_t)(n + 1) * sizeof *x) : NULL;
+    if (x) clg_to_double(t, data, x, (size_t)n);
+    clg_free(data);
+    return x;
+}
+
+static clg_status read_doubles(clg_plan *plan, clg_tensor *y, double **out) {
+    void *data = NULL;
+    const clg_status status = read_result(plan, y, &data);
+    *out = doubles_of(y->dtype, data, clg_shape_elems(y->shape));
+    return status < 0 || *out ? status : clg_fail_nomem("results");
+}
+
+static double largest(const double *x, int64_t n) {
+    double most = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (isfinite(x[i]) && fabs(x[i]) > most) most = fabs(x[i]);
+    return most;
+}
+
+static clg_status compute(clg_tune_check *c) {
+    clg_plan *plan = NULL;
+    double *own = NULL;
+    clg_status status = open_reference(c, &plan);
+    if (status >= 0) status = run_nudged(c, plan, 0);
+    for (int k = 0; k < c->ref.n_out && status >= 0; k++) {
+        clg_free(c->want[k]);
+        c->n_want[k] = clg_shape_elems(c->ref.out[k]->shape);
+        status = read_doubles(plan, c->ref.out[k], &c->want[k]);
+    }
+    if (status >= 0 && c->ref.own) status = read_doubles(plan, c->ref.own, &own);
+    if (own) c->own_most = largest(own, clg_shape_elems(c->ref.own->shape));
+    clg_free(own);
+    clg_plan_destroy(&plan);
+    return status;
+}
+
+/* A chain may stretch errors of the op, or cut off the large results that errors are measured by: "normalize, relu6".
+ * So it is followed from results that are all off by the error, up and down. */
+static clg_status find_slack(clg_tune_check *c) {
+    clg_plan *plan = NULL;
+    clg_status status = open_reference(c, &plan);
+    for (int up = 0; up < 2 && status >= 0; up++) {
+        double *moved = NULL;
+        status = run_nudged(c, plan, (up ? 1 : -1) * INEXACT * c->own_most);
+        if (status >= 0) status = read_doubles(plan, c->ref.out[0], &moved);
+        for (int64_t i = 0; status >= 0 && i < c->n_want[0]; i++) {
+            const double off = fabs(moved[i] - c->want[0][i]);
+            if (isfinite(off) && off > c->slack) c->slack = off;
+        }
+        clg_free(moved);
+    }
     clg_plan_destroy(&plan);
     return status;
 }
@@ -171,7 +239,7 @@ clg_status clg_tune_check_create(const clg_plan *p, const clg_unit *u, clg_tune_
     if (!ref) CLG_TRY_END(clg_error_status());
     c->n = u->seen;
     choose_part(c);
-    CLG_TRY_END(clg_tune_graph_build(&c->ref, ref, p, u, c->is_cut ? &c->part : NULL));
+    CLG_TRY_END(clg_tune_graph_build(&c->ref, ref, p, u, c->is_cut ? &c->part : NULL, true));
     for (int positive = 0; positive < 2; positive++) {
         CLG_TRY_END(make_operands(c, positive));
         CLG_TRY_END(compute(c));
@@ -204,18 +272,26 @@ void clg_tune_check_destroy(clg_tune_check **check) {
  * quotients do, and so do the transforms of inexact implementations (as many as are compared), by the error that they
  * promise. */
 static bool agree(clg_tune_check *c, clg_dtype t, const double *have, const double *want, int64_t n, int inexact) {
-    const double part = !clg_dtype_is_float(t) ? 0 : inexact ? inexact * 2e-5 : 64 * 0x1p-23;
-    double most = 0;
-    for (int64_t i = 0; i < n; i++)
-        if (isfinite(want[i]) && fabs(want[i]) > most) most = fabs(want[i]);
+    const double part = !clg_dtype_is_float(t) ? 0 : inexact ? inexact * INEXACT : 64 * 0x1p-23;
+    const double most = largest(want, n), allowed = fmax(part * most, inexact * c->slack);
     for (int64_t i = 0; i < n; i++) {
         const bool same = have[i] == want[i] || (isnan(have[i]) && isnan(want[i]));
-        if (same || fabs(have[i] - want[i]) <= part * most) continue;
+        if (same || fabs(have[i] - want[i]) <= allowed) continue;
         snprintf(c->why, sizeof c->why, "element %lld of %lld is %.9g, and should be %.9g", (long long)i, (long long)n,
                  have[i], want[i]);
         return false;
     }
     return true;
+}
+
+/* The same, but for errors that a chain has enlarged. */
+static clg_status agree_after_chain(clg_tune_check *c, clg_dtype t, const double *have, const double *want, int64_t n,
+                                    int inexact, bool *right) {
+    *right = agree(c, t, have, want, n, inexact);
+    if (*right || !inexact || !c->ref.nudge || c->slack > 0) return CLG_OK;
+    CLG_TRY(find_slack(c));
+    *right = agree(c, t, have, want, n, inexact);
+    return CLG_OK;
 }
 
 const char *clg_tune_check_why(const clg_tune_check *c) { return c->why; }
@@ -247,30 +323,16 @@ static clg_status spoil_result(clg_plan *plan, const clg_tensor *y) {
     return status;
 }
 
-static clg_status read_result(clg_plan *plan, clg_tensor *y, void **data) {
-    const size_t bytes = clg_tensor_bytes(y);
-    *data = clg_alloc(bytes + 1);
-    if (!*data) return clg_fail_nomem("results");
-    return clg_read(plan, y, *data, bytes);
-}
-
-/* n elements as doubles; takes the data over. */
-static double *doubles_of(clg_dtype t, void *data, int64_t n) {
-    double *x = data ? clg_alloc((size_t)(n + 1) * sizeof *x) : NULL;
-    if (x) clg_to_double(t, data, x, (size_t)n);
-    clg_free(data);
-    return x;
-}
-
 /* Result k against the reference's, of the part if side by side. */
 static clg_status judge(clg_tune_check *c, int k, const clg_tensor *y, const void *data, bool inexact,
                         bool *right) {
     const int axis = c->is_cut ? c->part.cut.out : -1;
     double *have = doubles_of(y->dtype, part_of(y, data, axis, &c->part), c->n_want[k]);
     if (!have) return clg_fail_nomem("results");
-    *right = *right && agree(c, y->dtype, have, c->want[k], c->n_want[k], inexact);
+    const clg_status status = *right
+        ? agree_after_chain(c, y->dtype, have, c->want[k], c->n_want[k], inexact, right) : CLG_OK;
     clg_free(have);
-    return CLG_OK;
+    return status;
 }
 
 /* The whole result k against that of the first right candidate, or kept as such. */
@@ -285,10 +347,11 @@ static clg_status judge_whole(clg_tune_check *c, int k, const clg_tensor *y, voi
     }
     double *have = doubles_of(y->dtype, part_of(y, *data, -1, NULL), n);
     double *want = doubles_of(y->dtype, part_of(y, c->whole[k], -1, NULL), n);
-    if (have && want) *right = agree(c, y->dtype, have, want, n, inexact + c->whole_inexact);
+    const clg_status status = have && want
+        ? agree_after_chain(c, y->dtype, have, want, n, inexact + c->whole_inexact, right) : clg_fail_nomem("results");
     clg_free(have);
     clg_free(want);
-    return have && want ? CLG_OK : clg_fail_nomem("results");
+    return status;
 }
 
 clg_status clg_tune_check_run(clg_tune_check *c, clg_plan *plan, const clg_tune_graph *g, bool inexact, bool *right) {

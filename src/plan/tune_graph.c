@@ -82,13 +82,18 @@ static clg_tensor *chain_operand(clg_tune_graph *t, const clg_plan *p, const clg
     return add_input(t, x, axis, part);
 }
 
-static clg_status build(clg_tune_graph *t, const clg_plan *p, const clg_unit *u, const clg_tune_part *part) {
+static clg_status build(clg_tune_graph *t, const clg_plan *p, const clg_unit *u, const clg_tune_part *part,
+                        bool nudged) {
     const clg_node *n = u->seen;
     clg_tensor *in[CLG_MAX_IN], *made[CLG_MAX_FUSED + 1];
     for (int i = 0; i < n->n_in; i++) in[i] = add_input(t, n->in[i], part ? part->cut.in[i] : -1, part);
     t->n_out = n->n_out;
     clg_node_outputs(n->op, n->attr, in, n->n_in, t->out);
     made[0] = t->out[0];
+    if (nudged && n_nodes(u) > 1 && t->out[0] && clg_dtype_is_float(t->out[0]->dtype)) {
+        t->nudge = clg_input(t->graph, "nudge", t->out[0]->dtype, CLG_SCALAR);
+        made[0] = t->own = clg_add(t->out[0], t->nudge);
+    }
     for (int i = 1; i < n_nodes(u); i++) {
         const clg_node *c = u->nodes[i];
         for (int k = 0; k < c->n_in; k++) in[k] = chain_operand(t, p, u, i, k, made, part);
@@ -100,7 +105,7 @@ static clg_status build(clg_tune_graph *t, const clg_plan *p, const clg_unit *u,
 }
 
 clg_status clg_tune_graph_build(clg_tune_graph *t, clg_device *d, const clg_plan *p, const clg_unit *u,
-                                const clg_tune_part *part) {
+                                const clg_tune_part *part, bool nudged) {
     *t = (clg_tune_graph){ .graph = clg_graph_create(d, NULL) };
-    return t->graph ? build(t, p, u, part) : clg_error_status();
+    return t->graph ? build(t, p, u, part, nudged) : clg_error_status();
 }
