@@ -113,6 +113,10 @@ static void check_before(clg_device *d, const char *impl, clg_tensor *(*chain)(c
 }
 
 static clg_tensor *cut_off(clg_tensor *x) { return clg_minimum(x, clg_fill(x->graph, CLG_F32, CLG_SCALAR, 6)); }
+static clg_tensor *jump(clg_tensor *x) { /* to its own sign: where x is 0, an error decides */
+    return clg_where(clg_gt(x, clg_fill(x->graph, CLG_F32, CLG_SCALAR, 0)), clg_fill(x->graph, CLG_F32, CLG_SCALAR, 1),
+                     clg_fill(x->graph, CLG_F32, CLG_SCALAR, -1));
+}
 static clg_tensor *steep(clg_tensor *x) { return clg_sigmoid(clg_scale(x, 3)); }
 
 Test(conv_gpu, winograd_before_chains, .timeout = 300) {
@@ -120,5 +124,6 @@ Test(conv_gpu, winograd_before_chains, .timeout = 300) {
     cr_assert_not_null(d, "%s", clg_error());
     check_before(d, "conv.wino4_gpu", cut_off);
     check_before(d, "conv.wino4_cpu", steep);
+    check_before(d, "conv.wino4_cpu", jump);
     clg_device_destroy(&d);
 }

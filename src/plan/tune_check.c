@@ -28,8 +28,9 @@ struct clg_tune_check {
     void    *whole[CLG_MAX_OUT]; /* the results of the first right candidate; NULL: none yet */
     bool     whole_inexact;
     double   own_most;           /* the largest of the op's own results, where a chain follows */
-    double   slack;              /* what the chain makes of the error that an inexact implementation may have; 0: none
-                                    follows, or that was not needed yet */
+    double  *slack;              /* of the part: what the chain makes, for each element, of the error that an inexact
+                                    implementation may have; NULL: none follows, or that was not needed yet */
+    double   most_slack;
     char     why[160];           /* the first difference of the last wrong candidate */
 };
 
@@ -177,7 +178,9 @@ static double *doubles_of(clg_dtype t, void *data, int64_t n) {
 static clg_status read_doubles(clg_plan *plan, clg_tensor *y, double **out) {
     void *data = NULL;
     const clg_status status = read_result(plan, y, &data);
-    *out = doubles_of(y->dtype, data, clg_shape_elems(y->shape));
+    *out = NULL;
+    if (status < 0) clg_free(data);
+    else *out = doubles_of(y->dtype, data, clg_shape_elems(y->shape));
     return status < 0 || *out ? status : clg_fail_nomem("results");
 }
 
@@ -210,16 +213,19 @@ static clg_status compute(clg_tune_check *c) {
 static clg_status find_slack(clg_tune_check *c) {
     clg_plan *plan = NULL;
     clg_status status = open_reference(c, &plan);
+    c->slack = clg_calloc((size_t)c->n_want[0] + 1, sizeof *c->slack);
+    if (status >= 0 && !c->slack) status = clg_fail_nomem("results");
     for (int up = 0; up < 2 && status >= 0; up++) {
         double *moved = NULL;
         status = run_nudged(c, plan, (up ? 1 : -1) * INEXACT * c->own_most);
         if (status >= 0) status = read_doubles(plan, c->ref.out[0], &moved);
         for (int64_t i = 0; status >= 0 && i < c->n_want[0]; i++) {
             const double off = fabs(moved[i] - c->want[0][i]);
-            if (isfinite(off) && off > c->slack) c->slack = off;
+            if (isfinite(off) && off > c->slack[i]) c->slack[i] = off;
         }
         clg_free(moved);
     }
+    if (c->slack) c->most_slack = largest(c->slack, c->n_want[0]);
     clg_plan_destroy(&plan);
     return status;
 }
@@ -261,6 +267,7 @@ void clg_tune_check_destroy(clg_tune_check **check) {
         clg_free(c->want[i]);
         clg_free(c->whole[i]);
     }
+    clg_free(c->slack);
     clg_graph_destroy(&c->ref.graph);
     clg_free(c);
     *check = NULL;
@@ -271,12 +278,14 @@ void clg_tune_check_destroy(clg_tune_check **check) {
 /* Reals may differ by a part of the largest; the direct sums of small integers do not differ at all, but functions and
  * quotients do, and so do the transforms of inexact implementations (as many as are compared), by the error that they
  * promise. */
-static bool agree(clg_tune_check *c, clg_dtype t, const double *have, const double *want, int64_t n, int inexact) {
-    const double part = !clg_dtype_is_float(t) ? 0 : inexact ? inexact * INEXACT : 64 * 0x1p-23;
-    const double most = largest(want, n), allowed = fmax(part * most, inexact * c->slack);
+static bool agree(clg_tune_check *c, const clg_tensor *y, const double *have, const double *want, int64_t n, int inexact,
+                  bool whole) {
+    const double part = !clg_dtype_is_float(y->dtype) ? 0 : inexact ? inexact * INEXACT : 64 * 0x1p-23;
+    const double allowed = part * largest(want, n);
     for (int64_t i = 0; i < n; i++) {
         const bool same = have[i] == want[i] || (isnan(have[i]) && isnan(want[i]));
-        if (same || fabs(have[i] - want[i]) <= allowed) continue;
+        const double slack = !c->slack ? 0 : whole ? c->most_slack : c->slack[i];
+        if (same || fabs(have[i] - want[i]) <= fmax(allowed, inexact * slack)) continue;
         snprintf(c->why, sizeof c->why, "element %lld of %lld is %.9g, and should be %.9g", (long long)i, (long long)n,
                  have[i], want[i]);
         return false;
@@ -284,13 +293,13 @@ static bool agree(clg_tune_check *c, clg_dtype t, const double *have, const doub
     return true;
 }
 
-/* The same, but for errors that a chain has enlarged. */
-static clg_status agree_after_chain(clg_tune_check *c, clg_dtype t, const double *have, const double *want, int64_t n,
-                                    int inexact, bool *right) {
-    *right = agree(c, t, have, want, n, inexact);
-    if (*right || !inexact || !c->ref.nudge || c->slack > 0) return CLG_OK;
+/* The same, but for errors that a chain has enlarged. whole: not of the part, so that the largest counts for all. */
+static clg_status agree_after_chain(clg_tune_check *c, const clg_tensor *y, const double *have, const double *want,
+                                    int64_t n, int inexact, bool whole, bool *right) {
+    *right = agree(c, y, have, want, n, inexact, whole);
+    if (*right || !inexact || !c->ref.nudge || c->slack) return CLG_OK;
     CLG_TRY(find_slack(c));
-    *right = agree(c, t, have, want, n, inexact);
+    *right = agree(c, y, have, want, n, inexact, whole);
     return CLG_OK;
 }
 
@@ -330,7 +339,7 @@ static clg_status judge(clg_tune_check *c, int k, const clg_tensor *y, const voi
     double *have = doubles_of(y->dtype, part_of(y, data, axis, &c->part), c->n_want[k]);
     if (!have) return clg_fail_nomem("results");
     const clg_status status = *right
-        ? agree_after_chain(c, y->dtype, have, c->want[k], c->n_want[k], inexact, right) : CLG_OK;
+        ? agree_after_chain(c, y, have, c->want[k], c->n_want[k], inexact, false, right) : CLG_OK;
     clg_free(have);
     return status;
 }
@@ -348,7 +357,7 @@ static clg_status judge_whole(clg_tune_check *c, int k, const clg_tensor *y, voi
     double *have = doubles_of(y->dtype, part_of(y, *data, -1, NULL), n);
     double *want = doubles_of(y->dtype, part_of(y, c->whole[k], -1, NULL), n);
     const clg_status status = have && want
-        ? agree_after_chain(c, y->dtype, have, want, n, inexact + c->whole_inexact, right) : clg_fail_nomem("results");
+        ? agree_after_chain(c, y, have, want, n, inexact + c->whole_inexact, true, right) : clg_fail_nomem("results");
     clg_free(have);
     clg_free(want);
     return status;

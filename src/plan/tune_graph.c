@@ -90,7 +90,7 @@ static clg_status build(clg_tune_graph *t, const clg_plan *p, const clg_unit *u,
     t->n_out = n->n_out;
     clg_node_outputs(n->op, n->attr, in, n->n_in, t->out);
     made[0] = t->out[0];
-    if (nudged && n_nodes(u) > 1 && t->out[0] && clg_dtype_is_float(t->out[0]->dtype)) {
+    if (nudged && n_nodes(u) > 1 && n->n_out == 1 && t->out[0] && clg_dtype_is_float(t->out[0]->dtype)) {
         t->nudge = clg_input(t->graph, "nudge", t->out[0]->dtype, CLG_SCALAR);
         made[0] = t->own = clg_add(t->out[0], t->nudge);
     }
