@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The table of targets (table.py), measured: clgrad and its peers by turns, in one go, on the same cores.
 
-usage: compare.py [--python PYTHON] [--build build] [--rounds 3] [--rows GLOB,...] [--tune SECONDS] [--quick] [--no-check]
-                  [--out FILE]
+usage: compare.py [--python PYTHON] [--build build] [--rounds 3] [--rows GLOB,...] [--tune SECONDS] [--quick]
+                  [--no-check] [--out FILE]
 
 A round is, group by group, a process of ours and one of each peer in each of its configurations: PyTorch in both memory
 formats, with threads that wait actively and passively, with malloc kept from returning memory; ONNX Runtime with and
@@ -142,7 +142,6 @@ class Ours:
                 continue
             key = row["what"] if row["what"] == "fma" else f"{row['what']} {int(row['bytes'])}"
             self.roofs[key] = row["gflops"] or row["gbytes"]
-
 
     def tune(self, networks, seconds):
         """`clgrad tune` at the sizes of the benchmark, then at those of (program, model:batch), a tenth as long each."""
@@ -475,8 +474,8 @@ def options():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.25, help="for each measurement")
     parser.add_argument("--rows", help="globs with commas: names or groups of rows")
-    parser.add_argument("--tune", type=int, default=0, metavar="SECONDS", help="first tune for so long, and a tenth of it "
-                        "for each network; kept in the cache directory (default: use what is there)")
+    parser.add_argument("--tune", type=int, default=0, metavar="SECONDS", help="first tune for so long, and a "
+                        "tenth of it for each network; kept in the cache directory (default: use what is there)")
     parser.add_argument("--quick", action="store_true", help="one round of 0.05 s, no check: only to try it")
     parser.add_argument("--no-check", action="store_true", help="do not compare with the reference")
     parser.add_argument("--list", action="store_true", help="print the rows and their groups, measure nothing")
@@ -499,6 +498,7 @@ def merge(report, path):
     for name in ("peers", "roofs", "traces", "clgrad"):
         report[name] = {**old.get(name, {}), **report[name]}
     report["impls"] = report["impls"] or old.get("impls", [])
+    report["tuned"] = report["tuned"] or old.get("tuned")
     report["quiet"] = report["quiet"] and old["quiet"]
 
 
@@ -520,7 +520,8 @@ def main():
               "cores": os.cpu_count(), "threads": args.threads, "rounds": args.rounds, "seconds": args.seconds,
               "load_before": round(load, 2), "load_after": round(os.getloadavg()[0], 2),
               "others": {"before": round(before, 4), "during": round(during, 4), "after": round(after, 4)},
-              "cores_apart_ns": t.apart, "waited": round(t.waited), "quiet": quiet, "tuned": tuned, "clgrad": t.ours.version,
+              "cores_apart_ns": t.apart, "waited": round(t.waited), "quiet": quiet, "tuned": tuned,
+              "clgrad": t.ours.version,
               "peers": t.peers.versions, "roofs": t.ours.roofs,
               "failures": t.failures, "results": t.results(), "traces": t.traces, "impls": t.impls}
     if args.merge:

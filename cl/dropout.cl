@@ -1,7 +1,8 @@
 /* Dropout: y[i] = x[i] scale where the random word of i is at least the threshold, else 0.
  *
  * Word of element i: word i % 4 of Philox4x32-10 at counter (quad + i / 4, tick, node, 0) under the key: it depends on
- * nothing else, so every device draws the same mask, and the backward pass draws it again. For planes, i is the plane's number.
+ * nothing else, so every device draws the same mask, and the backward pass draws it again. For planes, i is the
+ * plane's number.
  *
  *   blocks        CPU: a work-item makes `per` blocks of 64 elements, 16 counters at once
  *   quads         GPU: a work-item makes the 4 elements of a counter

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "support/device.h"
+#include "support/rebuilt.h"
 #include "base/error.h"
 #include "cl/internal.h"
 
@@ -46,10 +47,6 @@ static clg_program *scale_program(clg_device *d) {
     clg_program *p = NULL;
     OK(clg_program_get(d, &(clg_source){ "scale", scale_text, "-DWGX=16" }, &p));
     return p;
-}
-
-static void count_rebuilt(void *user, enum clg_log_level level, const char *msg) {
-    *(int *)user += contains(msg, "program rare: built again") && contains(msg, "popcount");
 }
 
 /* What cl/builtins.clh does not declare, the driver's header does, and the program gets that. */
